@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cassert>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace siftsearch {
+
+/// What kind of failure a Status reports. Callers branch on the code; people read the message.
+enum class StatusCode {
+  kOk,
+  kInvalidArgument,   ///< The caller asked for something that makes no sense.
+  kNotFound,          ///< A file, image or database that was named does not exist.
+  kUnsupported,       ///< A kind of input this program does not read (HEIC, PDF, text …).
+  kLimitExceeded,     ///< Input above a limit; nothing was allocated for it.
+  kPermissionDenied,  ///< The operating system refused access.
+  kIoError,           ///< Reading or writing failed.
+  kCorrupt,           ///< Data that is damaged or cut short.
+  kOutOfSpace,        ///< Disk full, quota or file-size limit reached.
+  kOutOfMemory,       ///< Memory could not be had.
+  kBusy,              ///< Another process holds the write lock.
+  kIncompatible,      ///< A newer format version, or settings that differ from the database's.
+  kCancelled,         ///< Stopped on request (Ctrl-C).
+  kInternal,          ///< A fault of ours.
+};
+
+/// Outcome of an operation: a code and, unless ok, a sentence that names the file and the cause.
+/// Immutable after construction; safe to share between threads.
+class [[nodiscard]] Status {
+ public:
+  Status() = default;
+  Status(StatusCode code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  bool ok() const { return code_ == StatusCode::kOk; }
+  StatusCode code() const { return code_; }
+  const std::string& message() const { return message_; }
+
+ private:
+  StatusCode code_ = StatusCode::kOk;
+  std::string message_;
+};
+
+/// A value or the Status that says why there is none. Reading `value()` of a failed Result is a
+/// programming error (asserted).
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}                                  // NOLINT
+  Result(Status status) : state_(std::move(status)) { assert(!std::get<Status>(state_).ok()); }  // NOLINT
+
+  bool ok() const { return std::holds_alternative<T>(state_); }
+  Status status() const { return ok() ? Status() : std::get<Status>(state_); }
+  T& value() & { return std::get<T>(state_); }
+  const T& value() const& { return std::get<T>(state_); }
+  T&& value() && { return std::get<T>(std::move(state_)); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+
+ private:
+  std::variant<Status, T> state_;
+};
+
+}  // namespace siftsearch

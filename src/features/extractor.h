@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+
+#include "image/decode.h"
+#include "siftsearch/status.h"
+#include "siftsearch/types.h"
+
+namespace siftsearch::features {
+
+/// Turns pixels into features. One object serves many threads at once. Deterministic: the same
+/// pixels give the same bytes, whatever else runs.
+class FeatureExtractor {
+ public:
+  virtual ~FeatureExtractor() = default;
+
+  /// Features of a picture, keypoints in its own full-size pixels, strongest first. A picture
+  /// without any keypoint gives an empty set and no error. Errors: kOutOfMemory, kInternal.
+  virtual Result<FeatureSet> Extract(const image::GreyImage& image) const = 0;
+
+  virtual const ExtractorSettings& settings() const = 0;
+};
+
+/// OpenCV SIFT on the picture scaled (area averaging) so that its longer side is at most
+/// `max_side`, descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255 (Arandjelović,
+/// Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012).
+/// kInvalidArgument for settings out of range or an unknown extractor.
+Result<std::unique_ptr<FeatureExtractor>> MakeExtractor(const ExtractorSettings& settings);
+
+}  // namespace siftsearch::features

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "siftsearch/status.h"
+
+namespace siftsearch::kernel {
+
+/// Consecutive descriptor rows in memory (usually mapped); borrowed, not copied.
+struct RowSpan {
+  const std::uint8_t* rows = nullptr;  ///< count × dim bytes; any alignment.
+  std::size_t count = 0;
+  std::int64_t first_row = 0;  ///< Number of the first row; spans are in ascending order.
+};
+
+struct Neighbour {
+  std::int64_t row = -1;       ///< -1 where fewer than k rows exist.
+  std::int32_t distance = 0;   ///< Squared L2 between bytes, exact.
+
+  bool operator==(const Neighbour&) const = default;
+};
+
+enum class Variant { kPortable, kAvx2, kAvx512Vnni };
+
+std::string_view VariantName(Variant variant);  ///< "portable", "avx2", "avx512-vnni".
+
+/// Variants that this CPU and operating system can run, best first; never empty.
+std::vector<Variant> SupportedVariants();
+
+/// The variant in use: the best supported, unless the environment variable SIFTSEARCH_KERNEL names
+/// another (read once). An unknown or unsupported name is a kInvalidArgument error that lists the
+/// supported ones.
+Result<Variant> ChosenVariant();
+
+struct TopKOptions {
+  int k = 10;      ///< 1 to 4096.
+  int threads = 1; ///< The rows are split between threads.
+  Variant variant = Variant::kPortable;
+};
+
+/// Exact k nearest rows of each query by squared L2, ascending by (distance, row): the same bytes
+/// for every variant and every number of threads. `queries` holds n × dim bytes; `result` is
+/// resized to n × k. `dim` is a multiple of 4 from 4 to 2048. Thread-safe.
+///
+/// |x − q|² = |x|² + |q|² − 2 x·q in int32; a block of rows that fits the L2 cache meets all
+/// queries, and whole vectors of distances are compared with the current k-th before anything
+/// scalar happens.
+Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,
+            const TopKOptions& options, std::vector<Neighbour>* result);
+
+}  // namespace siftsearch::kernel
