@@ -78,8 +78,8 @@ struct SearchQuery {
 
 struct BackendStats {
   std::int64_t images = 0;
-  std::int64_t contents = 0;           ///< Distinct contents that images have.
-  std::int64_t descriptors = 0;        ///< Searchable rows.
+  std::int64_t contents = 0;             ///< Distinct contents that images have.
+  std::int64_t descriptors = 0;          ///< Searchable rows.
   std::int64_t removed_descriptors = 0;  ///< Rows that wait for `Compact`.
   std::int64_t segments = 0;
   std::int64_t segment_bytes = 0;

@@ -46,8 +46,10 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                                  // NOLINT
-  Result(Status status) : state_(std::move(status)) { assert(!std::get<Status>(state_).ok()); }  // NOLINT
+  Result(T value) : state_(std::move(value)) {}  // NOLINT
+  Result(Status status) : state_(std::move(status)) {
+    assert(!std::get<Status>(state_).ok());
+  }  // NOLINT
 
   bool ok() const { return std::holds_alternative<T>(state_); }
   Status status() const { return ok() ? Status() : std::get<Status>(state_); }

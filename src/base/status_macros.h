@@ -3,8 +3,8 @@
 #include "siftsearch/status.h"
 
 /// Returns from the enclosing function when `expr` (a Status) is not ok.
-#define SIFTSEARCH_RETURN_IF_ERROR(expr)              \
-  do {                                                \
+#define SIFTSEARCH_RETURN_IF_ERROR(expr)                                      \
+  do {                                                                        \
     if (::siftsearch::Status status_ = (expr); !status_.ok()) return status_; \
   } while (false)
 

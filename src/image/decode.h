@@ -11,7 +11,8 @@
 namespace siftsearch::image {
 
 struct DecodeLimits {
-  std::int64_t max_pixels = 268'435'456;       ///< Width × height, read from the header before memory is taken.
+  std::int64_t max_pixels =
+      268'435'456;  ///< Width × height, read from the header before memory is taken.
   std::int64_t max_file_bytes = 1'073'741'824;
 };
 
@@ -52,6 +53,7 @@ Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLi
 Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits);
 
 /// Encodes RGB as "png" or "jpeg" (quality 1 to 100, ignored for PNG).
-Result<std::vector<std::uint8_t>> Encode(const RgbImage& image, std::string_view format, int quality);
+Result<std::vector<std::uint8_t>> Encode(const RgbImage& image, std::string_view format,
+                                         int quality);
 
 }  // namespace siftsearch::image

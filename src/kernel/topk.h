@@ -18,8 +18,8 @@ struct RowSpan {
 };
 
 struct Neighbour {
-  std::int64_t row = -1;       ///< -1 where fewer than k rows exist.
-  std::int32_t distance = 0;   ///< Squared L2 between bytes, exact.
+  std::int64_t row = -1;      ///< -1 where fewer than k rows exist.
+  std::int32_t distance = 0;  ///< Squared L2 between bytes, exact.
 
   bool operator==(const Neighbour&) const = default;
 };
@@ -37,8 +37,8 @@ std::vector<Variant> SupportedVariants();
 Result<Variant> ChosenVariant();
 
 struct TopKOptions {
-  int k = 10;      ///< 1 to 4096.
-  int threads = 1; ///< The rows are split between threads.
+  int k = 10;       ///< 1 to 4096.
+  int threads = 1;  ///< The rows are split between threads.
   Variant variant = Variant::kPortable;
 };
 

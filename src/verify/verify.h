@@ -16,18 +16,20 @@ struct PointPair {
 };
 
 struct VerifyOptions {
-  double tolerance = 4.0 / 640;   ///< Largest transfer error of an inlier, as a share of the image's longer side.
-  double max_scale_factor = 2.0;  ///< A pair's own scale ratio may differ from the transform's by this factor.
+  double tolerance =
+      4.0 / 640;  ///< Largest transfer error of an inlier, as a share of the image's longer side.
+  double max_scale_factor =
+      2.0;  ///< A pair's own scale ratio may differ from the transform's by this factor.
   double max_angle_degrees = 30;  ///< … and its own rotation by this much.
   double images_searched = 1;     ///< Pictures in the database, for the number of false alarms.
 };
 
 struct Verification {
-  Transform image_from_query{};        ///< Similarity, maps query pixels to image pixels.
-  std::vector<std::int32_t> inliers;   ///< Indices of the agreeing pairs, ascending.
-  int distinct_inliers = 0;            ///< Inliers at distinct positions in both pictures.
-  double log10_false_alarms = 0;       ///< log10 of the expected number of chance agreements as good.
-  double score = 0;                    ///< Confidence in [0, 1], monotonic in the false alarms.
+  Transform image_from_query{};       ///< Similarity, maps query pixels to image pixels.
+  std::vector<std::int32_t> inliers;  ///< Indices of the agreeing pairs, ascending.
+  int distinct_inliers = 0;           ///< Inliers at distinct positions in both pictures.
+  double log10_false_alarms = 0;  ///< log10 of the expected number of chance agreements as good.
+  double score = 0;               ///< Confidence in [0, 1], monotonic in the false alarms.
 };
 
 struct Size {

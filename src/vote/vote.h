@@ -24,7 +24,7 @@ struct Correspondence {
 
 struct Candidate {
   std::int64_t image = -1;
-  double votes = 0;  ///< Sum of the weights.
+  double votes = 0;                             ///< Sum of the weights.
   std::vector<Correspondence> correspondences;  ///< Ascending by query; at most one per query.
 };
 

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "siftsearch/results.h"
+#include "siftsearch/search_backend.h"
+#include "siftsearch/status.h"
+#include "siftsearch/types.h"
+
+namespace siftsearch {
+
+/// Version of the library, such as "0.1.0".
+std::string_view Version();
+
+/// What is refused before memory is taken for it.
+struct InputLimits {
+  std::int64_t max_pixels = 268'435'456;        ///< Width × height of a picture.
+  std::int64_t max_file_bytes = 1'073'741'824;  ///< Size of a picture file.
+};
+
+struct EngineOptions {
+  bool create = false;  ///< Make the database when there is none.
+  bool read_only = false;
+  std::optional<ExtractorSettings>
+      settings;  ///< To create with; must equal an existing database's.
+  InputLimits limits;
+  int threads = 0;                     ///< 0: one for each available processor.
+  std::int64_t lock_wait_ms = 60'000;  ///< How long a writer waits for another.
+};
+
+/// One input of Add: a file, or a path that could not be read as one (`problem` says why).
+struct AddInput {
+  std::string path;  ///< Absolute.
+  Status problem;    ///< Not ok: the input is accounted for and nothing is read.
+  bool ignored =
+      false;  ///< With a problem: passed over rather than failed (a text file in a folder).
+  bool from_folder = false;  ///< Found in a folder, so a file that is no picture is ignored.
+};
+
+struct AddOptions {
+  std::map<std::string, std::string> attributes;
+  std::int64_t commit_bytes = 32 << 20;  ///< Features held before a commit …
+  std::int64_t commit_ms = 5'000;        ///< … or time since the last one.
+  /// Asked between images, from one thread; true ends the run after a last commit.
+  std::function<bool()> stop;
+};
+
+struct QueryOptions {
+  int top = 10;
+  double min_score = 0;
+  int neighbours = 10;      ///< k of the vote.
+  int max_candidates = 30;  ///< Contents verified geometrically.
+};
+
+struct ReportOptions {
+  double min_score = kCopyThreshold;
+  int neighbours = 10;
+  int max_candidates = 30;
+  std::int64_t batch_bytes = 256 << 20;  ///< Memory for one pass over the database.
+  std::function<bool()> stop;
+  std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
+};
+
+/// The facade: decode, extract, store, search, verify, describe. One object may be used from one
+/// thread at a time; it uses several itself. Errors of one image never end a batch; a Status
+/// returned by a method means that the whole operation ended, with everything committed so far
+/// kept.
+class Engine {
+ public:
+  struct Impl;
+
+  /// Opens (or makes) the database folder `database`.
+  static Result<std::unique_ptr<Engine>> Open(const std::string& database,
+                                              const EngineOptions& options);
+  /// Over any backend.
+  static Result<std::unique_ptr<Engine>> Over(std::unique_ptr<SearchBackend> backend,
+                                              const EngineOptions& options);
+  ~Engine();
+
+  SearchBackend& backend();
+
+  /// Adds images in the order in which `next` gives them; `next` returns none at the end and is
+  /// called from one thread. `report` is called in that order, from the calling thread, when the
+  /// outcome is durable. Memory does not grow with the number of inputs.
+  Result<AddSummary> Add(const std::function<std::optional<AddInput>()>& next,
+                         const AddOptions& options,
+                         const std::function<void(const AddOutcome&)>& report);
+
+  /// Queries with a picture file; a file that can't be read gives a result with an error.
+  Result<QueryResult> Query(const std::string& path, const QueryOptions& options);
+  /// Queries with the bytes of a picture file.
+  Result<QueryResult> QueryBytes(std::span<const std::uint8_t> bytes, const std::string& name,
+                                 const QueryOptions& options);
+
+  /// All pairs of copies inside the database, each unordered pair once.
+  Result<Report> ReportAll(const ReportOptions& options);
+
+  /// Copies, in the database, of each file that `next` gives. A file that can't be read is passed
+  /// to `failed` and the rest goes on.
+  Result<Report> ReportFiles(const std::function<std::optional<AddInput>()>& next,
+                             const ReportOptions& options,
+                             const std::function<void(const AddOutcome&)>& failed);
+
+ private:
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace siftsearch

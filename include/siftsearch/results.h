@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "siftsearch/search_backend.h"
+#include "siftsearch/status.h"
+#include "siftsearch/types.h"
+
+namespace siftsearch {
+
+enum class AddAction { kAdded, kReplaced, kUnchanged, kIgnored, kFailed };
+
+std::string_view AddActionName(AddAction action);  ///< "added", "replaced", …
+
+/// What became of one input of Add. Delivered only once the outcome is durable.
+struct AddOutcome {
+  std::string path;
+  AddAction action = AddAction::kFailed;
+  ImageId id = 0;  ///< 0 when nothing is stored.
+  int width = 0;
+  int height = 0;
+  int descriptors = 0;  ///< 0 also for a picture without any descriptor (a blank page).
+  std::string reason;   ///< Why it was ignored or failed; a remark otherwise; may be empty.
+};
+
+struct AddSummary {
+  std::int64_t given = 0;  ///< Sum of the five below.
+  std::int64_t added = 0;
+  std::int64_t replaced = 0;
+  std::int64_t unchanged = 0;
+  std::int64_t ignored = 0;
+  std::int64_t failed = 0;
+  std::int64_t not_reached = 0;  ///< Inputs pulled but given up because of `stop`; not in `given`.
+  bool stopped = false;
+};
+
+/// A verified match, with the words of design.md.
+struct Match {
+  int rank = 0;
+  ImageRecord image;
+  double score = 0;   ///< Confidence in [0, 1] that the two share copied content.
+  bool copy = false;  ///< score >= kCopyThreshold.
+  double votes = 0;
+  int inliers = 0;  ///< Agreeing keypoints at distinct positions.
+  bool mirrored = false;
+  bool inverted = false;
+  std::string relation;  ///< In words: "crop of, 34 % of its area, rotated 12°".
+  Transform image_from_query{};
+  std::vector<Point> query_polygon;  ///< Shared region in query pixels.
+  std::vector<Point> image_polygon;
+  Box query_box;
+  Box image_box;
+  double query_overlap_percent = 0;  ///< Share of the query that the region covers.
+  double image_overlap_percent = 0;
+  std::vector<std::pair<Point, Point>> inlier_points;  ///< (query, image) positions.
+};
+
+/// Score from which a match is reported as a copy.
+inline constexpr double kCopyThreshold = 0.5;
+
+struct Timings {
+  double decode_ms = 0;
+  double extract_ms = 0;
+  double search_ms = 0;
+  double verify_ms = 0;
+};
+
+struct QueryResult {
+  std::string query;  ///< Path as given, "-" for bytes.
+  Status error;       ///< Not ok: nothing below is set.
+  int width = 0;
+  int height = 0;
+  int descriptors = 0;
+  std::vector<Match> matches;
+  Timings timings;
+};
+
+/// A pair of copies found by Report.
+struct ReportPair {
+  ImageRecord query;  ///< id 0 for a file that is not in the database.
+  Match match;
+  std::int64_t group =
+      0;  ///< Pictures connected by copies share a group, 1, 2, … by first appearance.
+};
+
+struct Report {
+  std::vector<ReportPair> pairs;  ///< In the order of the query image, then rank.
+  std::int64_t images = 0;        ///< Images compared.
+  std::int64_t groups = 0;
+  std::int64_t failed = 0;  ///< Files of the folder that could not be read.
+  bool stopped = false;
+};
+
+}  // namespace siftsearch

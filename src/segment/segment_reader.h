@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "env/file_env.h"
+#include "siftsearch/status.h"
+#include "siftsearch/types.h"
+
+namespace siftsearch {
+
+/// Where the features of one content lie in a segment.
+struct SegmentContent {
+  std::int64_t content = 0;
+  std::uint64_t first_row = 0;
+  std::uint32_t rows = 0;
+  int width = 0;  ///< Of the upright image, in pixels.
+  int height = 0;
+};
+
+/// A segment file, mapped into memory. Immutable; every method is safe from several threads, and
+/// everything borrowed lives as long as the reader. Errors name the file.
+class SegmentReader {
+ public:
+  /// Checks the header, the footer, the table of contents and the table of checksums; never reads
+  /// descriptors or keypoints, whose damage only `Verify` finds. kCorrupt: damaged or cut short;
+  /// kIncompatible: a newer format version or other extractor settings; else as `FileEnv::Map`.
+  static Result<std::shared_ptr<const SegmentReader>> Open(FileEnv& env, const std::string& path,
+                                                           std::uint64_t settings_digest);
+
+  /// By ascending content number; their rows follow each other without gaps.
+  std::span<const SegmentContent> contents() const { return contents_; }
+  std::uint64_t rows() const { return rows_; }
+  /// All rows, `rows()` × kDescriptorBytes bytes, 64-byte aligned.
+  std::span<const std::uint8_t> descriptors() const { return descriptors_; }
+  /// Size of the file.
+  std::int64_t bytes() const { return static_cast<std::int64_t>(file_->bytes().size()); }
+  const std::string& path() const { return path_; }
+
+  /// The entry of a content, null when it is not in this segment.
+  const SegmentContent* Find(std::int64_t content) const;
+  /// Keypoint of a row, counted from the content's first; `content` is an entry of this segment
+  /// and `row_in_content` < content.rows.
+  Keypoint keypoint(const SegmentContent& content, std::uint32_t row_in_content) const;
+  /// Stored keypoints, 8 bytes each, for `SegmentWriter::AddRaw`.
+  std::span<const std::uint8_t> PackedKeypoints(const SegmentContent& content) const;
+  /// Descriptors of one content.
+  std::span<const std::uint8_t> Descriptors(const SegmentContent& content) const;
+  /// A copy of everything stored of a content; kNotFound when it is not in this segment.
+  Result<FeatureSet> Features(std::int64_t content) const;
+
+  /// Reads the whole file and compares every checksum, on up to `threads` threads: kCorrupt names
+  /// the first damaged chunk. Once it succeeded, later calls cost nothing.
+  Status Verify(int threads) const;
+
+ private:
+  SegmentReader(std::string path, std::shared_ptr<const MappedFile> file);
+  Status LoadHeader(std::uint64_t settings_digest);
+  Status LoadFooter();
+  Status LoadContents();
+  Status Corrupt(const std::string& cause) const;
+
+  const std::string path_;
+  const std::shared_ptr<const MappedFile> file_;
+  std::uint64_t header_checksum_ = 0;
+  std::uint64_t rows_ = 0;
+  std::span<const std::uint8_t> descriptors_;
+  std::span<const std::uint8_t> keypoints_;
+  std::span<const std::uint8_t> contents_table_;
+  std::span<const std::uint8_t> checked_;    ///< What the chunk checksums cover.
+  std::span<const std::uint8_t> checksums_;  ///< 8 bytes a chunk of `checked_`.
+  std::vector<SegmentContent> contents_;
+  mutable std::atomic<bool> verified_ = false;
+};
+
+}  // namespace siftsearch
