@@ -39,19 +39,30 @@ struct Size {
 
 /// Fits one similarity (scale, rotation, translation) to the pairs by RANSAC with hypotheses from
 /// single matches (Philbin et al., CVPR 2007: a keypoint pair with scale and angle fixes all four
-/// unknowns), each promising one refined by least squares on its inliers. Every pair is tried once
-/// (best weight first, at most 1000), so the result is deterministic. Several pairs at one position
-/// (keypoints with several orientations) and many-to-one pairs count as one piece of evidence.
-/// The number of false alarms follows Moisan and Stival (IJCV 2004): images × pairs × binomial
-/// tail. `score` is 0 when fewer than 4 distinct inliers agree. Pure; no errors.
+/// unknowns), each promising one refined by least squares on its inliers. The pairs are tried best
+/// weight first, at most 1000, without those the best model so far explains; nothing is drawn at
+/// random and the order of `pairs` does not matter. Pairs whose positions in either picture lie
+/// within a pixel of the working size (keypoints with several orientations, many-to-one pairs)
+/// count as one piece of evidence. The number of false alarms follows Moisan and Stival (IJCV 2004):
+/// images × pairs × binomial tail, with the chance that an unrelated pair agrees from the tolerance
+/// disc's share of the image and the rotation window's share of the circle. Pairs with values that
+/// no picture has (scale ≤ 0, NaN, infinite) are ignored. `score` is 0, and nothing else is filled,
+/// when fewer than 4 distinct inliers agree or a size is not positive. Pure; no errors.
 Verification FitSimilarity(std::span<const PointPair> pairs, Size query, Size image,
                            const VerifyOptions& options);
 
-/// Score in [0, 1] from log10 of the number of false alarms; 0.5 at the default decision threshold.
+/// Where the score is one half. Far below 0, since pairs that share a structure (print, chain mail,
+/// brick) agree more often than independent chance, which the number of false alarms counts.
+inline constexpr double kLog10FalseAlarmsAtHalf = -14;
+
+/// Score in [0, 1] from log10 of the number of false alarms: a logistic curve with 0.5 at
+/// kLog10FalseAlarmsAtHalf and odds that change tenfold with every four powers of ten, so that 0.9999
+/// is reached at −30.
 double ScoreFromFalseAlarms(double log10_false_alarms);
 
-/// Corners of the query picture's outline, clipped to where the transform lands inside the image,
-/// in query pixels (convex, clockwise as seen); empty when nothing overlaps. Pure.
+/// Corners of the query picture's outline, clipped to where the transform (affine) lands inside the
+/// image, in query pixels (convex, clockwise as seen). A picture reaches half a pixel beyond the
+/// centres of its outer pixels. Empty when nothing, or no more than an edge, overlaps. Pure.
 std::vector<Point> OverlapInQuery(const Transform& image_from_query, Size query, Size image);
 
 Point Apply(const Transform& transform, Point point);

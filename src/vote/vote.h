@@ -32,14 +32,21 @@ struct VoteOptions {
   int max_candidates = 50;
 };
 
+/// Distance (L2 between RootSIFT bytes of length 512) of the nearest among some 10⁵ unrelated
+/// descriptors: beyond it a neighbour says nothing.
+inline constexpr double kTypicalDistance = 230;
+
+/// Distance within which re-encoding moves a descriptor. A k-th neighbour nearer than this is one
+/// copy among many, not a measure of chance.
+inline constexpr double kNoiseDistance = 60;
+
 /// Ranks images by weighted votes. `neighbours` holds rows of `k` neighbours, ascending by
-/// distance, one row per query descriptor. A neighbour at distance d votes with (1 − d/d_k)², where
-/// d and d_k are L2 distances (not squared) and d_k is the k-th neighbour's: the k-th distance is
-/// the yardstick for how near is near (Jégou, Douze, Schmid, "Exploiting descriptor distances for
-/// precise image search", INRIA RR-7656, 2011). Where fewer than k rows exist, and so no yardstick,
-/// or where d_k is the distance of the same image, the yardstick is the larger of d_k and
-/// kTypicalDistance, so that a database of one image votes too. An image gets at most one vote per
-/// query descriptor, its nearest's. Ordered by votes descending, then image ascending. Pure.
+/// distance, one row per query descriptor. A neighbour at distance d votes with (1 − d/y)², where d
+/// is L2 (not squared) and the yardstick y is the k-th neighbour's distance (Jégou, Douze, Schmid,
+/// "Exploiting descriptor distances for precise image search", INRIA RR-7656, 2011), at least
+/// kNoiseDistance; at least kTypicalDistance where that is no yardstick, because fewer than k rows
+/// exist or the k-th belongs to the same image. An image gets at most one vote per query
+/// descriptor, its nearest's. Ordered by votes descending, then image ascending. Pure.
 std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
                                   const VoteOptions& options);
 

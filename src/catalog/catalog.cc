@@ -1,0 +1,423 @@
+#include "catalog/catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/status_macros.h"
+#include "catalog/schema.h"
+
+namespace siftsearch::catalog {
+namespace {
+
+using Json = nlohmann::json;
+
+#define SIFTSEARCH_IMAGE_COLUMNS                                                                   \
+  "images.id, path, hash, content, file_bytes, modified_ns, added_s, width, height, descriptors, " \
+  "attributes"
+constexpr char kImageById[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
+                              " FROM images JOIN contents ON contents.id = content "
+                              "WHERE images.id = ?";
+constexpr char kImageByPath[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
+                                " FROM images JOIN contents ON contents.id = content "
+                                "WHERE path = ?";
+constexpr char kImagesOfContent[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
+                                    " FROM images JOIN contents ON contents.id = content "
+                                    "WHERE content = ? ORDER BY images.id";
+constexpr char kListImages[] = "CREATE TEMP TABLE listed_images AS SELECT " SIFTSEARCH_IMAGE_COLUMNS
+                               " FROM main.images JOIN main.contents ON contents.id = content "
+                               "ORDER BY images.id";
+constexpr char kSelectListed[] = "SELECT * FROM temp.listed_images ORDER BY rowid";
+constexpr char kContentColumns[] =
+    "SELECT id, width, height, descriptors, live FROM contents WHERE id = ?";
+constexpr char kContentByHash[] =
+    "SELECT id, width, height, descriptors, live FROM contents WHERE hash = ?";
+constexpr char kAllContents[] =
+    "SELECT id, width, height, descriptors, live FROM contents ORDER BY id";
+#undef SIFTSEARCH_IMAGE_COLUMNS
+
+std::span<const std::uint8_t> BytesOf(const std::string& text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string SettingsToJson(const ExtractorSettings& settings) {
+  return Json{{"extractor", settings.extractor},
+              {"max_features", settings.max_features},
+              {"max_side", settings.max_side},
+              {"contrast_threshold", settings.contrast_threshold}}
+      .dump();
+}
+
+bool SettingsFromJson(const std::string& text, ExtractorSettings* settings) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return false;
+  for (const char* key : {"max_features", "max_side", "contrast_threshold"}) {
+    if (!json.contains(key) || !json[key].is_number()) return false;
+  }
+  if (!json.contains("extractor") || !json["extractor"].is_string()) return false;
+  settings->extractor = json["extractor"].get<std::string>();
+  settings->max_features = json["max_features"].get<int>();
+  settings->max_side = json["max_side"].get<int>();
+  settings->contrast_threshold = json["contrast_threshold"].get<double>();
+  return true;
+}
+
+bool AttributesFromJson(const std::string& text, std::map<std::string, std::string>* attributes) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return false;
+  for (const auto& [key, value] : json.items()) {
+    if (!value.is_string()) return false;
+    attributes->emplace(key, value.get<std::string>());
+  }
+  return true;
+}
+
+ContentRecord ReadContent(const Query& row) {
+  return {.content = row.Int(0),
+          .width = static_cast<int>(row.Int(1)),
+          .height = static_cast<int>(row.Int(2)),
+          .descriptors = static_cast<int>(row.Int(3)),
+          .live = row.Int(4) != 0};
+}
+
+Result<std::optional<ContentRecord>> ReadOneContent(Query query) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
+  if (!row) return std::optional<ContentRecord>();
+  return std::optional<ContentRecord>(ReadContent(query));
+}
+
+Status NoCatalog(const std::string& file) {
+  return {StatusCode::kNotFound, fmt::format("{} holds no catalogue", file)};
+}
+
+/// Brings the file to the newest format, or says why not. Until a new catalogue has its row of
+/// `meta`, it counts as not there.
+Status PrepareFormat(Connection& db, Access access, const ExtractorSettings& settings) {
+  const std::vector<std::string_view> scripts = SchemaScripts();
+  const int newest = static_cast<int>(scripts.size());
+  SIFTSEARCH_ASSIGN_OR_RETURN(int format, ReadFormat(db, newest));
+  if (format == 0 && access != Access::kCreate) return NoCatalog(db.file());
+  if (format < newest && access == Access::kRead) {
+    return {StatusCode::kIncompatible,
+            fmt::format("{} has the older format {}; open it for writing once to bring it to {}",
+                        db.file(), format, newest)};
+  }
+  SIFTSEARCH_RETURN_IF_ERROR(ApplyScripts(db, format, scripts));
+  if (access != Access::kCreate) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query insert,
+      db.Prepare("INSERT OR IGNORE INTO meta (id, settings, generation) VALUES (1, ?, 0)"));
+  return insert.Bind(std::string_view(SettingsToJson(settings))).Run();
+}
+
+}  // namespace
+
+Result<std::string> AttributesToJson(const std::map<std::string, std::string>& attributes) {
+  try {
+    return Json(attributes).dump();
+  } catch (const Json::exception&) {
+    return Status(StatusCode::kInvalidArgument, "an attribute is not valid UTF-8 text");
+  }
+}
+
+Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& file, Access access,
+                                               const ExtractorSettings& settings) {
+  const auto mode =
+      access == Access::kCreate ? Connection::Mode::kCreate : Connection::Mode::kExisting;
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Connection> db, Connection::Open(file, mode));
+  SIFTSEARCH_RETURN_IF_ERROR(PrepareFormat(*db, access, settings));
+  std::unique_ptr<Catalog> catalog(new Catalog(std::move(db)));
+  SIFTSEARCH_RETURN_IF_ERROR(catalog->LoadSettings());
+  return catalog;
+}
+
+Status Catalog::LoadSettings() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare("SELECT settings FROM meta"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
+  if (!row) return NoCatalog(db_->file());
+  const std::string text = query.Text(0);
+  if (!SettingsFromJson(text, &settings_)) return Corrupt("its settings can't be read");
+  settings_digest_ = Checksum(BytesOf(text));
+  return {};
+}
+
+Status Catalog::Corrupt(const std::string& what) const {
+  return {StatusCode::kCorrupt, fmt::format("{} is damaged: {}", db_->file(), what)};
+}
+
+Result<std::int64_t> Catalog::Generation() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare("SELECT generation FROM meta"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
+  if (!row) return Corrupt("it has no generation");
+  return query.Int(0);
+}
+
+Result<Listing> Catalog::ReadListing() {
+  Listing listing;
+  // One open statement keeps the read transaction for those that follow.
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query meta, db_->Prepare("SELECT generation FROM meta"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, meta.Step());
+  if (!row) return Corrupt("it has no generation");
+  listing.generation = meta.Int(0);
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query segments,
+      db_->Prepare("SELECT id, file, rows, contents, bytes FROM segments ORDER BY id"));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(bool more, segments.Step());
+    if (!more) break;
+    listing.segments.push_back({.id = segments.Int(0),
+                                .file = segments.Text(1),
+                                .rows = segments.Int(2),
+                                .contents = segments.Int(3),
+                                .bytes = segments.Int(4)});
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query dead, db_->Prepare("SELECT id FROM contents WHERE live = 0"));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(bool more, dead.Step());
+    if (!more) break;
+    listing.dead_contents.push_back(dead.Int(0));
+  }
+  std::sort(listing.dead_contents.begin(), listing.dead_contents.end());
+  return listing;
+}
+
+Result<Counts> Catalog::Count() {
+  Counts counts;
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query,
+      db_->Prepare("SELECT (SELECT count(*) FROM images), coalesce(sum(live), 0), "
+                   "coalesce(sum(descriptors) FILTER (WHERE live = 1), 0), "
+                   "coalesce(sum(descriptors) FILTER (WHERE live = 0), 0) FROM contents"));
+  SIFTSEARCH_RETURN_IF_ERROR(query.Step().status());
+  counts.images = query.Int(0);
+  counts.contents = query.Int(1);
+  counts.descriptors = query.Int(2);
+  counts.removed_descriptors = query.Int(3);
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query size,
+                              db_->Prepare("SELECT page_count * page_size FROM pragma_page_count, "
+                                           "pragma_page_size"));
+  SIFTSEARCH_RETURN_IF_ERROR(size.Step().status());
+  counts.bytes = size.Int(0);
+  return counts;
+}
+
+Result<ImageRecord> Catalog::ReadImage(const Query& row) const {
+  ImageRecord image;
+  image.id = row.Int(0);
+  image.path = row.Text(1);
+  const std::vector<std::uint8_t> hash = row.Blob(2);
+  if (hash.size() != image.hash.size()) return Corrupt(fmt::format("hash of image {}", image.id));
+  std::copy(hash.begin(), hash.end(), image.hash.begin());
+  image.content = row.Int(3);
+  image.file_bytes = row.Int(4);
+  image.modified_ns = row.Int(5);
+  image.added_s = row.Int(6);
+  image.width = static_cast<int>(row.Int(7));
+  image.height = static_cast<int>(row.Int(8));
+  image.descriptors = static_cast<int>(row.Int(9));
+  if (!AttributesFromJson(row.Text(10), &image.attributes)) {
+    return Corrupt(fmt::format("attributes of image {}", image.id));
+  }
+  return image;
+}
+
+Result<std::optional<ImageRecord>> Catalog::ReadOneImage(Query query) const {
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
+  if (!row) return std::optional<ImageRecord>();
+  SIFTSEARCH_ASSIGN_OR_RETURN(ImageRecord image, ReadImage(query));
+  return std::optional<ImageRecord>(std::move(image));
+}
+
+Result<std::optional<ImageRecord>> Catalog::FindPath(const std::string& path) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kImageByPath));
+  query.BindBlob(BytesOf(path));
+  return ReadOneImage(std::move(query));
+}
+
+Result<std::optional<ImageRecord>> Catalog::FindId(ImageId id) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kImageById));
+  query.Bind(id);
+  return ReadOneImage(std::move(query));
+}
+
+Result<std::vector<ImageRecord>> Catalog::ImagesOf(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kImagesOfContent));
+  query.Bind(content);
+  std::vector<ImageRecord> images;
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(bool more, query.Step());
+    if (!more) return images;
+    SIFTSEARCH_ASSIGN_OR_RETURN(ImageRecord image, ReadImage(query));
+    images.push_back(std::move(image));
+  }
+}
+
+Result<std::optional<ContentRecord>> Catalog::FindHash(const ContentHash& hash) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kContentByHash));
+  query.BindBlob(hash);
+  return ReadOneContent(std::move(query));
+}
+
+Result<std::optional<ContentRecord>> Catalog::FindContent(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kContentColumns));
+  query.Bind(content);
+  return ReadOneContent(std::move(query));
+}
+
+Status Catalog::VisitContents(const std::function<bool(const ContentRecord&)>& visit) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kAllContents));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(bool more, query.Step());
+    if (!more || !visit(ReadContent(query))) return {};
+  }
+}
+
+Status Catalog::VisitImages(const std::function<bool(const ImageRecord&)>& visit) {
+  // A connection of its own: the temporary table is private to it and goes with it.
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Connection> listing,
+                              Connection::Open(db_->file(), Connection::Mode::kExisting));
+  SIFTSEARCH_RETURN_IF_ERROR(listing->Execute("PRAGMA cache_spill = ON"));
+  SIFTSEARCH_RETURN_IF_ERROR(listing->Execute(kListImages));
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, listing->Prepare(kSelectListed));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(bool more, query.Step());
+    if (!more) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(ImageRecord image, ReadImage(query));
+    if (!visit(image)) return {};
+  }
+}
+
+Result<std::vector<std::string>> Catalog::IntegrityProblems() {
+  std::vector<std::string> problems;
+  const auto collect = [&](const char* sql) -> Status {
+    SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(sql));
+    while (true) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(bool more, query.Step());
+      if (!more) return {};
+      if (query.Text(0) != "ok") problems.push_back(query.Text(0));
+    }
+  };
+  SIFTSEARCH_RETURN_IF_ERROR(collect("PRAGMA integrity_check"));
+  SIFTSEARCH_RETURN_IF_ERROR(collect(
+      "SELECT 'image ' || id || ' has content ' || content || ', which is not there' FROM images "
+      "WHERE content NOT IN (SELECT id FROM contents)"));
+  SIFTSEARCH_RETURN_IF_ERROR(collect(
+      "SELECT 'content ' || id || CASE live WHEN 1 THEN ' counts as live, but no image has it' "
+      "ELSE ' counts as removed, but an image has it' END FROM contents "
+      "WHERE live <> EXISTS (SELECT 1 FROM images WHERE content = contents.id)"));
+  return problems;
+}
+
+Result<std::int64_t> Catalog::NextImageId() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("SELECT coalesce((SELECT seq FROM sqlite_sequence "
+                                           "WHERE name = 'images'), 0) + 1"));
+  SIFTSEARCH_RETURN_IF_ERROR(query.Step().status());
+  return query.Int(0);
+}
+
+Status Catalog::InsertContent(const ContentRecord& content, const ContentHash& hash) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query, db_->Prepare("INSERT INTO contents (id, width, height, descriptors, live, hash) "
+                                "VALUES (?, ?, ?, ?, ?, ?)"));
+  query.Bind(content.content).Bind(std::int64_t{content.width}).Bind(std::int64_t{content.height});
+  query.Bind(std::int64_t{content.descriptors}).Bind(std::int64_t{content.live}).BindBlob(hash);
+  return query.Run();
+}
+
+Result<ImageId> Catalog::InsertImage(const ImageRecord& image) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::string attributes, AttributesToJson(image.attributes));
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query,
+      db_->Prepare("INSERT INTO images (path, content, file_bytes, modified_ns, added_s, "
+                   "attributes) VALUES (?, ?, ?, ?, ?, ?)"));
+  query.BindBlob(BytesOf(image.path)).Bind(image.content).Bind(image.file_bytes);
+  query.Bind(image.modified_ns).Bind(image.added_s).Bind(std::string_view(attributes));
+  SIFTSEARCH_RETURN_IF_ERROR(query.Run());
+  return db_->LastInsertId();
+}
+
+Status Catalog::UpdateImage(const ImageRecord& image) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::string attributes, AttributesToJson(image.attributes));
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("UPDATE images SET file_bytes = ?, modified_ns = ?, "
+                                           "attributes = ? WHERE id = ?"));
+  query.Bind(image.file_bytes).Bind(image.modified_ns).Bind(std::string_view(attributes));
+  return query.Bind(image.id).Run();
+}
+
+Result<bool> Catalog::DeleteImage(ImageId id) {
+  std::int64_t content = 0;
+  {
+    SIFTSEARCH_ASSIGN_OR_RETURN(Query find,
+                                db_->Prepare("SELECT content FROM images WHERE id = ?"));
+    SIFTSEARCH_ASSIGN_OR_RETURN(bool row, find.Bind(id).Step());
+    if (!row) return false;
+    content = find.Int(0);
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query remove, db_->Prepare("DELETE FROM images WHERE id = ?"));
+  SIFTSEARCH_RETURN_IF_ERROR(remove.Bind(id).Run());
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query bury, db_->Prepare("UPDATE contents SET live = 0 WHERE id = ?1 AND NOT EXISTS "
+                               "(SELECT 1 FROM images WHERE content = ?1)"));
+  SIFTSEARCH_RETURN_IF_ERROR(bury.Bind(content).Run());
+  return true;
+}
+
+Status Catalog::ReviveContent(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("UPDATE contents SET live = 1 WHERE id = ?"));
+  return query.Bind(content).Run();
+}
+
+Status Catalog::DeleteContent(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("DELETE FROM contents WHERE id = ? AND live = 0"));
+  return query.Bind(content).Run();
+}
+
+Status Catalog::DeleteEmptyDeadContents() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query, db_->Prepare("DELETE FROM contents WHERE live = 0 AND descriptors = 0"));
+  return query.Run();
+}
+
+Result<std::int64_t> Catalog::NextSegmentId() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("SELECT coalesce((SELECT seq FROM sqlite_sequence "
+                                           "WHERE name = 'segments'), 0) + 1"));
+  SIFTSEARCH_RETURN_IF_ERROR(query.Step().status());
+  return query.Int(0);
+}
+
+Status Catalog::InsertSegment(const SegmentRecord& segment) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("INSERT INTO segments (id, file, rows, contents, bytes) "
+                                           "VALUES (?, ?, ?, ?, ?)"));
+  query.Bind(segment.id).Bind(std::string_view(segment.file)).Bind(segment.rows);
+  return query.Bind(segment.contents).Bind(segment.bytes).Run();
+}
+
+Status Catalog::DeleteSegment(std::int64_t id) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare("DELETE FROM segments WHERE id = ?"));
+  return query.Bind(id).Run();
+}
+
+Status Catalog::AdvanceGeneration() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("UPDATE meta SET generation = generation + 1"));
+  return query.Run();
+}
+
+Status Catalog::Vacuum() {
+  // It writes the whole file anew, which need not fit memory.
+  SIFTSEARCH_RETURN_IF_ERROR(db_->Execute("PRAGMA cache_spill = ON"));
+  const Status done = db_->Execute("VACUUM");
+  SIFTSEARCH_RETURN_IF_ERROR(db_->Execute("PRAGMA cache_spill = OFF"));
+  return done;
+}
+
+}  // namespace siftsearch::catalog

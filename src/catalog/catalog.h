@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "catalog/sqlite.h"
+#include "siftsearch/search_backend.h"
+#include "siftsearch/status.h"
+#include "siftsearch/types.h"
+
+namespace siftsearch::catalog {
+
+/// A listed segment file.
+struct SegmentRecord {
+  std::int64_t id = 0;
+  std::string file;  ///< Name inside segments/.
+  std::int64_t rows = 0;
+  std::int64_t contents = 0;
+  std::int64_t bytes = 0;
+};
+
+struct ContentRecord {
+  std::int64_t content = 0;
+  int width = 0;
+  int height = 0;
+  int descriptors = 0;
+  bool live = true;
+};
+
+/// What a reader needs of one commit.
+struct Listing {
+  std::int64_t generation = 0;
+  std::vector<SegmentRecord> segments;      ///< By ascending id.
+  std::vector<std::int64_t> dead_contents;  ///< Ascending.
+};
+
+struct Counts {
+  std::int64_t images = 0;
+  std::int64_t contents = 0;     ///< Live ones.
+  std::int64_t descriptors = 0;  ///< Of live contents.
+  std::int64_t removed_descriptors = 0;
+  std::int64_t bytes = 0;  ///< Size of the catalogue.
+};
+
+enum class Access {
+  kRead,    ///< An older format is refused.
+  kWrite,   ///< An older format is migrated; the caller holds the write lock of the folder.
+  kCreate,  ///< As kWrite; an empty or missing file becomes a new catalogue.
+};
+
+/// The catalogue of a database (schema/catalog.md): one SQLite connection, for one thread at a
+/// time; other connections see what was committed. Errors carry the file's name: see Connection.
+class Catalog {
+ public:
+  /// `settings` are stored when a catalogue is made. kNotFound when there is no catalogue yet (also
+  /// an empty file, which a crash can leave), kIncompatible for a newer format.
+  static Result<std::unique_ptr<Catalog>> Open(const std::string& file, Access access,
+                                               const ExtractorSettings& settings = {});
+
+  const ExtractorSettings& settings() const { return settings_; }
+  /// Identifies the settings in segment files.
+  std::uint64_t settings_digest() const { return settings_digest_; }
+
+  Result<std::int64_t> Generation();
+  /// All of one commit.
+  Result<Listing> ReadListing();
+  Result<Counts> Count();
+
+  Result<std::optional<ImageRecord>> FindPath(const std::string& path);
+  Result<std::optional<ImageRecord>> FindId(ImageId id);
+  Result<std::vector<ImageRecord>> ImagesOf(std::int64_t content);  ///< By ascending id.
+  Result<std::optional<ContentRecord>> FindHash(const ContentHash& hash);
+  Result<std::optional<ContentRecord>> FindContent(std::int64_t content);
+  /// Every content, ascending, until `visit` returns false.
+  Status VisitContents(const std::function<bool(const ContentRecord&)>& visit);
+  /// The images of one commit by ascending id, until `visit` returns false. Holds no lock while it
+  /// visits, so that a visitor may write: the list waits in a temporary table.
+  Status VisitImages(const std::function<bool(const ImageRecord&)>& visit);
+  /// Sentences that name what SQLite's integrity check, and ours on the tables, find wrong.
+  Result<std::vector<std::string>> IntegrityProblems();
+
+  /// Changes are made in a transaction; the rest of this class writes nothing.
+  Result<Transaction> Begin() { return Transaction::Begin(*db_); }
+  /// The id that the next InsertImage gives, which is the number of its content if that is new.
+  Result<ImageId> NextImageId();
+  Status InsertContent(const ContentRecord& content, const ContentHash& hash);
+  /// Adds an image of a content that is in the catalogue; `id` and what belongs to the content are
+  /// not read.
+  Result<ImageId> InsertImage(const ImageRecord& image);
+  /// Changes what a re-read file may change: size, modification time, attributes.
+  Status UpdateImage(const ImageRecord& image);
+  /// Takes an image out; its content dies with its last image. False when there is none.
+  Result<bool> DeleteImage(ImageId id);
+  Status ReviveContent(std::int64_t content);
+  /// Takes out a content that is dead; its rows must be in no listed segment afterwards.
+  Status DeleteContent(std::int64_t content);
+  /// Takes out the dead contents without descriptors, which nothing else refers to.
+  Status DeleteEmptyDeadContents();
+  /// Number of the next segment; one more for each further segment.
+  Result<std::int64_t> NextSegmentId();
+  Status InsertSegment(const SegmentRecord& segment);
+  Status DeleteSegment(std::int64_t id);
+  /// Counts the commit up; the last change before it.
+  Status AdvanceGeneration();
+
+  /// Gives unused space of the file back. Outside transactions.
+  Status Vacuum();
+
+ private:
+  explicit Catalog(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
+  Status LoadSettings();
+  Result<ImageRecord> ReadImage(const Query& row) const;
+  Result<std::optional<ImageRecord>> ReadOneImage(Query query) const;
+  Status Corrupt(const std::string& what) const;
+
+  std::unique_ptr<Connection> db_;
+  ExtractorSettings settings_;
+  std::uint64_t settings_digest_ = 0;
+};
+
+/// JSON object of strings; kInvalidArgument where a key or value is not UTF-8.
+Result<std::string> AttributesToJson(const std::map<std::string, std::string>& attributes);
+
+}  // namespace siftsearch::catalog

@@ -1,0 +1,31 @@
+#include <vector>
+
+#include "base/status_macros.h"
+#include "index/byte_flat_index.h"
+#include "local/local_backend.h"
+
+namespace siftsearch::local {
+namespace {
+
+std::vector<index::IdRange> LiveContents(const Snapshot& snapshot) {
+  std::vector<index::IdRange> ranges;
+  for (const Snapshot::Part& part : snapshot.parts()) {
+    for (const SegmentContent& entry : part.reader->contents()) {
+      if (!snapshot.IsLive(entry.content)) continue;
+      ranges.push_back({.first_row = part.first_row + static_cast<std::int64_t>(entry.first_row),
+                        .count = static_cast<std::int64_t>(entry.rows),
+                        .id = entry.content});
+    }
+  }
+  return ranges;
+}
+
+}  // namespace
+
+Status LocalBackend::ExportFaiss(const std::string& file) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
+  return index::WriteFaissFlat(kDescriptorBytes, snapshot->spans(), LiveContents(*snapshot), file);
+}
+
+}  // namespace siftsearch::local

@@ -1,0 +1,184 @@
+#include "local/local_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "kernel/topk.h"
+#include "local/check.h"
+#include "local/search.h"
+
+namespace siftsearch::local {
+namespace {
+
+/// How often a reader starts over because a writer merged away a file that it was about to open.
+constexpr int kSnapshotAttempts = 20;
+
+}  // namespace
+
+LocalBackend::LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
+                           std::unique_ptr<catalog::Catalog> catalog)
+    : env_(env),
+      folder_(std::move(folder)),
+      options_(options),
+      settings_(catalog->settings()),
+      catalog_(std::move(catalog)) {}
+
+int LocalBackend::threads() const {
+  return options_.threads > 0 ? options_.threads : AvailableThreads();
+}
+
+Result<std::optional<ImageRecord>> LocalBackend::FindPath(const std::string& path) {
+  const std::lock_guard lock(read_mutex_);
+  return catalog_->FindPath(path);
+}
+
+Result<std::optional<ImageRecord>> LocalBackend::FindId(ImageId id) {
+  const std::lock_guard lock(read_mutex_);
+  return catalog_->FindId(id);
+}
+
+Result<bool> LocalBackend::HasContent(const ContentHash& hash) {
+  const std::lock_guard lock(read_mutex_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto content, catalog_->FindHash(hash));
+  return content.has_value();
+}
+
+Result<std::vector<ImageRecord>> LocalBackend::Describe(std::int64_t content) {
+  const std::lock_guard lock(read_mutex_);
+  return catalog_->ImagesOf(content);
+}
+
+Status LocalBackend::List(const std::function<bool(const ImageRecord&)>& visit) {
+  return catalog_->VisitImages(visit);
+}
+
+Status LocalBackend::OpenForWriting() {
+  if (write_catalog_ != nullptr) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      write_catalog_, catalog::Catalog::Open(folder_ + "/catalog.sqlite", catalog::Access::kWrite));
+  return {};
+}
+
+Status LocalBackend::Write(const std::function<Status(Writer&)>& change) {
+  if (options_.read_only) {
+    return {StatusCode::kPermissionDenied,
+            fmt::format("the database {} was opened for reading only", folder_)};
+  }
+  const std::lock_guard in_process(write_mutex_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+  SIFTSEARCH_RETURN_IF_ERROR(OpenForWriting());
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
+                              Writer::Begin(env_, segments_folder(), *write_catalog_, threads()));
+  SIFTSEARCH_RETURN_IF_ERROR(change(*writer));
+  return writer->Commit();
+}
+
+Result<std::vector<PutOutcome>> LocalBackend::Put(std::span<const PutItem> items) {
+  std::vector<PutOutcome> outcomes;
+  SIFTSEARCH_RETURN_IF_ERROR(Write([&](Writer& writer) -> Status {
+    SIFTSEARCH_ASSIGN_OR_RETURN(outcomes, writer.Put(items));
+    return {};
+  }));
+  return outcomes;
+}
+
+Result<std::int64_t> LocalBackend::Remove(std::span<const ImageId> ids) {
+  std::int64_t removed = 0;
+  SIFTSEARCH_RETURN_IF_ERROR(Write([&](Writer& writer) -> Status {
+    SIFTSEARCH_ASSIGN_OR_RETURN(removed, writer.Remove(ids));
+    return {};
+  }));
+  return removed;
+}
+
+Status LocalBackend::Compact() {
+  SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }));
+  const std::lock_guard in_process(write_mutex_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+  return write_catalog_->Vacuum();
+}
+
+Result<std::shared_ptr<const Snapshot>> LocalBackend::CurrentSnapshot() {
+  const std::lock_guard lock(snapshot_mutex_);
+  Status missing;
+  for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, TryOpenSnapshot(&missing));
+    if (snapshot != nullptr) return snapshot_ = std::move(snapshot);
+  }
+  return WithAdvice(MissingIsDamage(missing));
+}
+
+Result<std::shared_ptr<const Snapshot>> LocalBackend::TryOpenSnapshot(Status* missing) {
+  catalog::Listing listing;
+  std::uint64_t digest = 0;
+  {
+    const std::lock_guard lock(read_mutex_);
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t generation, catalog_->Generation());
+    if (snapshot_ != nullptr && snapshot_->generation() == generation) return snapshot_;
+    SIFTSEARCH_ASSIGN_OR_RETURN(listing, catalog_->ReadListing());
+    digest = catalog_->settings_digest();
+  }
+  auto opened = Snapshot::Open(env_, segments_folder(), digest, listing, snapshot_.get());
+  if (opened.ok()) return opened;
+  if (opened.status().code() != StatusCode::kNotFound) return WithAdvice(opened.status());
+  *missing = opened.status();
+  return std::shared_ptr<const Snapshot>();
+}
+
+Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
+    std::span<const SearchQuery> queries, const SearchOptions& options) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
+  return SearchSnapshot(*snapshot, queries, options);
+}
+
+Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
+  if (const auto place = snapshot->Find(content)) {
+    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(place->reader->Verify(threads())));
+    return place->reader->Features(content);
+  }
+  const std::lock_guard lock(read_mutex_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, catalog_->FindContent(content));
+  if (!known || known->descriptors > 0) {
+    return Status(StatusCode::kNotFound,
+                  fmt::format("the database {} has no content {}", folder_, content));
+  }
+  FeatureSet blank;
+  blank.width = known->width;
+  blank.height = known->height;
+  return blank;
+}
+
+Result<BackendStats> LocalBackend::Stats() {
+  BackendStats stats;
+  const std::lock_guard lock(read_mutex_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Listing listing, catalog_->ReadListing());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Counts counts, catalog_->Count());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::ChosenVariant());
+  stats.images = counts.images;
+  stats.contents = counts.contents;
+  stats.descriptors = counts.descriptors;
+  stats.removed_descriptors = counts.removed_descriptors;
+  stats.segments = static_cast<std::int64_t>(listing.segments.size());
+  for (const catalog::SegmentRecord& segment : listing.segments) {
+    stats.segment_bytes += segment.bytes;
+  }
+  stats.catalog_bytes = counts.bytes;
+  stats.generation = listing.generation;
+  stats.index = "IDMap,Flat";
+  stats.kernel = kernel::VariantName(variant);
+  return stats;
+}
+
+Result<std::vector<CheckProblem>> LocalBackend::Check() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+  const std::lock_guard reading(read_mutex_);
+  return CheckDatabase(env_, folder_, *catalog_, threads());
+}
+
+}  // namespace siftsearch::local

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "env/file_env.h"
+#include "local/snapshot.h"
+#include "local/writer.h"
+#include "siftsearch/search_backend.h"
+#include "siftsearch/status.h"
+#include "siftsearch/types.h"
+
+namespace siftsearch::local {
+
+struct OpenOptions {
+  bool create = false;     ///< Make the database when there is none.
+  bool read_only = false;  ///< Refuse writes.
+  /// To create with (the defaults where not given); must equal an existing database's.
+  std::optional<ExtractorSettings> settings{};
+  std::chrono::milliseconds lock_wait{60'000};  ///< How long a writer waits for another.
+  int threads = 0;  ///< For verifying files; 0: one for each available processor.
+};
+
+/// A database in a folder on this machine (schema/catalog.md). Each write takes the folder's lock
+/// for its own length; other processes may read and write the same folder. A damaged segment does
+/// not keep a database from opening, so that `Check` can name it, but fails searches: the first
+/// search on a segment reads all of it and compares its checksums.
+class LocalBackend : public SearchBackend {
+ public:
+  /// `folder` is on the operating system's file system, whatever `env` wraps; `env` must outlive
+  /// the backend. kNotFound: no database there, and none to be made. kInvalidArgument: the folder
+  /// is something else. kIncompatible: other settings, or a newer format.
+  static Result<std::unique_ptr<LocalBackend>> Open(FileEnv& env, const std::string& folder,
+                                                    const OpenOptions& options);
+
+  const ExtractorSettings& settings() const override { return settings_; }
+  Result<std::optional<ImageRecord>> FindPath(const std::string& path) override;
+  Result<std::optional<ImageRecord>> FindId(ImageId id) override;
+  Result<bool> HasContent(const ContentHash& hash) override;
+  Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items) override;
+  Result<std::int64_t> Remove(std::span<const ImageId> ids) override;
+  Result<std::vector<std::vector<VotedContent>>> Search(std::span<const SearchQuery> queries,
+                                                        const SearchOptions& options) override;
+  Result<std::vector<ImageRecord>> Describe(std::int64_t content) override;
+  /// `visit` may call this backend, writes included.
+  Status List(const std::function<bool(const ImageRecord&)>& visit) override;
+  Result<FeatureSet> Features(std::int64_t content) override;
+  Result<BackendStats> Stats() override;
+  Result<std::vector<CheckProblem>> Check() override;
+  Status Compact() override;
+  Status ExportFaiss(const std::string& file) override;
+
+ private:
+  LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
+               std::unique_ptr<catalog::Catalog> catalog);
+  std::string segments_folder() const { return folder_ + "/segments"; }
+  int threads() const;
+
+  /// The newest commit's snapshot.
+  Result<std::shared_ptr<const Snapshot>> CurrentSnapshot();
+  /// One attempt; none when a listed file is missing (then `*missing` says which).
+  Result<std::shared_ptr<const Snapshot>> TryOpenSnapshot(Status* missing);
+  /// Takes the locks, lets `change` plan a commit and commits it.
+  Status Write(const std::function<Status(Writer&)>& change);
+  Status OpenForWriting();
+
+  FileEnv& env_;
+  const std::string folder_;
+  const OpenOptions options_;
+  const ExtractorSettings settings_;
+
+  std::mutex read_mutex_;  ///< Guards `catalog_`; held briefly.
+  std::unique_ptr<catalog::Catalog> catalog_;
+
+  std::mutex snapshot_mutex_;  ///< Guards `snapshot_`; taken before `read_mutex_`.
+  std::shared_ptr<const Snapshot> snapshot_;
+
+  /// Guards `write_catalog_`, a connection of its own, so that readers see only what is committed.
+  std::mutex write_mutex_;
+  std::unique_ptr<catalog::Catalog> write_catalog_;
+};
+
+}  // namespace siftsearch::local

@@ -1,0 +1,250 @@
+#include "local/search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "kernel/topk.h"
+#include "siftsearch/types.h"
+#include "vote/vote.h"
+
+namespace siftsearch::local {
+namespace {
+
+constexpr int kMaxK = 4096;  // Of kernel::TopK.
+/// Neighbours asked for beyond k where some rows are to be passed over, and how the number grows
+/// for the descriptors for which that was not enough.
+constexpr int kFirstExtra = 8;
+constexpr int kExtraGrowth = 8;
+constexpr std::size_t kNeighbourBytes = 64 << 20;
+
+/// Rows [begin, end) of a snapshot.
+struct RowRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+
+  bool contains(std::int64_t row) const { return row >= begin && row < end; }
+  bool empty() const { return begin == end; }
+};
+
+/// One descriptor of a query of a batch.
+struct Slot {
+  std::size_t query = 0;
+  std::size_t descriptor = 0;
+};
+
+/// Searches for some of the queries at a time: those whose neighbours fit the memory.
+class BatchSearch {
+ public:
+  BatchSearch(const Snapshot& snapshot, std::span<const SearchQuery> queries,
+              const SearchOptions& options, kernel::Variant variant)
+      : snapshot_(snapshot),
+        queries_(queries),
+        options_(options),
+        top_k_{
+            .k = options.neighbours, .threads = std::max(1, options.threads), .variant = variant} {}
+
+  Result<std::vector<std::vector<VotedContent>>> Run() {
+    FindExcluded();
+    nearest_.resize(queries_.size());
+    SIFTSEARCH_RETURN_IF_ERROR(SearchAll());
+    std::vector<std::vector<VotedContent>> results(queries_.size());
+    ParallelFor(queries_.size(), top_k_.threads,
+                [&](std::size_t query) { results[query] = Vote(query); });
+    return results;
+  }
+
+ private:
+  std::size_t k() const { return static_cast<std::size_t>(options_.neighbours); }
+
+  void FindExcluded() {
+    for (const SearchQuery& query : queries_) {
+      RowRange range;
+      if (query.exclude_content > 0 && snapshot_.IsLive(query.exclude_content)) {
+        if (const auto place = snapshot_.Find(query.exclude_content)) {
+          range = {.begin = place->first_row, .end = place->first_row + place->entry->rows};
+        }
+      }
+      any_excluded_ = any_excluded_ || !range.empty();
+      excluded_.push_back(range);
+    }
+  }
+
+  /// Passes with more and more neighbours for the descriptors whose k places are not yet filled.
+  Status SearchAll() {
+    std::vector<Slot> pending;
+    for (std::size_t query = 0; query < queries_.size(); ++query) {
+      const std::size_t size = queries_[query].features->size();
+      nearest_[query].resize(size * k());
+      for (std::size_t i = 0; i < size; ++i) pending.push_back({.query = query, .descriptor = i});
+    }
+    int extra = any_excluded_ ? kFirstExtra : 0;
+    while (!pending.empty() && options_.neighbours + extra <= kMaxK) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(pending,
+                                  Pass(pending, snapshot_.spans(), options_.neighbours + extra));
+      extra *= kExtraGrowth;
+    }
+    return SearchCut(std::move(pending));
+  }
+
+  /// For contents with more rows than a pass may give: passes that leave those rows out.
+  Status SearchCut(std::vector<Slot> pending) {
+    for (auto begin = pending.begin(); begin != pending.end();) {
+      const auto end = std::find_if(begin, pending.end(),
+                                    [&](const Slot& slot) { return slot.query != begin->query; });
+      SIFTSEARCH_ASSIGN_OR_RETURN(
+          const std::vector<Slot> left,
+          Pass({begin, end}, snapshot_.SpansWithout(queries_[begin->query].exclude_content),
+               options_.neighbours));
+      (void)left;  // Nothing is: no excluded row was searched.
+      begin = end;
+    }
+    return {};
+  }
+
+  /// Searches for `pending` with k' = `wide_k`; returns the descriptors that lack neighbours still.
+  Result<std::vector<Slot>> Pass(const std::vector<Slot>& pending,
+                                 const std::vector<kernel::RowSpan>& spans, int wide_k) {
+    std::vector<Slot> lacking;
+    const std::size_t width = static_cast<std::size_t>(wide_k);
+    const std::size_t step =
+        std::max<std::size_t>(1, kNeighbourBytes / (width * sizeof(kernel::Neighbour)));
+    kernel::TopKOptions top_k = top_k_;
+    top_k.k = wide_k;
+    for (std::size_t begin = 0; begin < pending.size(); begin += step) {
+      const std::size_t count = std::min(step, pending.size() - begin);
+      const std::span<const Slot> slots(pending.data() + begin, count);
+      std::vector<kernel::Neighbour> found;
+      SIFTSEARCH_RETURN_IF_ERROR(
+          kernel::TopK(spans, kDescriptorBytes, Gather(slots), top_k, &found));
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!Fill(slots[i], {found.data() + i * width, width})) lacking.push_back(slots[i]);
+      }
+    }
+    return lacking;
+  }
+
+  std::vector<std::uint8_t> Gather(std::span<const Slot> slots) const {
+    std::vector<std::uint8_t> descriptors(slots.size() * kDescriptorBytes);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      std::memcpy(descriptors.data() + i * kDescriptorBytes,
+                  queries_[slots[i].query].features->descriptors.data() +
+                      slots[i].descriptor * kDescriptorBytes,
+                  kDescriptorBytes);
+    }
+    return descriptors;
+  }
+
+  /// Keeps the first k neighbours that are not excluded; false when there may be further ones.
+  bool Fill(const Slot& slot, std::span<const kernel::Neighbour> found) {
+    kernel::Neighbour* out = nearest_[slot.query].data() + slot.descriptor * k();
+    std::size_t filled = 0;
+    for (const kernel::Neighbour& neighbour : found) {
+      if (filled == k()) return true;
+      if (neighbour.row < 0) break;
+      if (!excluded_[slot.query].contains(neighbour.row)) out[filled++] = neighbour;
+    }
+    std::fill(out + filled, out + k(), kernel::Neighbour{});
+    return filled == k() || found.back().row < 0 || excluded_[slot.query].empty();
+  }
+
+  std::vector<VotedContent> Vote(std::size_t query) const {
+    std::vector<vote::Neighbour> neighbours;
+    neighbours.reserve(nearest_[query].size());
+    for (const kernel::Neighbour& found : nearest_[query]) {
+      vote::Neighbour neighbour;
+      if (found.row >= 0) {
+        neighbour = {.row = found.row,
+                     .image = snapshot_.At(found.row).entry->content,
+                     .distance = found.distance};
+      }
+      neighbours.push_back(neighbour);
+    }
+    std::vector<VotedContent> voted;
+    for (const vote::Candidate& candidate : vote::CountVotes(
+             neighbours, options_.neighbours, {.max_candidates = options_.max_candidates})) {
+      voted.push_back(Describe(candidate));
+    }
+    return voted;
+  }
+
+  VotedContent Describe(const vote::Candidate& candidate) const {
+    const Snapshot::Place place = snapshot_.At(candidate.correspondences.front().row);
+    VotedContent content{.content = candidate.image,
+                         .width = place.entry->width,
+                         .height = place.entry->height,
+                         .votes = candidate.votes,
+                         .pairs = {}};
+    content.pairs.reserve(candidate.correspondences.size());
+    for (const vote::Correspondence& pair : candidate.correspondences) {
+      const auto row = static_cast<std::uint32_t>(pair.row - place.first_row);
+      content.pairs.push_back({.query = pair.query,
+                               .image = place.reader->keypoint(*place.entry, row),
+                               .weight = pair.weight});
+    }
+    return content;
+  }
+
+  const Snapshot& snapshot_;
+  const std::span<const SearchQuery> queries_;
+  const SearchOptions& options_;
+  const kernel::TopKOptions top_k_;
+  std::vector<RowRange> excluded_;
+  bool any_excluded_ = false;
+  std::vector<std::vector<kernel::Neighbour>> nearest_;  ///< k for each descriptor of each query.
+};
+
+Status CheckArguments(std::span<const SearchQuery> queries, const SearchOptions& options) {
+  if (options.neighbours < 1 || options.neighbours > kMaxK - kFirstExtra) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("the number of neighbours is {}; it must be 1 to {}", options.neighbours,
+                        kMaxK - kFirstExtra)};
+  }
+  for (const SearchQuery& query : queries) {
+    if (query.features == nullptr ||
+        query.features->descriptors.size() != query.features->size() * kDescriptorBytes) {
+      return {StatusCode::kInvalidArgument, "a query's descriptors do not fit its keypoints"};
+    }
+  }
+  return {};
+}
+
+/// Queries from `begin` whose neighbours fit the memory together; at least one.
+std::size_t BatchEnd(std::span<const SearchQuery> queries, std::size_t begin, int neighbours) {
+  const std::size_t bytes_each =
+      static_cast<std::size_t>(neighbours + kFirstExtra) * sizeof(kernel::Neighbour);
+  std::size_t bytes = 0;
+  std::size_t end = begin;
+  while (end < queries.size()) {
+    bytes += queries[end].features->size() * bytes_each;
+    if (end > begin && bytes > kNeighbourBytes) break;
+    ++end;
+  }
+  return end;
+}
+
+}  // namespace
+
+Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
+                                                              std::span<const SearchQuery> queries,
+                                                              const SearchOptions& options) {
+  SIFTSEARCH_RETURN_IF_ERROR(CheckArguments(queries, options));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::ChosenVariant());
+  std::vector<std::vector<VotedContent>> results;
+  results.reserve(queries.size());
+  for (std::size_t begin = 0; begin < queries.size();) {
+    const std::size_t end = BatchEnd(queries, begin, options.neighbours);
+    BatchSearch search(snapshot, queries.subspan(begin, end - begin), options, variant);
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto part, search.Run());
+    std::move(part.begin(), part.end(), std::back_inserter(results));
+    begin = end;
+  }
+  return results;
+}
+
+}  // namespace siftsearch::local

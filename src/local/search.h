@@ -1,0 +1,19 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "local/snapshot.h"
+#include "siftsearch/search_backend.h"
+#include "siftsearch/status.h"
+
+namespace siftsearch::local {
+
+/// The k nearest live rows of every query descriptor vote for their contents: see
+/// SearchBackend::Search. Queries share passes over the rows as far as their neighbours fit 64 MiB.
+/// kInvalidArgument: a query's sizes do not fit each other, or k is not in 1 to 4088.
+Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
+                                                              std::span<const SearchQuery> queries,
+                                                              const SearchOptions& options);
+
+}  // namespace siftsearch::local

@@ -1,0 +1,67 @@
+#include <cmath>
+
+#include "verify/verify.h"
+
+namespace siftsearch::verify {
+namespace {
+
+/// Half plane n·p ≥ d.
+struct HalfPlane {
+  double nx;
+  double ny;
+  double d;
+
+  double Side(const Point& p) const { return nx * p.x + ny * p.y - d; }
+};
+
+/// One step of Sutherland and Hodgman's clipping (CACM 1974) of a convex polygon.
+std::vector<Point> Clip(const std::vector<Point>& polygon, const HalfPlane& half) {
+  std::vector<Point> kept;
+  for (std::size_t i = 0; i < polygon.size(); ++i) {
+    const Point& from = polygon[i];
+    const Point& to = polygon[(i + 1) % polygon.size()];
+    const double a = half.Side(from);
+    const double b = half.Side(to);
+    if (a >= 0) kept.push_back(from);
+    if ((a >= 0) == (b >= 0)) continue;
+    const double t = a / (a - b);
+    kept.push_back({from.x + t * (to.x - from.x), from.y + t * (to.y - from.y)});
+  }
+  return kept;
+}
+
+}  // namespace
+
+Point Apply(const Transform& t, Point p) {
+  const double w = t[6] * p.x + t[7] * p.y + t[8];
+  return {(t[0] * p.x + t[1] * p.y + t[2]) / w, (t[3] * p.x + t[4] * p.y + t[5]) / w};
+}
+
+double PolygonArea(std::span<const Point> polygon) {
+  double twice = 0;
+  for (std::size_t i = 0; i < polygon.size(); ++i) {
+    const Point& a = polygon[i];
+    const Point& b = polygon[(i + 1) % polygon.size()];
+    twice += a.x * b.y - b.x * a.y;
+  }
+  return std::abs(twice) / 2;
+}
+
+std::vector<Point> OverlapInQuery(const Transform& t, Size query, Size image) {
+  // A picture reaches half a pixel beyond the centres of its outer pixels.
+  const double right = query.width - 0.5;
+  const double bottom = query.height - 0.5;
+  std::vector<Point> polygon = {{-0.5, -0.5}, {right, -0.5}, {right, bottom}, {-0.5, bottom}};
+  // The image's four edges, each pulled back through the transform: x' ≥ −0.5 is a half plane in
+  // the query, likewise the others.
+  const HalfPlane edges[] = {{t[0], t[1], -0.5 - t[2]},
+                             {-t[0], -t[1], t[2] - (image.width - 0.5)},
+                             {t[3], t[4], -0.5 - t[5]},
+                             {-t[3], -t[4], t[5] - (image.height - 0.5)}};
+  for (const HalfPlane& edge : edges) polygon = Clip(polygon, edge);
+  // A shared edge or corner is no overlap.
+  if (!(PolygonArea(polygon) > 1e-9)) polygon.clear();
+  return polygon;
+}
+
+}  // namespace siftsearch::verify

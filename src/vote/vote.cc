@@ -1,0 +1,74 @@
+#include "vote/vote.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+namespace siftsearch::vote {
+namespace {
+
+/// The k-th neighbour of a query descriptor, the yardstick of its votes.
+struct Kth {
+  double distance = 0;
+  std::int64_t image = -1;  ///< -1: fewer than k rows exist.
+};
+
+double Weight(const Neighbour& neighbour, const Kth& kth) {
+  const bool none = kth.image < 0 || kth.image == neighbour.image;
+  const double yardstick = std::max(kth.distance, none ? kTypicalDistance : kNoiseDistance);
+  const double closeness = 1 - std::sqrt(static_cast<double>(neighbour.distance)) / yardstick;
+  return closeness > 0 ? closeness * closeness : 0;
+}
+
+class Tally {
+ public:
+  void Vote(std::int64_t image, const Correspondence& vote) {
+    const auto [entry, first] = index_.try_emplace(image, candidates_.size());
+    if (first) candidates_.push_back({image, 0, {}});
+    Candidate& candidate = candidates_[entry->second];
+    // Neighbours come nearest first, so a later one of the same query adds nothing.
+    if (!candidate.correspondences.empty() &&
+        candidate.correspondences.back().query == vote.query) {
+      return;
+    }
+    candidate.votes += vote.weight;
+    candidate.correspondences.push_back(vote);
+  }
+
+  std::vector<Candidate> Ranked(std::size_t most) && {
+    const auto before = [](const Candidate& a, const Candidate& b) {
+      return a.votes != b.votes ? a.votes > b.votes : a.image < b.image;
+    };
+    most = std::min(most, candidates_.size());
+    std::partial_sort(candidates_.begin(), candidates_.begin() + most, candidates_.end(), before);
+    candidates_.resize(most);
+    return std::move(candidates_);
+  }
+
+ private:
+  std::unordered_map<std::int64_t, std::size_t> index_;
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace
+
+std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
+                                  const VoteOptions& options) {
+  if (k < 1 || options.max_candidates < 1) return {};
+  Tally tally;
+  const std::size_t queries = neighbours.size() / k;
+  for (std::size_t query = 0; query < queries; ++query) {
+    const auto row = neighbours.subspan(query * k, k);
+    const Kth kth{std::sqrt(static_cast<double>(row.back().distance)), row.back().image};
+    for (const Neighbour& neighbour : row) {
+      if (neighbour.image < 0) break;
+      const double weight = Weight(neighbour, kth);
+      if (weight == 0) continue;
+      tally.Vote(neighbour.image, {static_cast<std::int32_t>(query), neighbour.row,
+                                   neighbour.distance, static_cast<float>(weight)});
+    }
+  }
+  return std::move(tally).Ranked(static_cast<std::size_t>(options.max_candidates));
+}
+
+}  // namespace siftsearch::vote

@@ -1,0 +1,304 @@
+#include "catalog/catalog.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "catalog/schema.h"
+#include "catalog/sqlite.h"
+
+namespace siftsearch::catalog {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+ContentHash HashOf(int number) {
+  ContentHash hash{};
+  hash[0] = static_cast<std::uint8_t>(number);
+  hash[1] = static_cast<std::uint8_t>(number >> 8);
+  return hash;
+}
+
+class CatalogTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        std::filesystem::path(::testing::TempDir()) /
+        (std::string("catalog_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    file_ = folder_ / "catalog.sqlite";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<Catalog> Make(const ExtractorSettings& settings = {}) {
+    auto catalog = Catalog::Open(file_, Access::kCreate, settings);
+    EXPECT_TRUE(catalog.ok()) << catalog.status().message();
+    return std::move(catalog).value();
+  }
+
+  /// Stores a new content under a path, in a transaction of its own.
+  ImageId Store(Catalog& catalog, const std::string& path, int hash, int descriptors = 3) {
+    auto transaction = catalog.Begin();
+    EXPECT_TRUE(transaction.ok());
+    const auto id = catalog.NextImageId();
+    EXPECT_TRUE(id.ok());
+    EXPECT_TRUE(catalog
+                    .InsertContent({.content = *id,
+                                    .width = 20,
+                                    .height = 10,
+                                    .descriptors = descriptors,
+                                    .live = true},
+                                   HashOf(hash))
+                    .ok());
+    const ImageId image = Insert(catalog, path, *id);
+    EXPECT_TRUE(catalog.AdvanceGeneration().ok());
+    EXPECT_TRUE(transaction->Commit().ok());
+    return image;
+  }
+
+  static ImageId Insert(Catalog& catalog, const std::string& path, std::int64_t content) {
+    ImageRecord image;
+    image.path = path;
+    image.content = content;
+    image.file_bytes = 5;
+    image.modified_ns = 6;
+    image.added_s = 7;
+    image.attributes = {{"artist", "Ω \"quoted\""}};
+    const auto id = catalog.InsertImage(image);
+    EXPECT_TRUE(id.ok()) << id.status().message();
+    return id.ok() ? *id : 0;
+  }
+
+  std::filesystem::path folder_;
+  std::string file_;
+};
+
+TEST_F(CatalogTest, KeepsTheSettings) {
+  const ExtractorSettings settings{
+      .extractor = "other", .max_features = 7, .max_side = 99, .contrast_threshold = 0.1};
+  Make(settings);
+  const auto catalog = Catalog::Open(file_, Access::kRead);
+  ASSERT_TRUE(catalog.ok());
+  EXPECT_EQ((*catalog)->settings(), settings);
+  // Made again, it stays what it was.
+  EXPECT_EQ(Make()->settings(), settings);
+}
+
+TEST_F(CatalogTest, SettingsGiveDifferentDigests) {
+  const std::uint64_t first = Make()->settings_digest();
+  EXPECT_EQ(Make()->settings_digest(), first);
+  std::filesystem::remove(file_);
+  ExtractorSettings other;
+  other.max_side = 641;
+  EXPECT_NE(Make(other)->settings_digest(), first);
+}
+
+TEST_F(CatalogTest, ReadsBackAnImageWithAnyBytesInItsPath) {
+  const auto catalog = Make();
+  const std::string path = "/a \"b\"\n,\xff\xfe/Ω.jpg";
+  const ImageId id = Store(*catalog, path, 1);
+  const auto found = catalog->FindPath(path);
+  ASSERT_TRUE(found.ok() && found->has_value());
+  const ImageRecord& image = **found;
+  EXPECT_EQ(image.id, id);
+  EXPECT_EQ(image.path, path);
+  EXPECT_EQ(image.hash, HashOf(1));
+  EXPECT_EQ(image.content, id);
+  EXPECT_EQ(image.file_bytes, 5);
+  EXPECT_EQ(image.modified_ns, 6);
+  EXPECT_EQ(image.added_s, 7);
+  EXPECT_EQ(image.width, 20);
+  EXPECT_EQ(image.height, 10);
+  EXPECT_EQ(image.descriptors, 3);
+  EXPECT_EQ(image.attributes.at("artist"), "Ω \"quoted\"");
+  EXPECT_FALSE(catalog->FindPath("/a")->has_value());
+  EXPECT_FALSE(catalog->FindId(id + 1)->has_value());
+}
+
+TEST_F(CatalogTest, RefusesAttributesThatAreNotText) {
+  EXPECT_EQ(AttributesToJson({{"a", "\xff"}}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(*AttributesToJson({{"a", "b"}}), R"({"a":"b"})");
+}
+
+TEST_F(CatalogTest, AContentDiesWithItsLastImage) {
+  const auto catalog = Make();
+  const ImageId first = Store(*catalog, "/a", 1);
+  const ImageId second = Insert(*catalog, "/b", first);
+  EXPECT_TRUE(*catalog->DeleteImage(first));
+  EXPECT_TRUE(catalog->FindHash(HashOf(1))->value().live);
+  EXPECT_TRUE(*catalog->DeleteImage(second));
+  EXPECT_FALSE(*catalog->DeleteImage(second));
+  EXPECT_FALSE(catalog->FindHash(HashOf(1))->value().live);
+  EXPECT_THAT(catalog->ReadListing()->dead_contents, ElementsAre(first));
+  ASSERT_TRUE(catalog->ReviveContent(first).ok());
+  EXPECT_THAT(catalog->ReadListing()->dead_contents, IsEmpty());
+}
+
+TEST_F(CatalogTest, NeverUsesAnIdAgain) {
+  const auto catalog = Make();
+  const ImageId first = Store(*catalog, "/a", 1, 0);
+  EXPECT_TRUE(*catalog->DeleteImage(first));
+  ASSERT_TRUE(catalog->DeleteEmptyDeadContents().ok());
+  EXPECT_FALSE(catalog->FindHash(HashOf(1))->has_value());
+  EXPECT_GT(Store(*catalog, "/a", 1), first);
+
+  const SegmentRecord segment{.id = 4, .file = "4", .rows = 1, .contents = 1, .bytes = 1};
+  ASSERT_TRUE(catalog->InsertSegment(segment).ok());
+  ASSERT_TRUE(catalog->DeleteSegment(4).ok());
+  EXPECT_EQ(*catalog->NextSegmentId(), 5);
+}
+
+TEST_F(CatalogTest, WhatIsNotCommittedNeverWas) {
+  const auto catalog = Make();
+  {
+    auto transaction = catalog->Begin();
+    ASSERT_TRUE(transaction.ok());
+    ASSERT_TRUE(catalog->InsertContent({.content = 1}, HashOf(1)).ok());
+    Insert(*catalog, "/a", 1);
+  }
+  EXPECT_FALSE(catalog->FindPath("/a")->has_value());
+  EXPECT_FALSE(catalog->FindHash(HashOf(1))->has_value());
+}
+
+TEST_F(CatalogTest, OtherConnectionsSeeCommitsOnly) {
+  const auto writer = Make();
+  const auto reader = Catalog::Open(file_, Access::kRead);
+  ASSERT_TRUE(reader.ok());
+  auto transaction = writer->Begin();
+  ASSERT_TRUE(writer->InsertContent({.content = 1}, HashOf(1)).ok());
+  Insert(*writer, "/a", 1);
+  ASSERT_TRUE(writer->AdvanceGeneration().ok());
+  EXPECT_FALSE((*reader)->FindPath("/a")->has_value());
+  EXPECT_EQ(*(*reader)->Generation(), 0);
+  ASSERT_TRUE(transaction->Commit().ok());
+  EXPECT_TRUE((*reader)->FindPath("/a")->has_value());
+  EXPECT_EQ(*(*reader)->Generation(), 1);
+}
+
+TEST_F(CatalogTest, AVisitorMayWriteAndSeesOneCommit) {
+  const auto catalog = Make();
+  for (int i = 1; i <= 5; ++i) Store(*catalog, "/" + std::to_string(i), i);
+  std::vector<ImageId> seen;
+  const Status status = catalog->VisitImages([&](const ImageRecord& image) {
+    seen.push_back(image.id);
+    Store(*catalog, "/new" + std::to_string(image.id), 100 + static_cast<int>(image.id));
+    EXPECT_TRUE(*catalog->DeleteImage(image.id == 1 ? 3 : 0) == (image.id == 1));
+    return image.id < 4;
+  });
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_THAT(seen, ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(CatalogTest, CountsLiveAndDead) {
+  const auto catalog = Make();
+  Store(*catalog, "/a", 1, 10);
+  const ImageId second = Store(*catalog, "/b", 2, 4);
+  Insert(*catalog, "/c", 1);
+  ASSERT_TRUE(*catalog->DeleteImage(second));
+  const auto counts = catalog->Count();
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(counts->images, 2);
+  EXPECT_EQ(counts->contents, 1);
+  EXPECT_EQ(counts->descriptors, 10);
+  EXPECT_EQ(counts->removed_descriptors, 4);
+  EXPECT_EQ(counts->bytes, static_cast<std::int64_t>(std::filesystem::file_size(file_)));
+}
+
+TEST_F(CatalogTest, NamesContentsThatDoNotFitTheImages) {
+  const auto catalog = Make();
+  const ImageId id = Store(*catalog, "/a", 1);
+  EXPECT_THAT(*catalog->IntegrityProblems(), IsEmpty());
+  ASSERT_TRUE(catalog->InsertContent({.content = 9, .live = true}, HashOf(2)).ok());
+  EXPECT_THAT(*catalog->IntegrityProblems(), ElementsAre(HasSubstr("content 9 counts as live")));
+  (void)id;
+}
+
+TEST_F(CatalogTest, AMissingOrEmptyFileHoldsNoCatalogue) {
+  EXPECT_EQ(Catalog::Open(file_, Access::kRead).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(file_));
+  std::ofstream{file_};
+  EXPECT_EQ(Catalog::Open(file_, Access::kRead).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(Catalog::Open(file_, Access::kWrite).status().code(), StatusCode::kNotFound);
+  Make();
+  EXPECT_TRUE(Catalog::Open(file_, Access::kRead).ok());
+}
+
+TEST_F(CatalogTest, RefusesANewerFormat) {
+  Make();
+  {
+    auto db = Connection::Open(file_, Connection::Mode::kExisting);
+    ASSERT_TRUE((*db)->Execute("PRAGMA user_version = 9").ok());
+  }
+  for (Access access : {Access::kRead, Access::kWrite, Access::kCreate}) {
+    const auto opened = Catalog::Open(file_, access);
+    EXPECT_EQ(opened.status().code(), StatusCode::kIncompatible);
+    EXPECT_EQ(opened.status().message(),
+              file_ + " was made by a newer siftsearch (format 9; this program reads up to 1)");
+  }
+}
+
+TEST_F(CatalogTest, RefusesOtherFiles) {
+  {
+    auto db = Connection::Open(file_, Connection::Mode::kCreate);
+    ASSERT_TRUE((*db)->Execute("CREATE TABLE other (a)").ok());
+  }
+  EXPECT_EQ(Catalog::Open(file_, Access::kCreate).status().code(), StatusCode::kInvalidArgument);
+  std::ofstream(file_) << std::string(5000, 'x');
+  const Status status = Catalog::Open(file_, Access::kRead).status();
+  EXPECT_EQ(status.code(), StatusCode::kCorrupt);
+  EXPECT_THAT(status.message(), HasSubstr(file_));
+}
+
+TEST_F(CatalogTest, AnOverwrittenPageIsDamage) {
+  {
+    const auto catalog = Make();
+    for (int i = 1; i <= 300; ++i) Store(*catalog, "/" + std::to_string(i), i);
+  }
+  const auto size = std::filesystem::file_size(file_);
+  std::fstream file(file_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(8192);
+  file << std::string(size - 8192, '\x5a');
+  file.close();
+  const auto catalog = Catalog::Open(file_, Access::kRead);
+  if (!catalog.ok()) {
+    EXPECT_EQ(catalog.status().code(), StatusCode::kCorrupt);
+    return;
+  }
+  const auto problems = (*catalog)->IntegrityProblems();
+  if (problems.ok()) {
+    EXPECT_FALSE(problems->empty());
+  } else {
+    EXPECT_EQ(problems.status().code(), StatusCode::kCorrupt);
+  }
+}
+
+TEST_F(CatalogTest, LaterScriptsBringAnOlderFileUpToDate) {
+  Make();
+  auto db = Connection::Open(file_, Connection::Mode::kExisting);
+  ASSERT_TRUE(db.ok());
+  std::vector<std::string_view> scripts = SchemaScripts();
+  scripts.push_back("ALTER TABLE images ADD COLUMN colour TEXT");
+  ASSERT_TRUE(ApplyScripts(**db, 1, scripts).ok());
+  EXPECT_EQ(*ReadFormat(**db, 2), 2);
+  EXPECT_TRUE((*db)->Execute("UPDATE images SET colour = 'red'").ok());
+}
+
+TEST_F(CatalogTest, AFailingScriptLeavesTheOldFormat) {
+  Make();
+  auto db = Connection::Open(file_, Connection::Mode::kExisting);
+  std::vector<std::string_view> scripts = SchemaScripts();
+  scripts.push_back("ALTER TABLE images ADD COLUMN colour TEXT; SELECT * FROM nowhere;");
+  EXPECT_FALSE(ApplyScripts(**db, 1, scripts).ok());
+  EXPECT_EQ(*ReadFormat(**db, 2), 1);
+  EXPECT_FALSE((*db)->Execute("UPDATE images SET colour = 'red'").ok());
+}
+
+}  // namespace
+}  // namespace siftsearch::catalog

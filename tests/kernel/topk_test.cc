@@ -1,0 +1,141 @@
+#include "kernel/topk.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+namespace siftsearch::kernel {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes Random(std::size_t count, int dim, unsigned seed, int values = 256) {
+  std::mt19937 random(seed);
+  Bytes bytes(count * dim);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() % values);
+  return bytes;
+}
+
+/// By the definition, without any of the kernel's arithmetic.
+std::vector<Neighbour> Naive(std::span<const RowSpan> spans, int dim, const Bytes& queries, int k) {
+  std::vector<Neighbour> result;
+  for (std::size_t q = 0; q < queries.size() / dim; ++q) {
+    std::vector<Neighbour> all;
+    for (const RowSpan& span : spans) {
+      for (std::size_t r = 0; r < span.count; ++r) {
+        std::int32_t distance = 0;
+        for (int j = 0; j < dim; ++j) {
+          const int difference = span.rows[r * dim + j] - queries[q * dim + j];
+          distance += difference * difference;
+        }
+        all.push_back({span.first_row + static_cast<std::int64_t>(r), distance});
+      }
+    }
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.distance < b.distance; });
+    all.resize(k);
+    result.insert(result.end(), all.begin(), all.end());
+  }
+  return result;
+}
+
+class EveryVariant : public testing::TestWithParam<Variant> {
+ protected:
+  void ExpectNaive(const std::vector<RowSpan>& spans, int dim, const Bytes& queries, int k) {
+    const auto expected = Naive(spans, dim, queries, k);
+    for (const int threads : {1, 2, 3}) {
+      std::vector<Neighbour> found;
+      const Status status = TopK(spans, dim, queries, {k, threads, GetParam()}, &found);
+      ASSERT_TRUE(status.ok()) << status.message();
+      ASSERT_EQ(found.size(), expected.size());
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        ASSERT_EQ(found[i].row, expected[i].row) << i << " of k=" << k << " threads=" << threads;
+        ASSERT_EQ(found[i].distance, expected[i].distance) << i;
+      }
+    }
+  }
+};
+
+TEST_P(EveryVariant, EqualsTheDefinitionAroundEveryBlockEdge) {
+  const Bytes rows = Random(300, 128, 1);
+  for (const std::size_t count : {0, 1, 3, 4, 5, 63, 64, 65, 127, 128, 129, 131, 257, 300}) {
+    for (const std::size_t queries : {1, 15, 16, 17, 80, 81}) {
+      ExpectNaive({{rows.data(), count, 0}}, 128, Random(queries, 128, 2), 5);
+    }
+  }
+}
+
+TEST_P(EveryVariant, EqualsTheDefinitionForEveryK) {
+  const Bytes rows = Random(1200, 32, 3);
+  for (const int k : {1, 2, 10, 100, 999, 1000, 1300}) {
+    ExpectNaive({{rows.data(), 1200, 0}}, 32, Random(3, 32, 4), k);
+  }
+}
+
+TEST_P(EveryVariant, EqualsTheDefinitionForEveryLength) {
+  for (const int dim : {4, 8, 36, 64, 132, 256, 2048}) {
+    const Bytes rows = Random(70, dim, 5);
+    ExpectNaive({{rows.data(), 70, 0}}, dim, Random(18, dim, 6), 3);
+  }
+}
+
+TEST_P(EveryVariant, ExtremesAreExact) {
+  const Bytes zeros(40 * 2048, 0);
+  const Bytes full(40 * 2048, 255);
+  for (const int dim : {128, 2048}) {
+    ExpectNaive({{zeros.data(), 40, 0}, {full.data(), 40, 40}}, dim, Bytes(2 * dim, 255), 60);
+    ExpectNaive({{zeros.data(), 40, 0}, {full.data(), 40, 40}}, dim, Bytes(2 * dim, 0), 60);
+  }
+}
+
+TEST_P(EveryVariant, EqualDistancesAreOrderedByRow) {
+  const Bytes rows = Random(500, 128, 7, 2);
+  Bytes twice = rows;
+  twice.insert(twice.end(), rows.begin(), rows.end());
+  ExpectNaive({{twice.data(), 1000, 0}}, 128, Random(20, 128, 8, 2), 20);
+  const Bytes same(128 * 700, 9);
+  ExpectNaive({{same.data(), 700, 0}}, 128, Random(4, 128, 9), 10);
+}
+
+TEST_P(EveryVariant, SpansWithGapsKeepTheirRowNumbers) {
+  const Bytes rows = Random(500, 128, 10);
+  std::vector<RowSpan> spans;
+  for (std::int64_t i = 0; i < 100; ++i) {
+    spans.push_back({rows.data() + i * 5 * 128, static_cast<std::size_t>(i % 6), 1000 + i * 7});
+  }
+  ExpectNaive(spans, 128, Random(9, 128, 11), 12);
+}
+
+TEST_P(EveryVariant, RowsMayLieAtAnyAddress) {
+  const Bytes rows = Random(101, 128, 12);
+  for (int offset = 0; offset < 64; offset += 7) {
+    ExpectNaive({{rows.data() + offset, 100, 0}}, 128, Random(5, 128, 13), 4);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernel, EveryVariant, testing::ValuesIn(SupportedVariants()),
+                         [](const auto& info) {
+                           std::string name(VariantName(info.param));
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST(TopK, RefusesWhatItCannotDo) {
+  const Bytes rows(128, 0);
+  std::vector<Neighbour> found;
+  const RowSpan span{rows.data(), 1, 0};
+  EXPECT_EQ(TopK({&span, 1}, 6, Bytes(6), {}, &found).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(TopK({&span, 1}, 128, Bytes(100), {}, &found).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.k = 0}, &found).code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST(Variants, PortableIsAlwaysThereAndTheBestIsFirst) {
+  const auto supported = SupportedVariants();
+  EXPECT_EQ(supported.back(), Variant::kPortable);
+  ASSERT_TRUE(ChosenVariant().ok());
+}
+
+}  // namespace
+}  // namespace siftsearch::kernel

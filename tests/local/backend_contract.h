@@ -1,0 +1,336 @@
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "siftsearch/search_backend.h"
+#include "testing.h"
+
+namespace siftsearch::local {
+
+/// Opens a backend in a folder that the test owns; opened again, it holds what it held.
+using BackendFactory = std::function<std::unique_ptr<SearchBackend>(const std::string& folder)>;
+
+struct BackendKind {
+  std::string name;
+  BackendFactory open;
+};
+
+/// What every SearchBackend must do; a backend's tests instantiate it with their factory.
+class BackendContractTest : public ::testing::TestWithParam<BackendKind> {
+ protected:
+  void SetUp() override { Reopen(); }
+  void Reopen() {
+    backend_.reset();
+    backend_ = GetParam().open(folder_.path("db"));
+    ASSERT_NE(backend_, nullptr);
+  }
+
+  TestFolder folder_;
+  std::unique_ptr<SearchBackend> backend_;
+};
+
+TEST_P(BackendContractTest, AnEmptyOneFindsNothing) {
+  EXPECT_EQ(BestContent(*backend_, 1), 0);
+  EXPECT_FALSE(backend_->FindPath("/a")->has_value());
+  EXPECT_FALSE(backend_->FindId(1)->has_value());
+  EXPECT_FALSE(*backend_->HasContent(MakeHash(1)));
+  EXPECT_TRUE(backend_->Describe(1)->empty());
+  EXPECT_EQ(backend_->Features(1).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(StateOf(*backend_).empty());
+  EXPECT_EQ(backend_->Stats()->images, 0);
+  EXPECT_TRUE(backend_->Compact().ok());
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, FindsWhatWasPutAlsoAfterReopening) {
+  for (int i = 1; i <= 20; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 1; i <= 20; ++i) {
+      const auto image = backend_->FindPath("/" + std::to_string(i));
+      ASSERT_TRUE(image.ok() && image->has_value());
+      EXPECT_EQ(BestContent(*backend_, i), (*image)->content);
+      EXPECT_EQ((*image)->descriptors, 12);
+      EXPECT_EQ((*image)->width, 200 + i);
+      EXPECT_EQ(backend_->FindId((*image)->id)->value().path, (*image)->path);
+    }
+    Reopen();
+  }
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, VotesComeWithTheStoredKeypoints) {
+  PutOne(*backend_, MakeItem("/a", 1));
+  const std::int64_t content = PutOne(*backend_, MakeItem("/b", 2)).id;
+  const auto features = MakeFeatures(2);
+  const SearchQuery query{.features = features.get()};
+  const auto results = backend_->Search({&query, 1}, {.neighbours = 2});
+  ASSERT_TRUE(results.ok());
+  const VotedContent& best = results->front().front();
+  EXPECT_EQ(best.content, content);
+  EXPECT_EQ(best.width, features->width);
+  EXPECT_EQ(best.height, features->height);
+  EXPECT_GT(best.votes, 0);
+  ASSERT_EQ(best.pairs.size(), features->size());
+  for (const VotedPair& pair : best.pairs) {
+    const Keypoint& expected = features->keypoints[static_cast<std::size_t>(pair.query)];
+    EXPECT_NEAR(pair.image.x, expected.x, 0.01);
+    EXPECT_NEAR(pair.image.y, expected.y, 0.01);
+    EXPECT_GT(pair.weight, 0);
+  }
+}
+
+TEST_P(BackendContractTest, ABatchGivesWhatItsQueriesGiveAlone) {
+  for (int i = 1; i <= 12; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  std::vector<std::shared_ptr<const FeatureSet>> features;
+  std::vector<SearchQuery> queries;
+  for (int i = 0; i < 14; ++i) {
+    features.push_back(MakeFeatures(i, i == 5 ? 0 : 12));
+    queries.push_back({.features = features.back().get(), .exclude_content = i % 3});
+  }
+  const auto batch = backend_->Search(queries, {.neighbours = 4, .threads = 2});
+  ASSERT_TRUE(batch.ok());
+  ASSERT_EQ(batch->size(), queries.size());
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const auto alone = backend_->Search({&queries[i], 1}, {.neighbours = 4});
+    ASSERT_TRUE(alone.ok());
+    const auto& expected = alone->front();
+    ASSERT_EQ((*batch)[i].size(), expected.size());
+    for (std::size_t j = 0; j < expected.size(); ++j) {
+      EXPECT_EQ((*batch)[i][j].content, expected[j].content);
+      EXPECT_EQ((*batch)[i][j].votes, expected[j].votes);
+    }
+  }
+  EXPECT_TRUE((*batch)[5].empty());
+}
+
+/// An image whose descriptors are all alike crowds its own neighbourhood: passing over it has to
+/// look further, however many rows it has.
+TEST_P(BackendContractTest, AnExcludedContentIsAsIfItWereNotStored) {
+  auto crowd = std::make_shared<FeatureSet>(*MakeFeatures(1, 700));
+  for (std::size_t i = 1; i < crowd->size(); ++i) {
+    std::memcpy(crowd->descriptors.data() + i * kDescriptorBytes, crowd->descriptors.data(),
+                kDescriptorBytes - 1);
+  }
+  for (int i = 2; i <= 9; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  const SearchQuery alone{.features = crowd.get()};
+  const auto expected = backend_->Search({&alone, 1}, {.neighbours = 5});
+  ASSERT_TRUE(expected.ok());
+
+  PutItem item = MakeItem("/crowd", 1);
+  item.features = crowd;
+  const std::int64_t content = PutOne(*backend_, item).id;
+  const SearchQuery excluding{.features = crowd.get(), .exclude_content = content};
+  const auto found = backend_->Search({&excluding, 1}, {.neighbours = 5});
+  ASSERT_TRUE(found.ok());
+  ASSERT_EQ(found->front().size(), expected->front().size());
+  for (std::size_t i = 0; i < found->front().size(); ++i) {
+    EXPECT_EQ(found->front()[i].content, expected->front()[i].content);
+    EXPECT_EQ(found->front()[i].votes, expected->front()[i].votes);
+    EXPECT_EQ(found->front()[i].pairs.size(), expected->front()[i].pairs.size());
+  }
+}
+
+TEST_P(BackendContractTest, TheSameContentUnderAnotherPathIsStoredOnce) {
+  const ImageId first = PutOne(*backend_, MakeItem("/a", 1)).id;
+  EXPECT_TRUE(*backend_->HasContent(MakeHash(1)));
+  PutItem again = MakeItem("/b", 1);
+  again.features = nullptr;
+  const PutOutcome outcome = PutOne(*backend_, again);
+  EXPECT_EQ(outcome.action, PutAction::kAdded);
+  const auto images = backend_->Describe(first);
+  ASSERT_TRUE(images.ok());
+  ASSERT_EQ(images->size(), 2U);
+  EXPECT_EQ((*images)[0].id, first);
+  EXPECT_EQ((*images)[1].id, outcome.id);
+  EXPECT_EQ(backend_->Stats()->descriptors, 12);
+  // The first path goes, the content stays.
+  EXPECT_EQ(*backend_->Remove({&first, 1}), 1);
+  EXPECT_EQ(BestContent(*backend_, 1), first);
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, AnUnchangedFileKeepsItsIdAndTakesNewTimeAndAttributes) {
+  PutItem item = MakeItem("/a", 1);
+  item.attributes = {{"kept", "1"}, {"changed", "1"}};
+  const ImageId id = PutOne(*backend_, item).id;
+  const std::int64_t generation = backend_->Stats()->generation;
+  EXPECT_EQ(PutOne(*backend_, item).action, PutAction::kUnchanged);
+  EXPECT_EQ(backend_->Stats()->generation, generation);
+  item.modified_ns = 77;
+  item.attributes = {{"changed", "2"}, {"new", "3"}};
+  const PutOutcome outcome = PutOne(*backend_, item);
+  EXPECT_EQ(outcome.action, PutAction::kUnchanged);
+  EXPECT_EQ(outcome.id, id);
+  const auto image = backend_->FindId(id)->value();
+  EXPECT_EQ(image.modified_ns, 77);
+  EXPECT_THAT(image.attributes,
+              ::testing::ElementsAre(::testing::Pair("changed", "2"), ::testing::Pair("kept", "1"),
+                                     ::testing::Pair("new", "3")));
+}
+
+TEST_P(BackendContractTest, AChangedFileGetsANewIdAndKeepsItsAttributes) {
+  PutItem item = MakeItem("/a", 1);
+  item.attributes = {{"artist", "x"}};
+  const ImageId old_id = PutOne(*backend_, item).id;
+  const PutOutcome outcome = PutOne(*backend_, MakeItem("/a", 2));
+  EXPECT_EQ(outcome.action, PutAction::kReplaced);
+  EXPECT_GT(outcome.id, old_id);
+  EXPECT_FALSE(backend_->FindId(old_id)->has_value());
+  EXPECT_EQ(backend_->FindPath("/a")->value().attributes.at("artist"), "x");
+  EXPECT_EQ(BestContent(*backend_, 2), outcome.id);
+  EXPECT_NE(BestContent(*backend_, 1), old_id);
+  EXPECT_EQ(backend_->Stats()->images, 1);
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, ARemovedImageIsNeverReturned) {
+  std::vector<ImageId> ids;
+  for (int i = 1; i <= 4; ++i) {
+    ids.push_back(PutOne(*backend_, MakeItem("/" + std::to_string(i), i)).id);
+  }
+  EXPECT_EQ(BestContent(*backend_, 2), ids[1]);
+  const std::vector<ImageId> gone = {ids[1], ids[2], 999, ids[1]};
+  EXPECT_EQ(*backend_->Remove(gone), 2);
+  EXPECT_NE(BestContent(*backend_, 2), ids[1]);
+  EXPECT_EQ(BestContent(*backend_, 4), ids[3]);
+  EXPECT_TRUE(backend_->Describe(ids[1])->empty());
+  EXPECT_EQ(backend_->Stats()->removed_descriptors, 24);
+  ExpectSound(*backend_);
+  ASSERT_TRUE(backend_->Compact().ok());
+  EXPECT_EQ(backend_->Stats()->removed_descriptors, 0);
+  EXPECT_EQ(backend_->Stats()->descriptors, 24);
+  EXPECT_FALSE(*backend_->HasContent(MakeHash(2)));
+  EXPECT_EQ(BestContent(*backend_, 4), ids[3]);
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, ARemovedContentStoredAgainIsFoundAgain) {
+  const ImageId old_id = PutOne(*backend_, MakeItem("/a", 1)).id;
+  PutOne(*backend_, MakeItem("/b", 2));
+  EXPECT_EQ(*backend_->Remove({&old_id, 1}), 1);
+  EXPECT_TRUE(*backend_->HasContent(MakeHash(1)));
+  PutItem again = MakeItem("/a", 1);
+  again.features = nullptr;
+  const PutOutcome outcome = PutOne(*backend_, again);
+  EXPECT_GT(outcome.id, old_id);
+  EXPECT_EQ(backend_->FindId(outcome.id)->value().content, BestContent(*backend_, 1));
+  EXPECT_EQ(backend_->Stats()->removed_descriptors, 0);
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, ABlankImageIsCataloguedWithoutDescriptors) {
+  const ImageId id = PutOne(*backend_, MakeItem("/blank", 1, 0)).id;
+  EXPECT_EQ(backend_->FindId(id)->value().descriptors, 0);
+  EXPECT_EQ(backend_->Features(id)->width, 201);
+  EXPECT_EQ(backend_->Features(id)->size(), 0U);
+  EXPECT_EQ(BestContent(*backend_, 1), 0);
+  PutItem again = MakeItem("/blank2", 1, 0);
+  again.features = nullptr;
+  const ImageId second = PutOne(*backend_, again).id;
+  ExpectSound(*backend_);
+  const std::vector<ImageId> both = {id, second};
+  EXPECT_EQ(*backend_->Remove(both), 2);
+  EXPECT_FALSE(*backend_->HasContent(MakeHash(1)));
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, MissingFeaturesStoreNothingOfTheBatch) {
+  std::vector<PutItem> items = {MakeItem("/a", 1), MakeItem("/b", 2)};
+  items[1].features = nullptr;
+  EXPECT_EQ(backend_->Put(items).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(StateOf(*backend_).empty());
+  EXPECT_FALSE(*backend_->HasContent(MakeHash(1)));
+}
+
+TEST_P(BackendContractTest, BadItemsAreRefused) {
+  PutItem item = MakeItem("/a", 1);
+  auto broken = std::make_shared<FeatureSet>(*item.features);
+  broken->descriptors.pop_back();
+  item.features = broken;
+  EXPECT_EQ(backend_->Put({&item, 1}).status().code(), StatusCode::kInvalidArgument);
+  item = MakeItem("", 1);
+  EXPECT_EQ(backend_->Put({&item, 1}).status().code(), StatusCode::kInvalidArgument);
+  item = MakeItem("/a", 1);
+  item.attributes = {{"a", "\xff"}};
+  EXPECT_EQ(backend_->Put({&item, 1}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(StateOf(*backend_).empty());
+  const SearchQuery query{.features = broken.get()};
+  EXPECT_EQ(backend_->Search({&query, 1}, {}).status().code(), StatusCode::kInvalidArgument);
+  const SearchQuery good{.features = item.features.get()};
+  EXPECT_EQ(backend_->Search({&good, 1}, {.neighbours = 0}).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_P(BackendContractTest, APathGivenTwiceInABatchEndsAsItsLast) {
+  const std::vector<PutItem> items = {MakeItem("/a", 1), MakeItem("/a", 1), MakeItem("/b", 1),
+                                      MakeItem("/c", 2), MakeItem("/c", 3), MakeItem("/d", 3)};
+  const auto outcomes = backend_->Put(items);
+  ASSERT_TRUE(outcomes.ok()) << outcomes.status().message();
+  EXPECT_EQ((*outcomes)[0].action, PutAction::kAdded);
+  EXPECT_EQ((*outcomes)[1].action, PutAction::kUnchanged);
+  EXPECT_EQ((*outcomes)[1].id, (*outcomes)[0].id);
+  EXPECT_EQ((*outcomes)[2].action, PutAction::kAdded);
+  EXPECT_EQ((*outcomes)[4].action, PutAction::kReplaced);
+  EXPECT_EQ(backend_->FindPath("/c")->value().hash, MakeHash(3));
+  EXPECT_EQ(backend_->Stats()->images, 4);
+  EXPECT_EQ(backend_->Stats()->contents, 2);
+  EXPECT_EQ(backend_->Stats()->descriptors, 24);
+  EXPECT_EQ(backend_->Stats()->removed_descriptors, 0);
+  EXPECT_FALSE(*backend_->HasContent(MakeHash(2)));
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, GivesFeaturesBack) {
+  const ImageId id = PutOne(*backend_, MakeItem("/a", 1)).id;
+  const auto features = backend_->Features(id);
+  ASSERT_TRUE(features.ok());
+  const auto expected = MakeFeatures(1);
+  EXPECT_EQ(features->descriptors, expected->descriptors);
+  EXPECT_EQ(features->width, expected->width);
+  ASSERT_EQ(features->size(), expected->size());
+  EXPECT_NEAR(features->keypoints[3].x, expected->keypoints[3].x, 0.01);
+}
+
+TEST_P(BackendContractTest, ListsByIdUntilToldToStopAndLetsTheVisitorWrite) {
+  for (int i = 1; i <= 5; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  std::vector<ImageId> ids;
+  const Status status = backend_->List([&](const ImageRecord& image) {
+    ids.push_back(image.id);
+    PutOne(*backend_, MakeItem("/x" + image.path, 50 + static_cast<int>(image.id)));
+    return ids.size() < 4;
+  });
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_THAT(ids, ::testing::ElementsAre(1, 2, 3, 4));
+  EXPECT_EQ(backend_->Stats()->images, 9);
+}
+
+TEST_P(BackendContractTest, MergingAndCompactingChangeNoResult) {
+  for (int i = 1; i <= 60; ++i) {
+    PutOne(*backend_, MakeItem("/" + std::to_string(i), i, 1 + i % 13));
+    if (i % 7 == 0) {
+      const ImageId gone = backend_->FindPath("/" + std::to_string(i - 3))->value().id;
+      EXPECT_EQ(*backend_->Remove({&gone, 1}), 1);
+    }
+  }
+  const auto before = StateOf(*backend_);
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [path, hash] : before) {
+      const int seed = std::stoi(path.substr(1));
+      EXPECT_EQ(BestContent(*backend_, seed, 0, 1 + seed % 13),
+                backend_->FindPath(path)->value().content);
+    }
+    ASSERT_TRUE(backend_->Compact().ok());
+    EXPECT_EQ(StateOf(*backend_), before);
+    ExpectSound(*backend_);
+  }
+  EXPECT_EQ(backend_->Stats()->segments, 1);
+}
+
+}  // namespace siftsearch::local
