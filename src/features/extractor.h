@@ -24,6 +24,7 @@ class FeatureExtractor {
 /// OpenCV SIFT on the picture scaled (area averaging) so that its longer side is at most
 /// `max_side`, descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255 (Arandjelović,
 /// Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012).
+/// Turns OpenCV's own threads off for the whole process: parallelism is one picture a thread.
 /// kInvalidArgument for settings out of range or an unknown extractor.
 Result<std::unique_ptr<FeatureExtractor>> MakeExtractor(const ExtractorSettings& settings);
 

@@ -4,20 +4,14 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "index/faiss_file.h"
+#include "index/id_range.h"
 #include "kernel/topk.h"
 #include "siftsearch/status.h"
 
 namespace siftsearch::index {
-
-/// Consecutive rows that carry one id.
-struct IdRange {
-  std::int64_t first_row = 0;
-  std::int64_t count = 0;
-  std::int64_t id = 0;
-};
 
 /// Exact `IDMap,Flat` (squared L2) over descriptor bytes that lie elsewhere, usually in mapped
 /// segments: the neighbours, distances and ids of faiss::IndexIDMap over faiss::IndexFlatL2 at a
@@ -25,21 +19,26 @@ struct IdRange {
 /// faiss::FaissException. Searches may run on several threads at once.
 class ByteFlatIndex : public faiss::Index {
  public:
-  /// `rows` in ascending order, borrowed for the life of the index; `ids` ascending, covering every
-  /// row.
+  /// `rows` in ascending order, borrowed for the life of the index; `ids` ascending. `dim`, `k` and
+  /// `variant` have the bounds of kernel::TopK, which reports what is outside them.
   ByteFlatIndex(int dim, std::vector<kernel::RowSpan> rows, std::vector<IdRange> ids,
                 kernel::Variant variant, int threads);
 
-  /// Faiss's search: n × d floats that are whole numbers from 0 to 255, else FaissException. Labels
-  /// are ids, -1 (with an infinite distance) where fewer than k rows exist.
+  /// Faiss's search: n × d floats that are whole numbers from 0 to 255, else FaissException that
+  /// names the value. Labels are ids; -1 for a row in no range and, with the largest float as its
+  /// distance, where fewer than k rows exist.
   void search(idx_t n, const float* x, idx_t k, float* distances, idx_t* labels,
               const faiss::SearchParameters* params = nullptr) const override;
+
+  /// The same over n × d bytes, with rows for labels and exact whole distances: n × k neighbours.
+  Result<std::vector<kernel::Neighbour>> SearchRows(std::span<const std::uint8_t> queries,
+                                                    int k) const;
 
   [[noreturn]] void add(idx_t n, const float* x) override;
   [[noreturn]] void reset() override;
 
-  /// Id of a row.
-  std::int64_t IdOf(std::int64_t row) const;
+  /// Id of a row, -1 for a row in no range.
+  std::int64_t IdOf(std::int64_t row) const { return FindId(ids_, row); }
 
  private:
   const std::vector<kernel::RowSpan> rows_;
@@ -47,10 +46,5 @@ class ByteFlatIndex : public faiss::Index {
   const kernel::Variant variant_;
   const int threads_;
 };
-
-/// Writes the rows as a stock `IDMap,Flat` file (IndexIDMap over IndexFlatL2, floats). Takes 512
-/// bytes of memory a row for a dimension of 128. On an error nothing is left at `file`.
-Status WriteFaissFlat(int dim, std::span<const kernel::RowSpan> rows, std::span<const IdRange> ids,
-                      const std::string& file);
 
 }  // namespace siftsearch::index

@@ -36,6 +36,9 @@ std::vector<Variant> SupportedVariants();
 /// supported ones.
 Result<Variant> ChosenVariant();
 
+/// Calls of TopK in this process that were carried out by a variant: shows which one ran.
+std::uint64_t RunsOf(Variant variant);
+
 struct TopKOptions {
   int k = 10;       ///< 1 to 4096.
   int threads = 1;  ///< The rows are split between threads.
@@ -44,9 +47,13 @@ struct TopKOptions {
 
 /// Exact k nearest rows of each query by squared L2, ascending by (distance, row): the same bytes
 /// for every variant and every number of threads. `queries` holds n × dim bytes; `result` is
-/// resized to n × k. `dim` is a multiple of 4 from 4 to 2048. Thread-safe.
+/// resized to n × k. `dim` is a multiple of 4 from 4 to 2048; rows are numbered below 2^36.
+/// Thread-safe. Beside the result it takes at most some 256 MiB for the nearest rows so far, going
+/// over the rows several times if it must. kInvalidArgument when an argument is outside these
+/// bounds or the spans are not in ascending order, kLimitExceeded for too many rows, kUnsupported
+/// when this machine can't run the variant.
 ///
-/// |x − q|² = |x|² + |q|² − 2 x·q in int32; a block of rows that fits the L2 cache meets all
+/// |x − q|² = |x|² + |q|² − 2 x·q in int32; a block of rows that stays in the cache meets all
 /// queries, and whole vectors of distances are compared with the current k-th before anything
 /// scalar happens.
 Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,

@@ -335,9 +335,9 @@ Verification FitSimilarity(std::span<const PointPair> pairs, Size query, Size im
   for (const int i : best.inliers) result.inliers.push_back(fitter.columns().index[i]);
   std::sort(result.inliers.begin(), result.inliers.end());
   result.distinct_inliers = best.distinct;
-  result.log10_false_alarms = Log10FalseAlarms(best.distinct, Trials(fitter, best.distinct),
-                                               ChanceOfAgreement(fitter.tolerance(), image),
-                                               options.images_searched);
+  result.log10_false_alarms =
+      Log10FalseAlarms(best.distinct, Trials(fitter, best.distinct),
+                       ChanceOfAgreement(fitter.tolerance(), image), options.images_searched);
   result.score = ScoreFromFalseAlarms(result.log10_false_alarms);
   return result;
 }

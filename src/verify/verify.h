@@ -43,11 +43,12 @@ struct Size {
 /// weight first, at most 1000, without those the best model so far explains; nothing is drawn at
 /// random and the order of `pairs` does not matter. Pairs whose positions in either picture lie
 /// within a pixel of the working size (keypoints with several orientations, many-to-one pairs)
-/// count as one piece of evidence. The number of false alarms follows Moisan and Stival (IJCV 2004):
-/// images × pairs × binomial tail, with the chance that an unrelated pair agrees from the tolerance
-/// disc's share of the image and the rotation window's share of the circle. Pairs with values that
-/// no picture has (scale ≤ 0, NaN, infinite) are ignored. `score` is 0, and nothing else is filled,
-/// when fewer than 4 distinct inliers agree or a size is not positive. Pure; no errors.
+/// count as one piece of evidence. The number of false alarms follows Moisan and Stival (IJCV
+/// 2004): images × pairs × binomial tail, with the chance that an unrelated pair agrees from the
+/// tolerance disc's share of the image and the rotation window's share of the circle. Pairs with
+/// values that no picture has (scale ≤ 0, NaN, infinite) are ignored. `score` is 0, and nothing
+/// else is filled, when fewer than 4 distinct inliers agree or a size is not positive. Pure; no
+/// errors.
 Verification FitSimilarity(std::span<const PointPair> pairs, Size query, Size image,
                            const VerifyOptions& options);
 
@@ -56,8 +57,8 @@ Verification FitSimilarity(std::span<const PointPair> pairs, Size query, Size im
 inline constexpr double kLog10FalseAlarmsAtHalf = -14;
 
 /// Score in [0, 1] from log10 of the number of false alarms: a logistic curve with 0.5 at
-/// kLog10FalseAlarmsAtHalf and odds that change tenfold with every four powers of ten, so that 0.9999
-/// is reached at −30.
+/// kLog10FalseAlarmsAtHalf and odds that change tenfold with every four powers of ten, so that
+/// 0.9999 is reached at −30.
 double ScoreFromFalseAlarms(double log10_false_alarms);
 
 /// Corners of the query picture's outline, clipped to where the transform (affine) lands inside the

@@ -7,16 +7,18 @@
 namespace siftsearch::vote {
 namespace {
 
-/// The k-th neighbour of a query descriptor, the yardstick of its votes.
-struct Kth {
-  double distance = 0;
-  std::int64_t image = -1;  ///< -1: fewer than k rows exist.
-};
+double Distance(const Neighbour& neighbour) {
+  return std::sqrt(static_cast<double>(neighbour.distance));
+}
 
-double Weight(const Neighbour& neighbour, const Kth& kth) {
-  const bool none = kth.image < 0 || kth.image == neighbour.image;
-  const double yardstick = std::max(kth.distance, none ? kTypicalDistance : kNoiseDistance);
-  const double closeness = 1 - std::sqrt(static_cast<double>(neighbour.distance)) / yardstick;
+/// What the distances of one query descriptor's neighbours are measured with.
+double Yardstick(std::span<const Neighbour> row) {
+  const Neighbour& kth = row.back();
+  return kth.image < 0 ? kTypicalDistance : std::max(Distance(kth), kCopyDistance);
+}
+
+double Weight(const Neighbour& neighbour, double yardstick) {
+  const double closeness = 1 - Distance(neighbour) / yardstick;
   return closeness > 0 ? closeness * closeness : 0;
 }
 
@@ -59,10 +61,10 @@ std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
   const std::size_t queries = neighbours.size() / k;
   for (std::size_t query = 0; query < queries; ++query) {
     const auto row = neighbours.subspan(query * k, k);
-    const Kth kth{std::sqrt(static_cast<double>(row.back().distance)), row.back().image};
+    const double yardstick = Yardstick(row);
     for (const Neighbour& neighbour : row) {
       if (neighbour.image < 0) break;
-      const double weight = Weight(neighbour, kth);
+      const double weight = Weight(neighbour, yardstick);
       if (weight == 0) continue;
       tally.Vote(neighbour.image, {static_cast<std::int32_t>(query), neighbour.row,
                                    neighbour.distance, static_cast<float>(weight)});

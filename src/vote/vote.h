@@ -32,21 +32,26 @@ struct VoteOptions {
   int max_candidates = 50;
 };
 
-/// Distance (L2 between RootSIFT bytes of length 512) of the nearest among some 10⁵ unrelated
-/// descriptors: beyond it a neighbour says nothing.
+/// Yardstick where there is no k-th neighbour. Distance (L2 between RootSIFT bytes of length 512)
+/// of near but unrelated descriptors: among 34,000 rows of 102 pictures the nearest neighbour of a
+/// descriptor of another picture lies at 215 in the median (172 to 230 from the 5th to the 75th
+/// percentile), the tenth at 243.
 inline constexpr double kTypicalDistance = 230;
 
-/// Distance within which re-encoding moves a descriptor. A k-th neighbour nearer than this is one
-/// copy among many, not a measure of chance.
-inline constexpr double kNoiseDistance = 60;
+/// Distance that copying moves a descriptor by. A k-th neighbour nearer than this is likely one
+/// copy among many and no measure of chance: with 12 re-encoded copies stored and k = 10, this
+/// floor doubles the votes of the copy with the fewest and leaves the votes of strangers as they
+/// are; a floor of 200 doubles those, too.
+inline constexpr double kCopyDistance = 150;
 
 /// Ranks images by weighted votes. `neighbours` holds rows of `k` neighbours, ascending by
-/// distance, one row per query descriptor. A neighbour at distance d votes with (1 − d/y)², where d
-/// is L2 (not squared) and the yardstick y is the k-th neighbour's distance (Jégou, Douze, Schmid,
-/// "Exploiting descriptor distances for precise image search", INRIA RR-7656, 2011), at least
-/// kNoiseDistance; at least kTypicalDistance where that is no yardstick, because fewer than k rows
-/// exist or the k-th belongs to the same image. An image gets at most one vote per query
-/// descriptor, its nearest's. Ordered by votes descending, then image ascending. Pure.
+/// distance, empty slots last, one row per query descriptor. A neighbour at distance d (L2, not
+/// squared) votes with (1 − d/y)², or not at all where d ≥ y. The yardstick y of a row is its k-th
+/// neighbour's distance (Jégou, Douze, Schmid, "Exploiting descriptor distances for precise image
+/// search", INRIA RR-7656, 2011), at least kCopyDistance; kTypicalDistance where fewer than k rows
+/// exist. It is one for the whole row, so a farther neighbour never weighs more than a nearer one.
+/// An image gets at most one vote per query descriptor, its nearest's. Ordered by votes descending,
+/// then image ascending; without a vote an image is no candidate. Pure.
 std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
                                   const VoteOptions& options);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -93,7 +94,8 @@ class TestFolder {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     std::string name = std::string(test->test_suite_name()) + "." + test->name();
     for (char& c : name) c = c == '/' ? '_' : c;
-    root_ = std::filesystem::path(::testing::TempDir()) / ("siftsearch_" + name);
+    root_ = std::filesystem::path(::testing::TempDir()) /
+            ("siftsearch_" + std::to_string(getpid()) + "_" + name);
     std::filesystem::remove_all(root_);
     std::filesystem::create_directories(root_);
   }

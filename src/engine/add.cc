@@ -1,0 +1,272 @@
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <map>
+#include <mutex>
+
+#include "base/hash.h"
+#include "base/ordered_pipeline.h"
+#include "base/status_macros.h"
+#include "engine/impl.h"
+
+namespace siftsearch {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using SharedFeatures = std::shared_ptr<const FeatureSet>;
+
+/// Kinds of file that hold pictures, read by us or not: found in a folder they are worth a word.
+bool IsPicture(std::string_view format) {
+  static constexpr std::string_view kUnreadPictures[] = {"heic", "avif", "jpeg-xl", "jpeg-2000",
+                                                         "psd",  "raw",  "svg"};
+  return image::IsReadable(format) ||
+         std::find(std::begin(kUnreadPictures), std::end(kUnreadPictures), format) !=
+             std::end(kUnreadPictures);
+}
+
+/// Extracts each content once, even when files with equal bytes are under way at the same time.
+class ExtractOnce {
+ public:
+  Result<SharedFeatures> Get(const Engine::Impl& impl, const ContentHash& hash,
+                             std::span<const std::uint8_t> bytes) {
+    std::promise<Result<SharedFeatures>> promise;
+    {
+      std::unique_lock lock(mutex_);
+      const auto [entry, first] = features_.try_emplace(hash, promise.get_future().share());
+      if (!first) {
+        const auto future = entry->second;
+        lock.unlock();
+        return future.get();  // Its extraction runs on another thread and waits for nobody.
+      }
+    }
+    auto features = engine::FeaturesOf(impl, bytes, nullptr);
+    const auto shared = features.ok() ? Result<SharedFeatures>(std::make_shared<const FeatureSet>(
+                                            std::move(features).value()))
+                                      : Result<SharedFeatures>(features.status());
+    promise.set_value(shared);
+    return shared;
+  }
+
+  /// Called when a content is stored or failed: from then on the backend knows it, or it is tried
+  /// anew.
+  void Forget(const ContentHash& hash) {
+    std::lock_guard lock(mutex_);
+    features_.erase(hash);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<ContentHash, std::shared_future<Result<SharedFeatures>>> features_;
+};
+
+/// An input on its way to the backend. Its outcome is final unless there is an item to store.
+struct Prepared {
+  AddOutcome outcome;
+  std::optional<PutItem> item;
+};
+
+/// The stages of one Add.
+class AddRun {
+ public:
+  AddRun(Engine::Impl& impl, const AddOptions& options,
+         const std::function<void(const AddOutcome&)>& report)
+      : impl_(impl), options_(options), report_(report) {}
+
+  Result<AddSummary> Run(const std::function<std::optional<AddInput>()>& next) {
+    Status failure;
+    {
+      OrderedPipeline<AddInput, Prepared> pipeline(
+          impl_.threads, 32 * static_cast<std::size_t>(impl_.threads),
+          [this](AddInput input) { return Prepare(std::move(input)); });
+      const auto source = [&]() -> std::optional<AddInput> {
+        if (options_.stop && options_.stop()) summary_.stopped = true;
+        if (summary_.stopped) return std::nullopt;
+        auto input = next();
+        if (input) ++pulled_;
+        return input;
+      };
+      pipeline.Run(source, [&](Prepared prepared) {
+        if (options_.stop && options_.stop()) summary_.stopped = true;
+        failure = Accept(std::move(prepared));
+        return failure.ok() && !summary_.stopped;
+      });
+    }
+    if (failure.ok()) failure = Commit();
+    summary_.not_reached = pulled_ - summary_.given;
+    if (!failure.ok()) return failure;
+    return summary_;
+  }
+
+ private:
+  /// Reads, hashes, decodes and extracts; runs on the pipeline's threads.
+  Prepared Prepare(AddInput input) {
+    Prepared prepared;
+    prepared.outcome.path = input.path;
+    const Status status = input.problem.ok() ? PrepareFile(input, prepared) : input.problem;
+    if (!status.ok()) {
+      prepared.outcome.action = input.ignored ? AddAction::kIgnored : AddAction::kFailed;
+      prepared.outcome.reason = status.message();
+      prepared.item.reset();
+    }
+    return prepared;
+  }
+
+  Status PrepareFile(AddInput& input, Prepared& prepared) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const engine::FileStamp stamp, engine::StampOf(input.path));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, impl_.backend->FindPath(input.path));
+    if (known && known->file_bytes == stamp.bytes && known->modified_ns == stamp.modified_ns &&
+        HasAttributes(*known)) {
+      SetUnchanged(*known, prepared.outcome);
+      return {};
+    }
+    SIFTSEARCH_ASSIGN_OR_RETURN(const engine::PictureFile file,
+                                engine::ReadPictureFile(input.path, impl_.limits));
+    const std::string_view format = image::Sniff(file.bytes);
+    if (input.from_folder && !IsPicture(format) && !image::HasImageExtension(input.path)) {
+      input.ignored = true;
+      return {StatusCode::kUnsupported, "is not a picture"};
+    }
+    PutItem item{input.path,         file.stamp.bytes, file.stamp.modified_ns,
+                 Sha256(file.bytes), nullptr,          options_.attributes};
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool stored, impl_.backend->HasContent(item.hash));
+    if (!stored) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
+    }
+    prepared.item = std::move(item);
+    return {};
+  }
+
+  bool HasAttributes(const ImageRecord& record) const {
+    return std::all_of(options_.attributes.begin(), options_.attributes.end(), [&](const auto& a) {
+      const auto found = record.attributes.find(a.first);
+      return found != record.attributes.end() && found->second == a.second;
+    });
+  }
+
+  static void SetUnchanged(const ImageRecord& record, AddOutcome& outcome) {
+    outcome.action = AddAction::kUnchanged;
+    outcome.id = record.id;
+    SetPicture(record, outcome);
+  }
+
+  static void SetPicture(const ImageRecord& record, AddOutcome& outcome) {
+    outcome.width = record.width;
+    outcome.height = record.height;
+    outcome.descriptors = record.descriptors;
+    if (record.descriptors == 0) {
+      outcome.reason = "has no descriptors (blank or without detail); it can't be found by content";
+    }
+  }
+
+  Status Accept(Prepared prepared) {
+    if (prepared.item && prepared.item->features) {
+      held_bytes_ += prepared.item->features->size() * (kDescriptorBytes + sizeof(Keypoint));
+    }
+    held_.push_back(std::move(prepared));
+    const bool due = held_bytes_ >= static_cast<std::size_t>(options_.commit_bytes) ||
+                     held_.size() >= kMaxHeld ||
+                     Clock::now() - last_commit_ >= std::chrono::milliseconds(options_.commit_ms);
+    return due ? Commit() : Status();
+  }
+
+  Status Commit() {
+    std::vector<PutItem> items;
+    for (Prepared& prepared : held_) {
+      if (prepared.item) items.push_back(*prepared.item);
+    }
+    Status status;
+    if (!items.empty()) {
+      auto outcomes = impl_.backend->Put(items);
+      if (!outcomes.ok() && outcomes.status().code() == StatusCode::kNotFound) {
+        // Another process removed a content between our look and the commit.
+        status = ExtractMissing(items);
+        if (status.ok()) outcomes = impl_.backend->Put(items);
+      }
+      status = outcomes.ok() ? SetOutcomes(*outcomes) : outcomes.status();
+    }
+    for (Prepared& prepared : held_) Deliver(prepared, status);
+    held_.clear();
+    held_bytes_ = 0;
+    last_commit_ = Clock::now();
+    return status;
+  }
+
+  Status ExtractMissing(std::vector<PutItem>& items) {
+    for (PutItem& item : items) {
+      if (item.features) continue;
+      SIFTSEARCH_ASSIGN_OR_RETURN(const engine::PictureFile file,
+                                  engine::ReadPictureFile(item.path, impl_.limits));
+      item.hash = Sha256(file.bytes);
+      SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
+    }
+    return {};
+  }
+
+  Status SetOutcomes(const std::vector<PutOutcome>& outcomes) {
+    std::size_t next = 0;
+    for (Prepared& prepared : held_) {
+      if (!prepared.item) continue;
+      const PutOutcome& put = outcomes[next++];
+      AddOutcome& outcome = prepared.outcome;
+      outcome.id = put.id;
+      outcome.action = put.action == PutAction::kAdded      ? AddAction::kAdded
+                       : put.action == PutAction::kReplaced ? AddAction::kReplaced
+                                                            : AddAction::kUnchanged;
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, impl_.backend->FindId(put.id));
+      if (record) SetPicture(*record, outcome);
+    }
+    return {};
+  }
+
+  void Deliver(Prepared& prepared, const Status& status) {
+    AddOutcome& outcome = prepared.outcome;
+    if (prepared.item) {
+      once_.Forget(prepared.item->hash);
+      if (!status.ok()) {
+        outcome.action = AddAction::kFailed;
+        outcome.reason = "was not stored: " + status.message();
+      }
+    }
+    ++summary_.given;
+    ++Counter(outcome.action);
+    report_(outcome);
+  }
+
+  std::int64_t& Counter(AddAction action) {
+    switch (action) {
+      case AddAction::kAdded:
+        return summary_.added;
+      case AddAction::kReplaced:
+        return summary_.replaced;
+      case AddAction::kUnchanged:
+        return summary_.unchanged;
+      case AddAction::kIgnored:
+        return summary_.ignored;
+      case AddAction::kFailed:
+        break;
+    }
+    return summary_.failed;
+  }
+
+  static constexpr std::size_t kMaxHeld = 4096;
+
+  Engine::Impl& impl_;
+  const AddOptions& options_;
+  const std::function<void(const AddOutcome&)>& report_;
+  ExtractOnce once_;
+  AddSummary summary_;
+  std::int64_t pulled_ = 0;
+  std::vector<Prepared> held_;
+  std::size_t held_bytes_ = 0;
+  Clock::time_point last_commit_ = Clock::now();
+};
+
+}  // namespace
+
+Result<AddSummary> Engine::Add(const std::function<std::optional<AddInput>()>& next,
+                               const AddOptions& options,
+                               const std::function<void(const AddOutcome&)>& report) {
+  return AddRun(*impl_, options, report).Run(next);
+}
+
+}  // namespace siftsearch

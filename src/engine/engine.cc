@@ -1,0 +1,55 @@
+#include "siftsearch/engine.h"
+
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "engine/impl.h"
+#include "local/local_backend.h"
+
+namespace siftsearch {
+
+std::string_view Version() { return SIFTSEARCH_VERSION; }
+
+std::string_view AddActionName(AddAction action) {
+  switch (action) {
+    case AddAction::kAdded:
+      return "added";
+    case AddAction::kReplaced:
+      return "replaced";
+    case AddAction::kUnchanged:
+      return "unchanged";
+    case AddAction::kIgnored:
+      return "ignored";
+    case AddAction::kFailed:
+      return "failed";
+  }
+  return "";
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+SearchBackend& Engine::backend() { return *impl_->backend; }
+
+Result<std::unique_ptr<Engine>> Engine::Open(const std::string& database,
+                                             const EngineOptions& options) {
+  local::OpenOptions open;
+  open.create = options.create;
+  open.read_only = options.read_only;
+  open.settings = options.settings;
+  open.lock_wait = std::chrono::milliseconds(options.lock_wait_ms);
+  open.threads = options.threads > 0 ? options.threads : AvailableThreads();
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto backend, local::LocalBackend::Open(DiskEnv(), database, open));
+  return Over(std::move(backend), options);
+}
+
+Result<std::unique_ptr<Engine>> Engine::Over(std::unique_ptr<SearchBackend> backend,
+                                             const EngineOptions& options) {
+  auto impl = std::make_unique<Impl>();
+  SIFTSEARCH_ASSIGN_OR_RETURN(impl->extractor, features::MakeExtractor(backend->settings()));
+  impl->backend = std::move(backend);
+  impl->limits = options.limits;
+  impl->threads = options.threads > 0 ? options.threads : AvailableThreads();
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+}  // namespace siftsearch

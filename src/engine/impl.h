@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/picture_file.h"
+#include "features/extractor.h"
+#include "image/decode.h"
+#include "siftsearch/engine.h"
+
+namespace siftsearch {
+
+/// Parts that the verbs share.
+struct Engine::Impl {
+  std::unique_ptr<SearchBackend> backend;
+  std::unique_ptr<features::FeatureExtractor> extractor;
+  InputLimits limits;
+  int threads = 1;
+
+  image::DecodeLimits decode_limits() const {
+    return {.max_pixels = limits.max_pixels, .max_file_bytes = limits.max_file_bytes};
+  }
+};
+
+namespace engine {
+
+/// Decodes and extracts; fills the two times in `timings` if it is given.
+Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
+                              Timings* timings);
+
+/// A verified content: the match without its image and rank.
+struct VerifiedContent {
+  std::int64_t content = 0;
+  double log10_false_alarms = 0;
+  Match match;
+};
+
+struct VerifyInput {
+  const FeatureSet* query = nullptr;
+  std::span<const VotedContent> candidates;
+  double images_searched = 1;
+  double min_score = 0;
+  bool keep_points = false;  ///< Fill Match::inlier_points.
+};
+
+/// Verifies candidates geometrically, on `threads` threads, and ranks them: fewest expected false
+/// alarms first, then votes.
+std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int threads);
+
+}  // namespace engine
+}  // namespace siftsearch

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "siftsearch/engine.h"
+#include "siftsearch/status.h"
+
+namespace siftsearch::engine {
+
+/// What the file system says of a picture file.
+struct FileStamp {
+  std::int64_t bytes = 0;
+  std::int64_t modified_ns = 0;
+};
+
+struct PictureFile {
+  FileStamp stamp;
+  std::vector<std::uint8_t> bytes;
+};
+
+/// Size and time of a regular file. Errors (missing, no permission, a folder, a pipe or device,
+/// looping links) say the cause without the path.
+Result<FileStamp> StampOf(const std::string& path);
+
+/// Reads a whole regular file of at most `limits.max_file_bytes`; never blocks on a pipe.
+Result<PictureFile> ReadPictureFile(const std::string& path, const InputLimits& limits);
+
+}  // namespace siftsearch::engine

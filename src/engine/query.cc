@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "engine/impl.h"
+#include "engine/relation.h"
+#include "verify/verify.h"
+
+namespace siftsearch {
+namespace engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+Box BoundingBox(const std::vector<Point>& polygon) {
+  if (polygon.empty()) return {};
+  const auto [left, right] = std::minmax_element(
+      polygon.begin(), polygon.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  const auto [top, bottom] = std::minmax_element(
+      polygon.begin(), polygon.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+  return {left->x, top->y, right->x - left->x, bottom->y - top->y};
+}
+
+double Share(const std::vector<Point>& polygon, int width, int height) {
+  const double area = static_cast<double>(width) * height;
+  return area > 0 ? std::min(1.0, verify::PolygonArea(polygon) / area) : 0;
+}
+
+void DescribeRegion(const FeatureSet& query, const VotedContent& candidate, Match& match) {
+  match.query_polygon = verify::OverlapInQuery(match.image_from_query, {query.width, query.height},
+                                               {candidate.width, candidate.height});
+  for (const Point& point : match.query_polygon) {
+    match.image_polygon.push_back(verify::Apply(match.image_from_query, point));
+  }
+  match.query_box = BoundingBox(match.query_polygon);
+  match.image_box = BoundingBox(match.image_polygon);
+  const double query_share = Share(match.query_polygon, query.width, query.height);
+  const double image_share = Share(match.image_polygon, candidate.width, candidate.height);
+  match.query_overlap_percent = 100 * query_share;
+  match.image_overlap_percent = 100 * image_share;
+  match.relation = DescribeRelation({match.image_from_query, query_share, image_share});
+}
+
+VerifiedContent VerifyOne(const VerifyInput& input, const VotedContent& candidate) {
+  std::vector<verify::PointPair> pairs;
+  pairs.reserve(candidate.pairs.size());
+  for (const VotedPair& pair : candidate.pairs) {
+    pairs.push_back({input.query->keypoints[pair.query], pair.image, pair.weight});
+  }
+  verify::VerifyOptions options;
+  options.images_searched = input.images_searched;
+  const verify::Verification fit =
+      verify::FitSimilarity(pairs, {input.query->width, input.query->height},
+                            {candidate.width, candidate.height}, options);
+  VerifiedContent verified{candidate.content, fit.log10_false_alarms, {}};
+  Match& match = verified.match;
+  match.score = fit.score;
+  match.copy = fit.score >= kCopyThreshold;
+  match.votes = candidate.votes;
+  match.inliers = fit.distinct_inliers;
+  match.image_from_query = fit.image_from_query;
+  if (fit.score > 0) DescribeRegion(*input.query, candidate, match);
+  if (input.keep_points) {
+    for (const std::int32_t i : fit.inliers) {
+      match.inlier_points.push_back(
+          {{pairs[i].query.x, pairs[i].query.y}, {pairs[i].image.x, pairs[i].image.y}});
+    }
+  }
+  return verified;
+}
+
+bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
+  if (a.match.score > 0 || b.match.score > 0) {
+    if (a.match.score == 0 || b.match.score == 0) return a.match.score > 0;
+    if (a.log10_false_alarms != b.log10_false_alarms) {
+      return a.log10_false_alarms < b.log10_false_alarms;
+    }
+  }
+  if (a.match.votes != b.match.votes) return a.match.votes > b.match.votes;
+  return a.content < b.content;
+}
+
+}  // namespace
+
+Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
+                              Timings* timings) {
+  const auto start = Clock::now();
+  SIFTSEARCH_ASSIGN_OR_RETURN(const image::GreyImage picture,
+                              image::DecodeGrey(bytes, impl.decode_limits()));
+  if (timings) timings->decode_ms = MillisecondsSince(start);
+  const auto decoded = Clock::now();
+  auto features = impl.extractor->Extract(picture);
+  if (timings) timings->extract_ms = MillisecondsSince(decoded);
+  return features;
+}
+
+std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int threads) {
+  std::vector<VerifiedContent> verified(input.candidates.size());
+  ParallelFor(verified.size(), threads,
+              [&](std::size_t i) { verified[i] = VerifyOne(input, input.candidates[i]); });
+  std::erase_if(verified, [&](const auto& v) { return v.match.score < input.min_score; });
+  std::sort(verified.begin(), verified.end(), RanksBefore);
+  return verified;
+}
+
+namespace {
+
+Status AddMatches(SearchBackend& backend, const std::vector<VerifiedContent>& verified, int top,
+                  QueryResult& result) {
+  for (const VerifiedContent& content : verified) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content.content));
+    for (const ImageRecord& image : images) {
+      if (static_cast<int>(result.matches.size()) >= top) return {};
+      Match match = content.match;
+      match.rank = static_cast<int>(result.matches.size()) + 1;
+      match.image = image;
+      result.matches.push_back(std::move(match));
+    }
+  }
+  return {};
+}
+
+Status SearchAndVerify(Engine::Impl& impl, const FeatureSet& features, const QueryOptions& options,
+                       QueryResult& result) {
+  const auto start = Clock::now();
+  const SearchQuery query{&features, 0};
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const auto voted, impl.backend->Search({&query, 1}, {.neighbours = options.neighbours,
+                                                           .max_candidates = options.max_candidates,
+                                                           .threads = impl.threads}));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl.backend->Stats());
+  result.timings.search_ms = MillisecondsSince(start);
+  const auto searched = Clock::now();
+  const VerifyInput input{&features, voted.front(), std::max(1.0, double(stats.contents)),
+                          options.min_score, true};
+  const auto verified = VerifyCandidates(input, impl.threads);
+  SIFTSEARCH_RETURN_IF_ERROR(AddMatches(*impl.backend, verified, options.top, result));
+  result.timings.verify_ms = MillisecondsSince(searched);
+  return {};
+}
+
+}  // namespace
+}  // namespace engine
+
+Result<QueryResult> Engine::QueryBytes(std::span<const std::uint8_t> bytes, const std::string& name,
+                                       const QueryOptions& options) {
+  QueryResult result;
+  result.query = name;
+  auto features = engine::FeaturesOf(*impl_, bytes, &result.timings);
+  if (!features.ok()) {
+    result.error = features.status();
+    return result;
+  }
+  result.width = features->width;
+  result.height = features->height;
+  result.descriptors = static_cast<int>(features->size());
+  SIFTSEARCH_RETURN_IF_ERROR(engine::SearchAndVerify(*impl_, *features, options, result));
+  return result;
+}
+
+Result<QueryResult> Engine::Query(const std::string& path, const QueryOptions& options) {
+  const auto file = engine::ReadPictureFile(path, impl_->limits);
+  if (file.ok()) return QueryBytes(file->bytes, path, options);
+  QueryResult result;
+  result.query = path;
+  result.error = file.status();
+  return result;
+}
+
+}  // namespace siftsearch

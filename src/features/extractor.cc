@@ -1,0 +1,143 @@
+#include "features/extractor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <opencv2/core.hpp>
+#include <opencv2/features2d.hpp>
+#include <opencv2/imgproc.hpp>
+#include <tuple>
+
+namespace siftsearch::features {
+namespace {
+
+constexpr int kOctaveLayers = 3;
+constexpr double kEdgeThreshold = 10;
+constexpr double kSigma = 1.6;
+/// SIFT's first octave is twice the picture; smaller pictures hold no keypoint and OpenCV builds no
+/// pyramid for them.
+constexpr int kSmallestSide = 8;
+
+/// OpenCV 4.6 doubles the picture with pixel centres aligned but halves positions without, so all
+/// of them come out a quarter of a pixel too far right and down.
+constexpr float kDoublingShift = 0.25f;
+
+/// Parallelism is one picture a thread; OpenCV's own threads would fight with it.
+void TurnOffOpenCvThreads() {
+  static std::once_flag once;
+  std::call_once(once, [] { cv::setNumThreads(1); });
+}
+
+cv::Mat Scaled(const image::GreyImage& picture, int max_side) {
+  // OpenCV takes no const data; nothing is written through this header.
+  const cv::Mat whole(picture.height, picture.width, CV_8UC1,
+                      const_cast<std::uint8_t*>(picture.pixels.data()));
+  const double scale = static_cast<double>(max_side) / std::max(picture.width, picture.height);
+  if (scale >= 1) return whole;
+  const cv::Size size(std::max(1, static_cast<int>(std::lround(picture.width * scale))),
+                      std::max(1, static_cast<int>(std::lround(picture.height * scale))));
+  cv::Mat scaled;
+  cv::resize(whole, scaled, size, 0, 0, cv::INTER_AREA);
+  return scaled;
+}
+
+/// Row numbers, strongest keypoint first; ties by position, so that the order means nothing else.
+std::vector<int> StrongestFirst(const std::vector<cv::KeyPoint>& keypoints) {
+  std::vector<int> order(keypoints.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    const cv::KeyPoint& p = keypoints[a];
+    const cv::KeyPoint& q = keypoints[b];
+    return std::make_tuple(-p.response, p.pt.y, p.pt.x, p.size, p.angle) <
+           std::make_tuple(-q.response, q.pt.y, q.pt.x, q.size, q.angle);
+  });
+  return order;
+}
+
+void AppendRootSift(const float* sift, std::vector<std::uint8_t>& out) {
+  const float sum = std::accumulate(sift, sift + kDescriptorBytes, 0.0f);
+  for (int i = 0; i < kDescriptorBytes; ++i) {
+    const float root = sum > 0 ? 512 * std::sqrt(sift[i] / sum) : 0;
+    out.push_back(static_cast<std::uint8_t>(std::min(255.0f, std::round(root))));
+  }
+}
+
+class SiftExtractor : public FeatureExtractor {
+ public:
+  explicit SiftExtractor(const ExtractorSettings& settings) : settings_(settings) {
+    TurnOffOpenCvThreads();
+  }
+
+  Result<FeatureSet> Extract(const image::GreyImage& picture) const override {
+    try {
+      return Detect(picture);
+    } catch (const std::bad_alloc&) {
+      return Status(StatusCode::kOutOfMemory, "not enough memory to extract features");
+    } catch (const cv::Exception& error) {
+      if (error.code == cv::Error::StsNoMem) {
+        return Status(StatusCode::kOutOfMemory, "not enough memory to extract features");
+      }
+      return Status(StatusCode::kInternal, "features can't be extracted: " + error.err);
+    }
+  }
+
+  const ExtractorSettings& settings() const override { return settings_; }
+
+ private:
+  FeatureSet Detect(const image::GreyImage& picture) const {
+    FeatureSet features;
+    features.width = picture.width;
+    features.height = picture.height;
+    const cv::Mat scaled = Scaled(picture, settings_.max_side);
+    if (std::min(scaled.cols, scaled.rows) < kSmallestSide) return features;
+    std::vector<cv::KeyPoint> keypoints;
+    cv::Mat descriptors;
+    cv::SIFT::create(settings_.max_features, kOctaveLayers, settings_.contrast_threshold,
+                     kEdgeThreshold, kSigma)
+        ->detectAndCompute(scaled, cv::noArray(), keypoints, descriptors);
+    const float x_scale = static_cast<float>(picture.width) / scaled.cols;
+    const float y_scale = static_cast<float>(picture.height) / scaled.rows;
+    for (const int row : StrongestFirst(keypoints)) {
+      // Keypoints of equal strength can make OpenCV return more than it was asked for.
+      if (features.size() == static_cast<std::size_t>(settings_.max_features)) break;
+      const cv::KeyPoint& point = keypoints[row];
+      features.keypoints.push_back({(point.pt.x - kDoublingShift + 0.5f) * x_scale - 0.5f,
+                                    (point.pt.y - kDoublingShift + 0.5f) * y_scale - 0.5f,
+                                    point.size * std::sqrt(x_scale * y_scale), point.angle});
+      AppendRootSift(descriptors.ptr<float>(row), features.descriptors);
+    }
+    return features;
+  }
+
+  const ExtractorSettings settings_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FeatureExtractor>> MakeExtractor(const ExtractorSettings& settings) {
+  const auto refuse = [](std::string message) {
+    return Status(StatusCode::kInvalidArgument, std::move(message));
+  };
+  if (settings.extractor != "sift-root") {
+    return refuse(
+        fmt::format("extractor '{}' is unknown; there is: sift-root", settings.extractor));
+  }
+  if (settings.max_features < 1 || settings.max_features > 100'000) {
+    return refuse(
+        fmt::format("{} features per image; 1 to 100,000 are possible", settings.max_features));
+  }
+  if (settings.max_side < 32 || settings.max_side > 16'384) {
+    return refuse(
+        fmt::format("a longer side of {} pixels; 32 to 16,384 are possible", settings.max_side));
+  }
+  if (!(settings.contrast_threshold >= 0 && settings.contrast_threshold <= 1)) {
+    return refuse(fmt::format("a contrast threshold of {}; 0 to 1 are possible",
+                              settings.contrast_threshold));
+  }
+  return std::unique_ptr<FeatureExtractor>(std::make_unique<SiftExtractor>(settings));
+}
+
+}  // namespace siftsearch::features

@@ -1,0 +1,106 @@
+#include "image/decode.h"
+
+#include <new>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "image/raster.h"
+
+namespace siftsearch::image {
+namespace {
+
+Status NotAPicture(std::string_view format) {
+  struct Sentence {
+    std::string_view format;
+    std::string_view text;
+  };
+  static constexpr Sentence kSentences[] = {
+      {"empty", "is empty"},
+      {"text", "is text, not a picture"},
+      {"pdf", "is a PDF document, not a picture"},
+      {"postscript", "is a PostScript document, not a picture"},
+      {"video", "is a video, not a picture"},
+      {"zip", "is a ZIP archive, not a picture"},
+      {"heic", "HEIC pictures are not supported"},
+      {"avif", "AVIF pictures are not supported"},
+      {"jpeg-xl", "JPEG XL pictures are not supported"},
+      {"jpeg-2000", "JPEG 2000 pictures are not supported"},
+      {"svg", "SVG drawings are not supported"},
+      {"psd", "Photoshop (PSD) pictures are not supported"},
+      {"xcf", "GIMP (XCF) pictures are not supported"},
+      {"ico", "icon (ICO) files are not supported"},
+      {"raw", "raw camera pictures are not supported"},
+  };
+  for (const Sentence& sentence : kSentences) {
+    if (sentence.format == format) {
+      return Status(StatusCode::kUnsupported, std::string(sentence.text));
+    }
+  }
+  return Status(StatusCode::kUnsupported, "is not in a known picture format");
+}
+
+Result<Raster> DecodeFormat(std::string_view format, const DecodeRequest& request) {
+  if (format == "jpeg") return DecodeJpeg(request);
+  if (format == "png") return DecodePng(request);
+  if (format == "webp") return DecodeWebp(request);
+  if (format == "tiff") return DecodeTiff(request);
+  if (format == "gif") return DecodeGif(request);
+  if (format == "bmp") return DecodeBmp(request);
+  if (format == "pnm") return DecodePnm(request);
+  return NotAPicture(format);
+}
+
+/// The picture turned and flipped as its orientation asks.
+Raster Upright(Raster stored) {
+  const int orientation = stored.orientation;
+  if (orientation == 1) return stored;
+  const bool transposed = orientation >= 5;
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_bottom =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  Raster upright = MakeRaster(transposed ? stored.height : stored.width,
+                              transposed ? stored.width : stored.height, stored.channels);
+  std::uint8_t* out = upright.pixels.data();
+  for (int y = 0; y < upright.height; ++y) {
+    for (int x = 0; x < upright.width; ++x) {
+      const int column = transposed ? y : x;
+      const int row = transposed ? x : y;
+      const std::uint8_t* in = stored.At(from_right ? stored.width - 1 - column : column,
+                                         from_bottom ? stored.height - 1 - row : row);
+      for (int c = 0; c < stored.channels; ++c) *out++ = in[c];
+    }
+  }
+  return upright;
+}
+
+template <typename Image>
+Result<Image> Decode(std::span<const std::uint8_t> bytes, const DecodeLimits& limits,
+                     int channels) {
+  if (static_cast<std::int64_t>(bytes.size()) > limits.max_file_bytes) {
+    return Status(StatusCode::kLimitExceeded, "the file has " + std::to_string(bytes.size()) +
+                                                  " bytes, more than the limit of " +
+                                                  std::to_string(limits.max_file_bytes));
+  }
+  try {
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        Raster stored,
+        DecodeFormat(Sniff(bytes), {.bytes = bytes, .limits = limits, .channels = channels}));
+    Raster upright = Upright(std::move(stored));
+    return Image{upright.width, upright.height, std::move(upright.pixels)};
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory();
+  }
+}
+
+}  // namespace
+
+Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
+  return Decode<GreyImage>(bytes, limits, 1);
+}
+
+Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
+  return Decode<RgbImage>(bytes, limits, 3);
+}
+
+}  // namespace siftsearch::image

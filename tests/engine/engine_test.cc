@@ -1,0 +1,201 @@
+#include "siftsearch/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "engine/picture_file.h"
+
+namespace siftsearch {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const fs::path kData = SIFTSEARCH_DATA_DIR;
+
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() {
+    folder_ =
+        fs::path(testing::TempDir()) /
+        ("engine-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
+         "-" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  ~EngineTest() override { fs::remove_all(folder_); }
+
+  std::unique_ptr<Engine> Open(EngineOptions options = {}) {
+    options.create = true;
+    auto engine = Engine::Open((folder_ / "db").string(), options);
+    EXPECT_TRUE(engine.ok()) << engine.status().message();
+    return std::move(engine).value();
+  }
+
+  static std::function<std::optional<AddInput>()> Inputs(std::vector<std::string> paths) {
+    return [paths = std::move(paths), i = std::size_t{0}]() mutable -> std::optional<AddInput> {
+      if (i == paths.size()) return std::nullopt;
+      AddInput input;
+      input.path = paths[i++];
+      return input;
+    };
+  }
+
+  static std::vector<std::string> Pictures() {
+    std::vector<std::string> paths;
+    for (const auto& entry : fs::directory_iterator(kData / "pictures"))
+      paths.push_back(entry.path());
+    std::sort(paths.begin(), paths.end());
+    return paths;
+  }
+
+  AddSummary Add(Engine& engine, const std::vector<std::string>& paths, AddOptions options = {}) {
+    outcomes_.clear();
+    const auto summary = engine.Add(
+        Inputs(paths), options, [&](const AddOutcome& outcome) { outcomes_.push_back(outcome); });
+    EXPECT_TRUE(summary.ok()) << summary.status().message();
+    EXPECT_EQ(summary->given, summary->added + summary->replaced + summary->unchanged +
+                                  summary->ignored + summary->failed);
+    return *summary;
+  }
+
+  fs::path folder_;
+  std::vector<AddOutcome> outcomes_;
+};
+
+TEST_F(EngineTest, EveryPictureFindsItselfFirstFromTheFirstImageOn) {
+  auto engine = Open();
+  std::vector<std::string> stored;
+  for (const std::string& path : Pictures()) {
+    ASSERT_EQ(Add(*engine, {path}).added, 1);
+    stored.push_back(path);
+    for (const std::string& query : stored) {
+      const auto result = engine->Query(query, {});
+      ASSERT_TRUE(result.ok());
+      ASSERT_FALSE(result->matches.empty());
+      const Match& best = result->matches.front();
+      EXPECT_EQ(best.image.path, query);
+      EXPECT_TRUE(best.copy) << query << " among " << stored.size();
+      EXPECT_EQ(best.relation, "same picture");
+      EXPECT_GT(best.query_overlap_percent, 98);
+    }
+  }
+}
+
+TEST_F(EngineTest, CopiesFindTheirOriginals) {
+  auto engine = Open();
+  Add(*engine, Pictures());
+  int copies = 0;
+  for (const auto& entry : fs::directory_iterator(kData / "copies")) {
+    const std::string original = entry.path().stem().string();
+    const auto result = engine->Query(entry.path(), {});
+    ASSERT_TRUE(result.ok());
+    ASSERT_FALSE(result->matches.empty()) << entry.path();
+    const Match& best = result->matches.front();
+    // A copy is named after its original: scene-1-crop.png.
+    EXPECT_TRUE(original.starts_with(fs::path(best.image.path).stem().string()))
+        << entry.path() << " found " << best.image.path;
+    EXPECT_TRUE(best.copy) << entry.path();
+    for (std::size_t i = 1; i < result->matches.size(); ++i) {
+      EXPECT_FALSE(result->matches[i].copy) << entry.path() << " " << result->matches[i].image.path;
+    }
+    ++copies;
+  }
+  EXPECT_GE(copies, 3);
+}
+
+TEST_F(EngineTest, OutcomesComeInTheOrderGivenAndAddUp) {
+  auto engine = Open();
+  std::vector<std::string> paths = Pictures();
+  paths.insert(paths.begin() + 1, (kData / "bad" / "text.jpg").string());
+  paths.push_back((folder_ / "missing.png").string());
+  paths.push_back(paths.front());
+  const AddSummary summary = Add(*engine, paths);
+  ASSERT_EQ(outcomes_.size(), paths.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) EXPECT_EQ(outcomes_[i].path, paths[i]);
+  EXPECT_EQ(outcomes_[1].action, AddAction::kFailed);
+  EXPECT_THAT(outcomes_[1].reason, HasSubstr("text"));
+  EXPECT_EQ(outcomes_[paths.size() - 2].action, AddAction::kFailed);
+  EXPECT_EQ(outcomes_.back().action, AddAction::kUnchanged);
+  EXPECT_EQ(summary.failed, 2);
+  EXPECT_EQ(summary.unchanged, 1);
+}
+
+TEST_F(EngineTest, ReportListsEachPairOnceWithGroups) {
+  auto engine = Open();
+  const std::string a = Pictures()[0];
+  const std::string same = (folder_ / ("same" + fs::path(a).extension().string())).string();
+  fs::copy_file(a, same);
+  std::vector<std::string> paths = Pictures();
+  paths.push_back(same);
+  Add(*engine, paths);
+  const auto report = engine->ReportAll({});
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(report->images, static_cast<std::int64_t>(paths.size()));
+  ASSERT_EQ(report->pairs.size(), 1u);
+  EXPECT_EQ(report->pairs[0].query.path, same);
+  EXPECT_EQ(report->pairs[0].match.image.path, a);
+  EXPECT_EQ(report->pairs[0].match.relation, "identical file");
+  EXPECT_EQ(report->pairs[0].group, 1);
+}
+
+TEST_F(EngineTest, ReportOfFilesFindsTheirOriginalsAndNamesWhatCannotBeRead) {
+  auto engine = Open();
+  Add(*engine, Pictures());
+  std::vector<std::string> paths;
+  for (const auto& entry : fs::directory_iterator(kData / "copies")) paths.push_back(entry.path());
+  const std::size_t copies = paths.size();
+  paths.push_back((kData / "bad" / "empty.jpg").string());
+  std::vector<AddOutcome> failed;
+  ReportOptions options;
+  options.batch_bytes = 1;  // A pass for every picture: the same result.
+  const auto report = engine->ReportFiles(
+      Inputs(paths), options, [&](const AddOutcome& outcome) { failed.push_back(outcome); });
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(report->images, static_cast<std::int64_t>(copies));
+  EXPECT_EQ(report->pairs.size(), copies);
+  EXPECT_EQ(report->failed, 1);
+  ASSERT_EQ(failed.size(), 1u);
+}
+
+TEST_F(EngineTest, StopCommitsWhatIsDone) {
+  EngineOptions one_thread;
+  one_thread.threads = 1;
+  auto engine = Open(one_thread);
+  AddOptions options;
+  options.stop = [this] { return fs::exists(folder_ / "stop"); };
+  std::vector<std::string> paths = Pictures();
+  auto next = Inputs(paths);
+  int given = 0;
+  const auto summary = engine->Add(
+      [&] {
+        if (++given == 3) std::ofstream(folder_ / "stop");
+        return next();
+      },
+      options, [&](const AddOutcome& outcome) { outcomes_.push_back(outcome); });
+  ASSERT_TRUE(summary.ok());
+  EXPECT_TRUE(summary->stopped);
+  EXPECT_EQ(summary->given + summary->not_reached, 3);
+  for (const AddOutcome& outcome : outcomes_) {
+    EXPECT_TRUE(engine->backend().FindPath(outcome.path)->has_value());
+  }
+}
+
+TEST_F(EngineTest, PictureFileRefusesWhatIsNoFile) {
+  EXPECT_THAT(engine::ReadPictureFile(folder_.string(), {}).status().message(),
+              HasSubstr("folder"));
+  EXPECT_THAT(engine::ReadPictureFile("/dev/null", {}).status().message(), HasSubstr("device"));
+  const std::string big = (folder_ / "big").string();
+  std::ofstream(big) << std::string(100, 'x');
+  EXPECT_EQ(engine::ReadPictureFile(big, {.max_file_bytes = 99}).status().code(),
+            StatusCode::kLimitExceeded);
+  EXPECT_EQ(engine::ReadPictureFile(big, {.max_file_bytes = 100})->bytes.size(), 100u);
+}
+
+}  // namespace
+}  // namespace siftsearch

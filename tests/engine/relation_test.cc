@@ -1,0 +1,31 @@
+#include "engine/relation.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace siftsearch::engine {
+namespace {
+
+/// image_from_query of a query made by turning the image clockwise by `degrees` and scaling it by
+/// `scale`.
+Transform Undo(double degrees, double scale) {
+  const double a = -degrees * std::numbers::pi / 180;
+  const double c = std::cos(a) / scale;
+  const double s = std::sin(a) / scale;
+  return {c, -s, 0, s, c, 0, 0, 0, 1};
+}
+
+TEST(DescribeRelation, NamesWhatTheQueryIsToTheImage) {
+  EXPECT_EQ(DescribeRelation({Undo(0, 1), 1, 1}), "same picture");
+  EXPECT_EQ(DescribeRelation({Undo(12, 1), 0.99, 0.337}), "crop of, 34 % of its area, rotated 12°");
+  EXPECT_EQ(DescribeRelation({Undo(0, 0.5), 1, 1}), "same picture, scaled to 50 %");
+  EXPECT_EQ(DescribeRelation({Undo(-90, 2), 0.12, 1}),
+            "contains it, at 12 % of the query's area, rotated -90°, scaled to 200 %");
+  EXPECT_EQ(DescribeRelation({Undo(0, 1), 0.4, 0.5}),
+            "overlaps, 40 % of the query with 50 % of the image");
+}
+
+}  // namespace
+}  // namespace siftsearch::engine
