@@ -32,8 +32,7 @@ struct CopyOptions {
 cv::Mat Crop(const cv::Mat& picture, double percent) {
   const int width = std::max(1, static_cast<int>(picture.cols * percent / 100));
   const int height = std::max(1, static_cast<int>(picture.rows * percent / 100));
-  return picture(
-      cv::Rect((picture.cols - width) / 2, (picture.rows - height) / 2, width, height));
+  return picture(cv::Rect((picture.cols - width) / 2, (picture.rows - height) / 2, width, height));
 }
 
 cv::Mat Rotate(const cv::Mat& picture, double degrees) {
