@@ -1,0 +1,89 @@
+#include "cli/command.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+
+namespace {
+
+std::string DefaultDatabase() {
+  const char* value = std::getenv("SIFTSEARCH_DB");
+  return value != nullptr && *value != '\0' ? value : "siftsearch.db";
+}
+
+constexpr unsigned kLineLength = 100;
+
+}  // namespace
+
+Command::Command(std::string verb, std::string arguments, std::string help,
+                 std::vector<std::string> words)
+    : verb_(std::move(verb)),
+      arguments_(std::move(arguments)),
+      help_(std::move(help)),
+      words_(std::move(words)),
+      database_(DefaultDatabase()),
+      options_("Options", kLineLength, kLineLength / 2) {}
+
+void Command::SetGlobals(const std::string& database, bool quiet, bool verbose) {
+  if (!database.empty()) database_ = database;
+  quiet_ = quiet;
+  verbose_ = verbose;
+}
+
+void Command::Parse() {
+  bool quiet = false;
+  bool verbose = false;
+  Options()("db", po::value(&database_)->value_name("DIR"),
+            "database folder [$SIFTSEARCH_DB, else ./siftsearch.db]")(
+      "quiet,q", po::bool_switch(&quiet), "say nothing but errors")(
+      "verbose,v", po::bool_switch(&verbose), "say more")("help,h", "say this");
+  po::options_description all;
+  all.add(options_);
+  po::positional_options_description places;
+  if (positional_ != nullptr) {
+    all.add_options()("words", po::value(positional_));
+    places.add("words", -1);
+  }
+  const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(words_).options(all).positional(places).style(style).run(),
+              values);
+    if (values.count("help") != 0) {
+      ShowHelp();
+      throw HelpShown();
+    }
+    po::notify(values);
+  } catch (const po::too_many_positional_options_error&) {
+    throw UsageError(fmt::format("{} takes no arguments", verb_));
+  } catch (const po::error& error) {
+    throw UsageError(error.what());
+  }
+  console_ = Console(quiet_ || quiet, verbose_ || verbose);
+}
+
+void Command::ShowHelp() const {
+  std::cout << "Usage: siftsearch [--db DIR] " << verb_ << " [OPTIONS] " << arguments_ << "\n\n"
+            << help_ << "\n\n"
+            << options_ << std::flush;
+}
+
+void CheckOneOf(std::string_view option, const std::string& value,
+                const std::vector<std::string>& allowed) {
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
+  throw UsageError(
+      fmt::format("--{} is one of {}, not \"{}\"", option, fmt::join(allowed, ", "), value));
+}
+
+void CheckRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value >= low && value <= high) return;
+  throw UsageError(fmt::format("--{} is from {} to {}, not {}", option, low, high, value));
+}
+
+}  // namespace siftsearch::cli

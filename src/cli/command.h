@@ -1,0 +1,64 @@
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/console.h"
+
+namespace siftsearch::cli {
+
+/// Wrong use: ends the program with kExitUsage and the sentence.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Thrown where `--help` was asked for, after it has been printed.
+struct HelpShown {};
+
+/// The command line behind the verb. A verb adds its options, calls `Parse`, and reads the values
+/// that the options were bound to.
+class Command {
+ public:
+  Command(std::string verb, std::string arguments, std::string help,
+          std::vector<std::string> words);
+
+  boost::program_options::options_description_easy_init Options() { return options_.add_options(); }
+  /// Words that are no options go to `words`; without `wanted`, none are allowed.
+  void Positional(std::vector<std::string>* words) { positional_ = words; }
+
+  /// Throws UsageError or HelpShown.
+  void Parse();
+
+  const std::string& verb() const { return verb_; }
+  const std::string& database() const { return database_; }
+  const Console& console() const { return console_; }
+
+  /// Options before the verb.
+  void SetGlobals(const std::string& database, bool quiet, bool verbose);
+
+ private:
+  void ShowHelp() const;
+
+  std::string verb_;
+  std::string arguments_;
+  std::string help_;
+  std::vector<std::string> words_;
+  std::vector<std::string>* positional_ = nullptr;
+  std::string database_;
+  bool quiet_ = false;
+  bool verbose_ = false;
+  boost::program_options::options_description options_;
+  Console console_;
+};
+
+/// One of `allowed`, or a UsageError that lists them.
+void CheckOneOf(std::string_view option, const std::string& value,
+                const std::vector<std::string>& allowed);
+
+/// UsageError unless low <= value <= high.
+void CheckRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high);
+
+}  // namespace siftsearch::cli

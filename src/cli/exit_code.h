@@ -1,0 +1,31 @@
+#pragma once
+
+#include "siftsearch/status.h"
+
+namespace siftsearch::cli {
+
+enum ExitCode {
+  kExitDone = 0,
+  kExitSomeFailed = 1,  ///< Some inputs failed; the rest is done.
+  kExitUsage = 2,
+  kExitDatabase = 3,   ///< The database can't be opened or is damaged.
+  kExitResources = 4,  ///< Out of disk or memory, or the results can't be written.
+  kExitInterrupted = 130,
+};
+
+/// The exit code of an operation on the database that failed.
+inline ExitCode ExitCodeOf(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kOk:
+      return kExitDone;
+    case StatusCode::kOutOfSpace:
+    case StatusCode::kOutOfMemory:
+      return kExitResources;
+    case StatusCode::kCancelled:
+      return kExitInterrupted;
+    default:
+      return kExitDatabase;
+  }
+}
+
+}  // namespace siftsearch::cli

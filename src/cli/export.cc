@@ -1,0 +1,24 @@
+#include "cli/exit_code.h"
+#include "cli/open.h"
+#include "cli/verbs.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+
+int RunExport(Command& command) {
+  std::string file;
+  command.Options()("faiss", po::value(&file)->value_name("FILE"),
+                    "write an IDMap,Flat index for stock Faiss; its ids name contents, as in the "
+                    "content field of list --format jsonl");
+  command.Parse();
+  if (file.empty()) throw UsageError("export takes --faiss FILE");
+  const Console& console = command.console();
+  EngineOptions options;
+  options.read_only = true;
+  const auto engine = Engine::Open(command.database(), options);
+  if (!engine.ok()) return Fail(console, engine.status());
+  const Status written = (*engine)->backend().ExportFaiss(file);
+  return written.ok() ? kExitDone : Fail(console, written);
+}
+
+}  // namespace siftsearch::cli

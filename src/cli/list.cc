@@ -1,0 +1,45 @@
+#include "cli/exit_code.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/stop.h"
+#include "cli/verbs.h"
+#include "report/csv.h"
+#include "report/json.h"
+#include "report/table.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+
+int RunList(Command& command) {
+  std::string format = "table";
+  command.Options()("format", po::value(&format)->value_name("FORMAT"),
+                    "table, jsonl, csv, or null: paths that end with NUL, for add -0 [table]");
+  command.Parse();
+  CheckOneOf("format", format, {"table", "jsonl", "csv", "null"});
+  const Console& console = command.console();
+  EngineOptions options;
+  options.read_only = true;
+  const auto engine = Engine::Open(command.database(), options);
+  if (!engine.ok()) return Fail(console, engine.status());
+  auto output = Output::Open("");
+  if (!output.ok()) return Fail(console, output.status());
+  CatchStopSignals();
+  if (format == "csv") output->Write(report::ImageCsvHeader());
+  if (format == "table") output->Write(report::ImageTableHeader());
+  const Status listed = (*engine)->backend().List([&](const ImageRecord& image) {
+    if (format == "csv") output->Write(report::ImageCsv(image));
+    if (format == "jsonl") output->Write(report::ImageJson(image) + "\n");
+    if (format == "null") output->Write(image.path + '\0');
+    if (format == "table") output->Write(report::ImageTable(image));
+    return !StopAsked();
+  });
+  const Status written = output->Close();
+  if (!listed.ok()) return Fail(console, listed);
+  if (!written.ok()) {
+    console.Error(written.message());
+    return kExitResources;
+  }
+  return StopAsked() ? kExitInterrupted : kExitDone;
+}
+
+}  // namespace siftsearch::cli

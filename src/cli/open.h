@@ -1,0 +1,39 @@
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <memory>
+#include <optional>
+
+#include "cli/command.h"
+#include "siftsearch/engine.h"
+
+namespace siftsearch::cli {
+
+/// Options of several verbs, with their names and defaults in one place.
+class EngineFlags {
+ public:
+  void AddThreads(Command& command);   ///< --threads
+  void AddLimits(Command& command);    ///< --max-pixels, --max-file-bytes
+  void AddLockWait(Command& command);  ///< --lock-wait
+  void AddSettings(Command& command);  ///< --features, --max-side
+
+  /// UsageError where a value makes no sense.
+  EngineOptions Options() const;
+
+  /// The extractor settings asked for, over those in `defaults`; none without --features and
+  /// --max-side.
+  std::optional<ExtractorSettings> Settings(const ExtractorSettings& defaults) const;
+
+ private:
+  int threads_ = 0;
+  double lock_wait_s_ = 60;
+  std::int64_t max_pixels_ = InputLimits().max_pixels;
+  std::int64_t max_file_bytes_ = InputLimits().max_file_bytes;
+  std::optional<int> features_;
+  std::optional<int> max_side_;
+};
+
+/// Says why the operation on the database failed; gives the exit code.
+int Fail(const Console& console, const Status& status);
+
+}  // namespace siftsearch::cli

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "env/file_env.h"
+#include "siftsearch/status.h"
+
+namespace siftsearch::cli {
+
+/// Where results go: standard output, or a file that takes its name only when it is complete, so
+/// that a run that fails leaves an earlier file as it was. Used from one thread.
+class Output {
+ public:
+  /// `file` empty or "-": standard output. A device or pipe is written in place.
+  static Result<Output> Open(const std::string& file);
+
+  Output(Output&&) = default;
+  Output& operator=(Output&&) = default;
+
+  /// Buffers; an error is kept and given by `Close`.
+  void Write(std::string_view text);
+  /// Passes on what is buffered. Called after each line where somebody may be waiting for it.
+  void Flush();
+  /// Writes the rest and gives the file its name. Errors name the file.
+  Status Close();
+
+ private:
+  Output() = default;
+
+  std::string file_;  ///< Empty: standard output.
+  std::string part_;
+  std::unique_ptr<WritableFile> writable_;
+  std::string buffer_;
+  Status status_;
+};
+
+}  // namespace siftsearch::cli

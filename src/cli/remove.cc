@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+
+#include "base/status_macros.h"
+#include "cli/exit_code.h"
+#include "cli/input_walker.h"
+#include "cli/lookup.h"
+#include "cli/open.h"
+#include "cli/verbs.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+namespace {
+
+/// Ids of the images stored under a folder, which need not exist any more.
+Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::string& folder) {
+  const std::string prefix = AbsolutePath(folder) + "/";
+  std::vector<ImageId> ids;
+  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+    if (image.path.starts_with(prefix)) ids.push_back(image.id);
+    return true;
+  }));
+  return ids;
+}
+
+/// Ids that a name stands for; empty where it stands for none.
+Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& name,
+                                   bool recursive) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, FindImage(backend, name));
+  if (image) return std::vector<ImageId>{image->id};
+  if (recursive) return ImagesBelow(backend, name);
+  return std::vector<ImageId>();
+}
+
+}  // namespace
+
+int RunRemove(Command& command) {
+  std::vector<std::string> names;
+  bool recursive = false;
+  EngineFlags flags;
+  command.Options()("recursive", po::bool_switch(&recursive),
+                    "a folder stands for all images stored from below it");
+  flags.AddLockWait(command);
+  command.Positional(&names);
+  command.Parse();
+  if (names.empty()) throw UsageError("remove which image? (a path or an id)");
+  const Console& console = command.console();
+  const auto engine = Engine::Open(command.database(), flags.Options());
+  if (!engine.ok()) return Fail(console, engine.status());
+  SearchBackend& backend = (*engine)->backend();
+  std::vector<ImageId> ids;
+  bool failed = false;
+  for (const std::string& name : names) {
+    const auto found = IdsOf(backend, name, recursive);
+    if (!found.ok()) return Fail(console, found.status());
+    if (found->empty()) console.Error(name, "is not in the database");
+    failed |= found->empty();
+    ids.insert(ids.end(), found->begin(), found->end());
+  }
+  const auto removed = backend.Remove(ids);
+  if (!removed.ok()) return Fail(console, removed.status());
+  console.Note(fmt::format("{} removed", *removed));
+  return failed ? kExitSomeFailed : kExitDone;
+}
+
+}  // namespace siftsearch::cli

@@ -1,0 +1,32 @@
+#include "cli/exit_code.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "report/json.h"
+#include "report/table.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+
+int RunStats(Command& command) {
+  std::string format = "table";
+  command.Options()("format", po::value(&format)->value_name("FORMAT"), "table or json [table]");
+  command.Parse();
+  CheckOneOf("format", format, {"table", "json"});
+  const Console& console = command.console();
+  EngineOptions options;
+  options.read_only = true;
+  const auto engine = Engine::Open(command.database(), options);
+  if (!engine.ok()) return Fail(console, engine.status());
+  SearchBackend& backend = (*engine)->backend();
+  const auto stats = backend.Stats();
+  if (!stats.ok()) return Fail(console, stats.status());
+  auto output = Output::Open("");
+  if (!output.ok()) return Fail(console, output.status());
+  output->Write(format == "json" ? report::StatsJson(*stats, backend.settings()) + "\n"
+                                 : report::StatsTable(*stats, backend.settings()));
+  const Status written = output->Close();
+  return written.ok() ? kExitDone : Fail(console, written);
+}
+
+}  // namespace siftsearch::cli

@@ -1,0 +1,133 @@
+#include "cli/verbs.h"
+
+#include <algorithm>
+#include <iostream>
+#include <new>
+
+#include "cli/exit_code.h"
+#include "siftsearch/engine.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"add", "", "PATH...", "Store images: files, folders, or - for a list of paths on stdin.",
+     RunAdd},
+    {"query", "search", "IMAGE...", "Find the stored images that these are copies of.", RunQuery},
+    {"report", "", "[PATH...]",
+     "List all copies inside the database, or of these images in the database.", RunReport},
+    {"list", "", "", "List the stored images.", RunList},
+    {"show", "", "PATH|ID...", "Tell all that is stored about images.", RunShow},
+    {"remove", "delete", "PATH|ID...", "Forget images; their files stay.", RunRemove},
+    {"stats", "", "", "Tell the size of the database and how it is searched.", RunStats},
+    {"check", "", "", "Verify every checksum and count of the database.", RunCheck},
+    {"compact", "", "", "Merge segments and give back the space of removed images.", RunCompact},
+    {"export", "", "", "Write the descriptors as a stock Faiss index file.", RunExport},
+};
+
+const Verb* FindVerb(std::string_view name) {
+  const auto* found = std::find_if(std::begin(kVerbs), std::end(kVerbs), [&](const Verb& verb) {
+    return verb.name == name || (!verb.alias.empty() && verb.alias == name);
+  });
+  return found == std::end(kVerbs) ? nullptr : found;
+}
+
+/// Options before the verb.
+struct Globals {
+  std::string database;
+  bool quiet = false;
+  bool verbose = false;
+  bool help = false;
+  bool version = false;
+  po::options_description options{"Options"};
+
+  Globals() {
+    options.add_options()("db", po::value(&database)->value_name("DIR"),
+                          "database folder [$SIFTSEARCH_DB, else ./siftsearch.db]")(
+        "quiet,q", po::bool_switch(&quiet), "say nothing but errors")(
+        "verbose,v", po::bool_switch(&verbose), "say more")(
+        "help,h", po::bool_switch(&help), "say this, or after a verb what it does")(
+        "version", po::bool_switch(&version), "tell the version");
+  }
+
+  void Parse(const std::vector<std::string>& words) {
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::variables_map values;
+    try {
+      po::store(po::command_line_parser(words).options(options).style(style).run(), values);
+      po::notify(values);
+    } catch (const po::error& error) {
+      throw UsageError(error.what());
+    }
+  }
+};
+
+/// Where the verb stands: the first word that is neither an option nor the folder after --db.
+std::size_t VerbIndex(const std::vector<std::string>& words) {
+  std::size_t i = 0;
+  while (i < words.size() && words[i].size() > 1 && words[i].front() == '-') {
+    i += words[i] == "--db" ? 2 : 1;
+  }
+  return std::min(i, words.size());
+}
+
+void ShowHelp(const Globals& globals, std::ostream& out) {
+  out << "siftsearch finds which stored images another image is a copy of, and where in it.\n\n"
+         "Usage: siftsearch [OPTIONS] VERB ...\n\nVerbs (siftsearch VERB --help tells more)\n";
+  for (const Verb& verb : kVerbs) {
+    std::string name = "  " + std::string(verb.name);
+    if (!verb.alias.empty()) name += ", " + std::string(verb.alias);
+    out << name << std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') << verb.help << '\n';
+  }
+  out << '\n' << globals.options << std::flush;
+}
+
+int RunVerb(const Globals& globals, const std::vector<std::string>& words, std::size_t at) {
+  const Verb* verb = FindVerb(words[at]);
+  if (verb == nullptr) {
+    throw UsageError("there is no verb \"" + words[at] + "\" (siftsearch --help lists them)");
+  }
+  Command command(std::string(verb->name), std::string(verb->arguments), std::string(verb->help),
+                  {words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end()});
+  command.SetGlobals(globals.database, globals.quiet, globals.verbose);
+  return verb->run(command);
+}
+
+int Run(const std::vector<std::string>& words) {
+  Globals globals;
+  const std::size_t at = VerbIndex(words);
+  globals.Parse({words.begin(), words.begin() + static_cast<std::ptrdiff_t>(at)});
+  if (globals.version) {
+    std::cout << "siftsearch " << Version() << std::endl;
+    return kExitDone;
+  }
+  const bool help_verb = at < words.size() && words[at] == "help";
+  if (globals.help || help_verb) {
+    ShowHelp(globals, std::cout);
+    return kExitDone;
+  }
+  if (at == words.size()) {
+    ShowHelp(globals, std::cerr);
+    return kExitUsage;
+  }
+  return RunVerb(globals, words, at);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  try {
+    return Run({argv + (argc > 0 ? 1 : 0), argv + argc});
+  } catch (const HelpShown&) {
+    return kExitDone;
+  } catch (const UsageError& error) {
+    Console().Error(error.what());
+    return kExitUsage;
+  } catch (const std::bad_alloc&) {
+    Console().Error("out of memory");
+    return kExitResources;
+  }
+}
+
+}  // namespace siftsearch::cli

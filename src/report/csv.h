@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "siftsearch/results.h"
+#include "siftsearch/search_backend.h"
+
+namespace siftsearch::report {
+
+/// RFC 4180, lines ended by "\n", bytes as they are: a path that is not UTF-8 stays the path it is.
+
+std::string CsvField(std::string_view text);  ///< Quoted where it must be.
+
+std::string QueryCsvHeader();
+/// A row for each match; one row with an empty rank for a query without any or with an error.
+std::string QueryCsv(const QueryResult& result);
+
+std::string PairCsvHeader();  ///< `query,image,score,copy,votes,inliers,mirrored,inverted,group`
+std::string PairCsv(const ReportPair& pair);
+
+std::string ImageCsvHeader();
+std::string ImageCsv(const ImageRecord& image);
+
+}  // namespace siftsearch::report

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "siftsearch/results.h"
+#include "siftsearch/search_backend.h"
+
+namespace siftsearch::report {
+
+/// Each function gives one JSON object on one line, without a line break at its end; fields and
+/// order as in schema/json.md. A path that is not UTF-8 has U+FFFD for its bad bytes, and all its
+/// bytes in a field of the same name with "_base64" added.
+std::string AddJson(const AddOutcome& outcome);
+std::string QueryJson(const QueryResult& result);
+std::string PairJson(const ReportPair& pair);
+std::string ImageJson(const ImageRecord& image);
+std::string StatsJson(const BackendStats& stats, const ExtractorSettings& settings);
+std::string CheckJson(std::span<const CheckProblem> problems);
+
+}  // namespace siftsearch::report
