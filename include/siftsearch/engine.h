@@ -64,7 +64,7 @@ struct ReportOptions {
   double min_score = kCopyThreshold;
   int neighbours = 10;
   int max_candidates = 30;
-  std::int64_t batch_bytes = 256 << 20;  ///< Memory for one pass over the database.
+  std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
   std::function<bool()> stop;
   std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
 };

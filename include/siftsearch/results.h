@@ -14,7 +14,22 @@ namespace siftsearch {
 
 enum class AddAction { kAdded, kReplaced, kUnchanged, kIgnored, kFailed };
 
-std::string_view AddActionName(AddAction action);  ///< "added", "replaced", …
+/// "added", "replaced", …
+constexpr std::string_view AddActionName(AddAction action) {
+  switch (action) {
+    case AddAction::kAdded:
+      return "added";
+    case AddAction::kReplaced:
+      return "replaced";
+    case AddAction::kUnchanged:
+      return "unchanged";
+    case AddAction::kIgnored:
+      return "ignored";
+    case AddAction::kFailed:
+      return "failed";
+  }
+  return "";
+}
 
 /// What became of one input of Add. Delivered only once the outcome is durable.
 struct AddOutcome {

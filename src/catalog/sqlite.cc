@@ -57,13 +57,13 @@ int LastFileError(sqlite3* db) {
     return error;
   }
   sqlite3_file* journal = nullptr;
-  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &journal) != SQLITE_OK ||
-      journal == nullptr || journal->pMethods == nullptr) {
-    return 0;
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &journal) == SQLITE_OK &&
+      journal != nullptr && journal->pMethods != nullptr &&
+      journal->pMethods->xFileControl(journal, SQLITE_FCNTL_LAST_ERRNO, &error) == SQLITE_OK &&
+      error != 0) {
+    return error;
   }
-  return journal->pMethods->xFileControl(journal, SQLITE_FCNTL_LAST_ERRNO, &error) == SQLITE_OK
-             ? error
-             : 0;
+  return sqlite3_system_errno(db);  // A journal that could not be begun is gone by now.
 }
 
 std::string Describe(const std::string& file, int code, int system_error, const char* text) {

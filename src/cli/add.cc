@@ -84,7 +84,10 @@ class AddReporter {
         progress_(!console.quiet(), total) {}
 
   void operator()(const AddOutcome& outcome) {
-    if (jsonl_) output_.Write(report::AddJson(outcome) + "\n");
+    if (jsonl_) {
+      output_.Write(report::AddJson(outcome) + "\n");
+      output_.Flush();
+    }
     Say(outcome);
     progress_.Show(++done_);
   }

@@ -1,6 +1,7 @@
 #include "cli/verbs.h"
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 #include <new>
 
@@ -117,6 +118,8 @@ int Run(const std::vector<std::string>& words) {
 }  // namespace
 
 int Main(int argc, char** argv) {
+  // A file-size limit is then an error of the write, like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return Run({argv + (argc > 0 ? 1 : 0), argv + argc});
   } catch (const HelpShown&) {

@@ -9,22 +9,6 @@ namespace siftsearch {
 
 std::string_view Version() { return SIFTSEARCH_VERSION; }
 
-std::string_view AddActionName(AddAction action) {
-  switch (action) {
-    case AddAction::kAdded:
-      return "added";
-    case AddAction::kReplaced:
-      return "replaced";
-    case AddAction::kUnchanged:
-      return "unchanged";
-    case AddAction::kIgnored:
-      return "ignored";
-    case AddAction::kFailed:
-      return "failed";
-  }
-  return "";
-}
-
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 

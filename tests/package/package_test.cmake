@@ -16,7 +16,7 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/user -B ${user} -G Ninja
   -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${flags}
   -DEXPECTED_VERSION=${VERSION})
 run(${CMAKE_COMMAND} --build ${user})
-run(${user}/user ${WORK}/absent.db)
+run(${user}/user ${WORK}/user.db ${DATA}/pictures/scene1.jpg ${DATA}/pictures/scene2.jpg)
 
 set(program ${prefix}/bin/siftsearch)
 if(EXISTS ${program})

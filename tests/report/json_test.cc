@@ -1,0 +1,93 @@
+#include "report/json.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "report_test_util.h"
+
+namespace siftsearch::report {
+namespace {
+
+TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
+  EXPECT_EQ(
+      QueryJson(SampleResult()),
+      R"({"query":"q.jpg","error":null,"width":100,"height":50,"descriptors":812,"matches":[)"
+      R"({"rank":1,"id":17,"path":"/p/a.jpg","score":0.998765,"copy":true,"votes":210.5,)"
+      R"("inliers":143,"mirrored":false,"inverted":false,"relation":"crop of, 34 % of its area",)"
+      R"("image_from_query":[[1.0,0.0,10.0],[0.0,1.0,20.0],[0.0,0.0,1.0]],)"
+      R"("query_box":[-0.5,-0.5,100.0,50.0],"image_box":[9.5,19.5,100.0,50.0],)"
+      R"("query_polygon":[[-0.5,-0.5],[99.5,-0.5],[99.5,49.5],[-0.5,49.5]],)"
+      R"("image_polygon":[[9.5,19.5],[109.5,19.5],[109.5,69.5],[9.5,69.5]],)"
+      R"("query_overlap_percent":100.0,"image_overlap_percent":33.7,)"
+      R"("attributes":{"seller":"acme"}}],)"
+      R"("timings_ms":{"decode":1.23,"extract":2.0,"search":3.0,"verify":4.0}})");
+}
+
+TEST(QueryJsonTest, AnErrorIsASentence) {
+  QueryResult result;
+  result.query = "q.jpg";
+  result.error = Status(StatusCode::kCorrupt, "is cut short");
+  const auto json = nlohmann::json::parse(QueryJson(result));
+  EXPECT_EQ(json["error"], "is cut short");
+  EXPECT_TRUE(json["matches"].empty());
+}
+
+TEST(QueryJsonTest, WithoutAFitThereIsNoPlace) {
+  QueryResult result = SampleResult();
+  result.matches[0].query_polygon.clear();
+  const auto match = nlohmann::json::parse(QueryJson(result))["matches"][0];
+  EXPECT_TRUE(match["image_from_query"].is_null());
+  EXPECT_TRUE(match["query_box"].is_null());
+  EXPECT_TRUE(match["relation"].is_null());
+}
+
+TEST(PathJsonTest, AnyBytesSurvive) {
+  AddOutcome outcome;
+  outcome.path = "/p/\xff\n\"";
+  const auto json = nlohmann::json::parse(AddJson(outcome));
+  EXPECT_EQ(json["path"], "/p/\uFFFD\n\"");
+  EXPECT_EQ(json["path_base64"], "L3Av/woi");
+  outcome.path = "/p/é";
+  EXPECT_FALSE(nlohmann::json::parse(AddJson(outcome)).contains("path_base64"));
+}
+
+TEST(AddJsonTest, TellsWhatBecameOfAnInput) {
+  AddOutcome outcome;
+  outcome.path = "/a";
+  outcome.action = AddAction::kAdded;
+  outcome.id = 5;
+  outcome.width = 3;
+  outcome.height = 4;
+  outcome.descriptors = 6;
+  EXPECT_EQ(AddJson(outcome),
+            R"({"path":"/a","action":"added","id":5,"width":3,"height":4,"descriptors":6,)"
+            R"("reason":null})");
+}
+
+TEST(PairJsonTest, AFileOutsideTheDatabaseHasNoId) {
+  ReportPair pair;
+  pair.query.path = "/q";
+  pair.match = SampleMatch();
+  const auto json = nlohmann::json::parse(PairJson(pair));
+  EXPECT_TRUE(json["query_id"].is_null());
+  EXPECT_EQ(json["image_id"], 17);
+  EXPECT_TRUE(json["group"].is_null());
+}
+
+TEST(ImageJsonTest, HasTheHashInHex) {
+  ImageRecord image;
+  image.hash[0] = 0xab;
+  const std::string hash = nlohmann::json::parse(ImageJson(image))["sha256"];
+  EXPECT_EQ(hash, "ab" + std::string(62, '0'));
+}
+
+TEST(CheckJsonTest, NamesEachProblem) {
+  EXPECT_EQ(CheckJson({}), R"({"sound":true,"problems":[]})");
+  const CheckProblem problem{"f", "is cut"};
+  EXPECT_EQ(CheckJson({&problem, 1}),
+            R"({"sound":false,"problems":[{"file":"f","problem":"is cut"}]})");
+}
+
+}  // namespace
+}  // namespace siftsearch::report
