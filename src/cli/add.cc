@@ -94,6 +94,9 @@ class AddReporter {
 
   void Clear() { progress_.Clear(); }
 
+  /// Images stored without any descriptor.
+  std::int64_t featureless() const { return featureless_; }
+
  private:
   void Say(const AddOutcome& outcome) {
     if (outcome.action == AddAction::kFailed) {
@@ -103,11 +106,10 @@ class AddReporter {
       progress_.Clear();
       const std::string reason = outcome.reason.empty() ? "" : ": " + outcome.reason;
       console_.Detail(outcome.path, fmt::format("{}{}", AddActionName(outcome.action), reason));
-    } else if (outcome.action != AddAction::kIgnored && outcome.descriptors == 0 &&
-               outcome.action != AddAction::kUnchanged) {
-      progress_.Clear();
-      console_.Note(report::Printable(outcome.path) + ": " + outcome.reason);
     }
+    const bool stored =
+        outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced;
+    if (stored && outcome.descriptors == 0) ++featureless_;
   }
 
   const bool jsonl_;
@@ -115,6 +117,7 @@ class AddReporter {
   Output& output_;
   Progress progress_;
   std::int64_t done_ = 0;
+  std::int64_t featureless_ = 0;
 };
 
 std::string SummaryLine(const AddSummary& summary, double seconds) {
@@ -156,6 +159,11 @@ int RunAdd(Command& command) {
   const Status written = output->Close();
   if (!summary.ok()) return Fail(console, summary.status());
   console.Note(SummaryLine(*summary, seconds));
+  if (reporter.featureless() > 0) {
+    console.Note(fmt::format(
+        "{} of them have no descriptors (blank or without detail) and can't be found by content{}",
+        reporter.featureless(), console.verbose() ? "" : "; --verbose names them"));
+  }
   if (!written.ok()) {
     console.Error(written.message());
     return kExitResources;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/hash.h"
 #include "report/text.h"
 
 namespace siftsearch::report {
@@ -73,16 +74,6 @@ Json MatchJson(const Match& match) {
   return json;
 }
 
-std::string Hex(const ContentHash& hash) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : hash) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string AddJson(const AddOutcome& outcome) {
@@ -135,7 +126,7 @@ std::string ImageJson(const ImageRecord& image) {
   json["modified_ns"] = image.modified_ns;
   json["added_s"] = image.added_s;
   json["content"] = image.content;
-  json["sha256"] = Hex(image.hash);
+  json["sha256"] = ToHex(image.hash);
   json["attributes"] = AttributesJson(image.attributes);
   return Line(json);
 }

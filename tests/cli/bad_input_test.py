@@ -69,6 +69,8 @@ class BadInputTest(ProgramTest):
         for outcome in outcomes.values():
             self.assertEqual((outcome["action"], outcome["descriptors"]), ("added", 0))
             self.assertIn("no descriptors", outcome["reason"])
+        again = self.run_program("add", "--db", self.folder / "other", BAD / "blank.png", SCENES[0])
+        self.assertIn("1 of them have no descriptors", again.stderr)
 
     def test_what_is_no_picture_in_a_folder_is_ignored(self):
         folder = self.folder / "mixed"
