@@ -142,12 +142,11 @@ int RunAdd(Command& command) {
   CatchStopSignals();
   const auto engine = OpenForAdding(command.database(), flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
-  auto output = Output::Open("");
-  if (!output.ok()) return Fail(console, output.status());
+  Output output;
 
   const bool bar = !console.quiet() && Progress::Possible();
   const std::int64_t total = bar ? CountInputs(flags.paths, command.database()) : 0;
-  AddReporter reporter(flags, console, total, *output);
+  AddReporter reporter(flags, console, total, output);
   InputWalker walker(flags.paths, {.database = command.database(),
                                    .list = &std::cin,
                                    .list_separator = flags.null_separated ? '\0' : '\n'});
@@ -156,20 +155,20 @@ int RunAdd(Command& command) {
                                            [&](const AddOutcome& outcome) { reporter(outcome); });
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   reporter.Clear();
-  const Status written = output->Close();
-  if (!summary.ok()) return Fail(console, summary.status());
+  if (!summary.ok()) {
+    (void)output.Close();  // The first error is the one to tell.
+    return Fail(console, summary.status());
+  }
   console.Note(SummaryLine(*summary, seconds));
   if (reporter.featureless() > 0) {
     console.Note(fmt::format(
         "{} of them have no descriptors (blank or without detail) and can't be found by content{}",
         reporter.featureless(), console.verbose() ? "" : "; --verbose names them"));
   }
-  if (!written.ok()) {
-    console.Error(written.message());
-    return kExitResources;
-  }
-  if (summary->stopped) return kExitInterrupted;
-  return summary->failed > 0 ? kExitSomeFailed : kExitDone;
+  return Finish(console, output,
+                summary->stopped      ? kExitInterrupted
+                : summary->failed > 0 ? kExitSomeFailed
+                                      : kExitDone);
 }
 
 }  // namespace siftsearch::cli

@@ -22,20 +22,17 @@ int RunCheck(Command& command) {
   if (!engine.ok()) return Fail(console, engine.status());
   const auto problems = (*engine)->backend().Check();
   if (!problems.ok()) return Fail(console, problems.status());
-  auto output = Output::Open("");
-  if (!output.ok()) return Fail(console, output.status());
+  Output output;
   if (format == "json") {
-    output->Write(report::CheckJson(*problems) + "\n");
+    output.Write(report::CheckJson(*problems) + "\n");
   } else {
     for (const CheckProblem& problem : *problems) {
-      output->Write(fmt::format("{}: {}\n", report::Printable(problem.file),
-                                report::Printable(problem.problem)));
+      output.Write(fmt::format("{}: {}\n", report::Printable(problem.file),
+                               report::Printable(problem.problem)));
     }
   }
-  const Status written = output->Close();
-  if (!written.ok()) return Fail(console, written);
   console.Note(problems->empty() ? "sound" : fmt::format("{} problems", problems->size()));
-  return problems->empty() ? kExitDone : kExitDatabase;
+  return Finish(console, output, problems->empty() ? kExitDone : kExitDatabase);
 }
 
 }  // namespace siftsearch::cli

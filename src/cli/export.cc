@@ -13,9 +13,7 @@ int RunExport(Command& command) {
   command.Parse();
   if (file.empty()) throw UsageError("export takes --faiss FILE");
   const Console& console = command.console();
-  EngineOptions options;
-  options.read_only = true;
-  const auto engine = Engine::Open(command.database(), options);
+  const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
   const Status written = (*engine)->backend().ExportFaiss(file);
   return written.ok() ? kExitDone : Fail(console, written);

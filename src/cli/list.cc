@@ -17,29 +17,21 @@ int RunList(Command& command) {
   command.Parse();
   CheckOneOf("format", format, {"table", "jsonl", "csv", "null"});
   const Console& console = command.console();
-  EngineOptions options;
-  options.read_only = true;
-  const auto engine = Engine::Open(command.database(), options);
+  const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
-  auto output = Output::Open("");
-  if (!output.ok()) return Fail(console, output.status());
+  Output output;
   CatchStopSignals();
-  if (format == "csv") output->Write(report::ImageCsvHeader());
-  if (format == "table") output->Write(report::ImageTableHeader());
+  if (format == "csv") output.Write(report::ImageCsvHeader());
+  if (format == "table") output.Write(report::ImageTableHeader());
   const Status listed = (*engine)->backend().List([&](const ImageRecord& image) {
-    if (format == "csv") output->Write(report::ImageCsv(image));
-    if (format == "jsonl") output->Write(report::ImageJson(image) + "\n");
-    if (format == "null") output->Write(image.path + '\0');
-    if (format == "table") output->Write(report::ImageTable(image));
+    if (format == "csv") output.Write(report::ImageCsv(image));
+    if (format == "jsonl") output.Write(report::ImageJson(image) + "\n");
+    if (format == "null") output.Write(image.path + '\0');
+    if (format == "table") output.Write(report::ImageTable(image));
     return !StopAsked();
   });
-  const Status written = output->Close();
-  if (!listed.ok()) return Fail(console, listed);
-  if (!written.ok()) {
-    console.Error(written.message());
-    return kExitResources;
-  }
-  return StopAsked() ? kExitInterrupted : kExitDone;
+  const int code = Finish(console, output, StopAsked() ? kExitInterrupted : kExitDone);
+  return listed.ok() ? code : Fail(console, listed);
 }
 
 }  // namespace siftsearch::cli

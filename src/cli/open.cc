@@ -58,6 +58,11 @@ std::optional<ExtractorSettings> EngineFlags::Settings(const ExtractorSettings& 
   return settings;
 }
 
+Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions options) {
+  options.read_only = true;
+  return Engine::Open(command.database(), options);
+}
+
 int Fail(const Console& console, const Status& status) {
   console.Error(status.message());
   return ExitCodeOf(status);

@@ -33,6 +33,9 @@ class EngineFlags {
   std::optional<int> max_side_;
 };
 
+/// The command's database, to read only.
+Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions options = {});
+
 /// Says why the operation on the database failed; gives the exit code.
 int Fail(const Console& console, const Status& status);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "cli/exit_code.h"
 
 namespace siftsearch::cli {
 namespace {
@@ -76,6 +77,13 @@ Status Output::Close() {
   // What could be written of it is of no use; the first error is the one to tell.
   (void)DiskEnv().Remove(part_);
   return status_;
+}
+
+int Finish(const Console& console, Output& output, int code) {
+  const Status written = output.Close();
+  if (written.ok()) return code;
+  console.Error(written.message());
+  return kExitResources;
 }
 
 }  // namespace siftsearch::cli

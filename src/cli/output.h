@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/console.h"
 #include "env/file_env.h"
 #include "siftsearch/status.h"
 
@@ -13,11 +14,10 @@ namespace siftsearch::cli {
 /// that a run that fails leaves an earlier file as it was. Used from one thread.
 class Output {
  public:
+  /// Standard output.
+  Output() = default;
   /// `file` empty or "-": standard output. A device or pipe is written in place.
   static Result<Output> Open(const std::string& file);
-
-  Output(Output&&) = default;
-  Output& operator=(Output&&) = default;
 
   /// Buffers; an error is kept and given by `Close`.
   void Write(std::string_view text);
@@ -27,13 +27,15 @@ class Output {
   Status Close();
 
  private:
-  Output() = default;
-
   std::string file_;  ///< Empty: standard output.
   std::string part_;
   std::unique_ptr<WritableFile> writable_;
   std::string buffer_;
   Status status_;
 };
+
+/// Closes `output`; `code`, or kExitResources, with the reason told, where the results could not be
+/// written.
+int Finish(const Console& console, Output& output, int code);
 
 }  // namespace siftsearch::cli

@@ -108,9 +108,9 @@ Status Draw(const QueryFlags& flags, const QueryResult& result,
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto ours, image::DecodeRgb(query, limits));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto drawing, draw::DrawMatch(ours, *theirs, match, {}));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto bytes, image::Encode(drawing, DrawFormat(flags.draw), 90));
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto output, Output::Open(flags.draw));
-  output.Write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  return output.Close();
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto file_output, Output::Open(flags.draw));
+  file_output.Write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return file_output.Close();
 }
 
 /// Writes results in the format asked for.
@@ -131,9 +131,8 @@ class ResultWriter {
     output_.Flush();
   }
 
-  Status Close() {
+  void End() {
     if (format_ == "json") output_.Write(first_ ? "]\n" : "\n]\n");
-    return output_.Close();
   }
 
  private:
@@ -170,31 +169,27 @@ Result<bool> QueryOne(Engine& engine, const QueryFlags& flags, const std::string
 int RunQuery(Command& command) {
   const QueryFlags flags = ParseFlags(command);
   const Console& console = command.console();
-  EngineOptions options = flags.engine.Options();
-  options.read_only = true;
   CatchStopSignals();
-  const auto engine = Engine::Open(command.database(), options);
+  const auto engine = OpenReader(command, flags.engine.Options());
   if (!engine.ok()) return Fail(console, engine.status());
-  auto output = Output::Open("");
-  if (!output.ok()) return Fail(console, output.status());
-  ResultWriter writer(flags.format, *output);
+  Output output;
+  ResultWriter writer(flags.format, output);
   bool failed = false;
   for (const std::string& name : flags.images) {
     if (StopAsked()) break;
     const auto done = QueryOne(**engine, flags, name, console, writer);
     if (!done.ok()) {
-      (void)writer.Close();  // The first error is the one to tell.
+      writer.End();
+      (void)output.Close();  // The first error is the one to tell.
       return Fail(console, done.status());
     }
     failed |= !*done;
   }
-  const Status written = writer.Close();
-  if (!written.ok()) {
-    console.Error(written.message());
-    return kExitResources;
-  }
-  if (StopAsked()) return kExitInterrupted;
-  return failed ? kExitSomeFailed : kExitDone;
+  writer.End();
+  return Finish(console, output,
+                StopAsked() ? kExitInterrupted
+                : failed    ? kExitSomeFailed
+                            : kExitDone);
 }
 
 }  // namespace siftsearch::cli

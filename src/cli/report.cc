@@ -99,10 +99,8 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
 int RunReport(Command& command) {
   const ReportFlags flags = ParseFlags(command);
   const Console& console = command.console();
-  EngineOptions options = flags.engine.Options();
-  options.read_only = true;
   CatchStopSignals();
-  const auto engine = Engine::Open(command.database(), options);
+  const auto engine = OpenReader(command, flags.engine.Options());
   if (!engine.ok()) return Fail(console, engine.status());
   // Before the work, so that a wrong -o costs no time.
   auto output = Output::Open(flags.file);
@@ -111,18 +109,15 @@ int RunReport(Command& command) {
   const auto report = MakeReport(**engine, flags, command);
   if (!report.ok()) return Fail(console, report.status());
   WritePairs(*report, flags.format, *output);
-  const Status written = output->Close();
-  if (!written.ok()) {
-    console.Error(written.message());
-    return kExitResources;
-  }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   console.Note(
       fmt::format("{} images compared, {} pairs in {} groups of copies, {} failed ({:.1f} s){}",
                   report->images, report->pairs.size(), report->groups, report->failed, seconds,
                   report->stopped ? "; stopped on request, incomplete" : ""));
-  if (report->stopped) return kExitInterrupted;
-  return report->failed > 0 ? kExitSomeFailed : kExitDone;
+  return Finish(console, *output,
+                report->stopped      ? kExitInterrupted
+                : report->failed > 0 ? kExitSomeFailed
+                                     : kExitDone);
 }
 
 }  // namespace siftsearch::cli

@@ -18,12 +18,9 @@ int RunShow(Command& command) {
   CheckOneOf("format", format, {"table", "jsonl"});
   if (names.empty()) throw UsageError("show which image? (a path or an id)");
   const Console& console = command.console();
-  EngineOptions options;
-  options.read_only = true;
-  const auto engine = Engine::Open(command.database(), options);
+  const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
-  auto output = Output::Open("");
-  if (!output.ok()) return Fail(console, output.status());
+  Output output;
   bool failed = false;
   for (const std::string& name : names) {
     const auto image = FindImage((*engine)->backend(), name);
@@ -33,15 +30,10 @@ int RunShow(Command& command) {
       failed = true;
       continue;
     }
-    output->Write(format == "jsonl" ? report::ImageJson(**image) + "\n"
-                                    : report::ImageDetails(**image));
+    output.Write(format == "jsonl" ? report::ImageJson(**image) + "\n"
+                                   : report::ImageDetails(**image));
   }
-  const Status written = output->Close();
-  if (!written.ok()) {
-    console.Error(written.message());
-    return kExitResources;
-  }
-  return failed ? kExitSomeFailed : kExitDone;
+  return Finish(console, output, failed ? kExitSomeFailed : kExitDone);
 }
 
 }  // namespace siftsearch::cli

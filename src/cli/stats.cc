@@ -14,19 +14,15 @@ int RunStats(Command& command) {
   command.Parse();
   CheckOneOf("format", format, {"table", "json"});
   const Console& console = command.console();
-  EngineOptions options;
-  options.read_only = true;
-  const auto engine = Engine::Open(command.database(), options);
+  const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();
   const auto stats = backend.Stats();
   if (!stats.ok()) return Fail(console, stats.status());
-  auto output = Output::Open("");
-  if (!output.ok()) return Fail(console, output.status());
-  output->Write(format == "json" ? report::StatsJson(*stats, backend.settings()) + "\n"
-                                 : report::StatsTable(*stats, backend.settings()));
-  const Status written = output->Close();
-  return written.ok() ? kExitDone : Fail(console, written);
+  Output output;
+  output.Write(format == "json" ? report::StatsJson(*stats, backend.settings()) + "\n"
+                                : report::StatsTable(*stats, backend.settings()));
+  return Finish(console, output, kExitDone);
 }
 
 }  // namespace siftsearch::cli

@@ -20,6 +20,8 @@ using BackendFactory = std::function<std::unique_ptr<SearchBackend>(const std::s
 struct BackendKind {
   std::string name;
   BackendFactory open;
+
+  friend void PrintTo(const BackendKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 /// What every SearchBackend must do; a backend's tests instantiate it with their factory.
