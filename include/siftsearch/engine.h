@@ -47,17 +47,25 @@ struct AddInput {
 
 struct AddOptions {
   std::map<std::string, std::string> attributes;
-  std::int64_t commit_bytes = 32 << 20;  ///< Features held before a commit …
-  std::int64_t commit_ms = 5'000;        ///< … or time since the last one.
+  std::int64_t commit_bytes = 8 << 20;  ///< Features held before a commit …
+  std::int64_t commit_ms = 5'000;       ///< … or time since the last one.
   /// Asked between images, from one thread; true ends the run after a last commit.
   std::function<bool()> stop;
+};
+
+/// A picture to look for.
+struct QueryInput {
+  std::string name;                                ///< Its path, or what to call `bytes`.
+  std::optional<std::vector<std::uint8_t>> bytes;  ///< Of the picture file; none: read `name`.
+  Status problem;                                  ///< Not ok: nothing is read.
 };
 
 struct QueryOptions {
   int top = 10;
   double min_score = 0;
-  int neighbours = 10;      ///< k of the vote.
-  int max_candidates = 30;  ///< Contents verified geometrically.
+  int neighbours = 10;                  ///< k of the vote.
+  int max_candidates = 30;              ///< Contents verified geometrically.
+  std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
 };
 
 struct ReportOptions {
@@ -94,11 +102,13 @@ class Engine {
                          const AddOptions& options,
                          const std::function<void(const AddOutcome&)>& report);
 
-  /// Queries with a picture file; a file that can't be read gives a result with an error.
-  Result<QueryResult> Query(const std::string& path, const QueryOptions& options);
-  /// Queries with the bytes of a picture file.
-  Result<QueryResult> QueryBytes(std::span<const std::uint8_t> bytes, const std::string& name,
-                                 const QueryOptions& options);
+  /// Queries with each picture that `next` gives, until it returns none; `sink` gets the results in
+  /// that order. Many pictures share a pass over the database (their search times are shares of
+  /// it). A picture that can't be read gives a result with an error.
+  Status Query(const std::function<std::optional<QueryInput>()>& next, const QueryOptions& options,
+               const std::function<void(const QueryResult&)>& sink);
+  /// Queries with one picture.
+  Result<QueryResult> Query(QueryInput input, const QueryOptions& options);
 
   /// All pairs of copies inside the database, each unordered pair once.
   Result<Report> ReportAll(const ReportOptions& options);

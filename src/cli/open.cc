@@ -33,6 +33,16 @@ void EngineFlags::AddSettings(Command& command) {
       "longer side to which pictures are scaled down; fixed when the database is made [640]");
 }
 
+void EngineFlags::AddMemory(Command& command) {
+  command.Options()("batch-memory", po::value(&batch_mib_)->value_name("MIB"),
+                    "memory for pictures that share a pass over the database [32]");
+}
+
+std::int64_t EngineFlags::batch_bytes() const {
+  CheckRange("batch-memory", batch_mib_, 1, 1 << 20);
+  return std::int64_t{batch_mib_} << 20;
+}
+
 EngineOptions EngineFlags::Options() const {
   constexpr std::int64_t kMany = std::numeric_limits<std::int64_t>::max();
   CheckRange("threads", threads_, 0, 1024);

@@ -16,9 +16,13 @@ class EngineFlags {
   void AddLimits(Command& command);    ///< --max-pixels, --max-file-bytes
   void AddLockWait(Command& command);  ///< --lock-wait
   void AddSettings(Command& command);  ///< --features, --max-side
+  void AddMemory(Command& command);    ///< --batch-memory
 
   /// UsageError where a value makes no sense.
   EngineOptions Options() const;
+
+  /// Memory for the queries of one pass over the database.
+  std::int64_t batch_bytes() const;
 
   /// The extractor settings asked for, over those in `defaults`; none without --features and
   /// --max-side.
@@ -27,6 +31,7 @@ class EngineFlags {
  private:
   int threads_ = 0;
   double lock_wait_s_ = 60;
+  int batch_mib_ = 32;
   std::int64_t max_pixels_ = InputLimits().max_pixels;
   std::int64_t max_file_bytes_ = InputLimits().max_file_bytes;
   std::optional<int> features_;

@@ -48,10 +48,12 @@ QueryFlags ParseFlags(Command& command) {
       "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)");
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
+  flags.engine.AddMemory(command);
   command.Positional(&flags.images);
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
   CheckRange("top", flags.query.top, 1, 1'000'000);
+  flags.query.batch_bytes = flags.engine.batch_bytes();
   flags.query.max_candidates = std::max(flags.query.max_candidates, flags.query.top);
   if (!(flags.query.min_score >= 0 && flags.query.min_score <= 1)) {
     throw UsageError("--min-score is from 0 to 1");
@@ -80,12 +82,15 @@ Result<std::vector<std::uint8_t>> ReadStandardInput(const InputLimits& limits) {
   return bytes;
 }
 
-using Bytes = std::vector<std::uint8_t>;
-
-Result<Bytes> ReadQuery(const std::string& name, const InputLimits& limits) {
-  if (name == "-") return ReadStandardInput(limits);
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto file, engine::ReadPictureFile(name, limits));
-  return std::move(file.bytes);
+/// What an argument stands for.
+QueryInput InputOf(const std::string& name, const InputLimits& limits) {
+  QueryInput input;
+  input.name = name;
+  if (name != "-") return input;
+  auto bytes = ReadStandardInput(limits);
+  if (bytes.ok()) input.bytes = std::move(bytes).value();
+  input.problem = bytes.status();
+  return input;
 }
 
 /// The picture of the best match; `query` are the bytes that were searched.
@@ -141,27 +146,42 @@ class ResultWriter {
   bool first_ = true;
 };
 
-/// Queries one image and writes its result; false where the image failed.
-Result<bool> QueryOne(Engine& engine, const QueryFlags& flags, const std::string& name,
-                      const Console& console, ResultWriter& writer) {
-  QueryResult result;
-  const auto bytes = ReadQuery(name, flags.engine.Options().limits);
-  if (bytes.ok()) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(result, engine.QueryBytes(*bytes, name, flags.query));
-  } else {
-    result.query = name;
-    result.error = bytes.status();
-  }
-  writer.Write(result);
-  if (!result.error.ok()) console.Error(name, result.error.message());
-  if (!result.error.ok() || flags.draw.empty()) return result.error.ok();
+/// Draws the best match of the only image, if there is one.
+Status DrawIfFound(const QueryFlags& flags, const QueryResult& result, const QueryInput& input,
+                   const Console& console) {
+  if (!result.error.ok()) return {};
   if (result.matches.empty() || result.matches.front().query_polygon.empty()) {
     console.Note("no match to draw");
-    return true;
+    return {};
   }
-  const Status drawn = Draw(flags, result, *bytes);
+  if (input.bytes) return Draw(flags, result, *input.bytes);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto file,
+                              engine::ReadPictureFile(input.name, flags.engine.Options().limits));
+  return Draw(flags, result, file.bytes);
+}
+
+/// Queries all images and writes their results; gives how many failed.
+Result<int> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
+                     ResultWriter& writer) {
+  const InputLimits limits = flags.engine.Options().limits;
+  int failed = 0;
+  QueryInput last;
+  std::size_t next = 0;
+  const auto inputs = [&]() -> std::optional<QueryInput> {
+    if (StopAsked() || next == flags.images.size()) return std::nullopt;
+    QueryInput input = InputOf(flags.images[next++], limits);
+    if (!flags.draw.empty()) last = input;
+    return input;
+  };
+  Status drawn;
+  SIFTSEARCH_RETURN_IF_ERROR(engine.Query(inputs, flags.query, [&](const QueryResult& result) {
+    writer.Write(result);
+    failed += !result.error.ok();
+    if (!result.error.ok()) console.Error(result.query, result.error.message());
+    if (!flags.draw.empty()) drawn = DrawIfFound(flags, result, last, console);
+  }));
   if (!drawn.ok()) console.Error("--draw: " + drawn.message());
-  return drawn.ok();
+  return failed + !drawn.ok();
 }
 
 }  // namespace
@@ -174,22 +194,17 @@ int RunQuery(Command& command) {
   if (!engine.ok()) return Fail(console, engine.status());
   Output output;
   ResultWriter writer(flags.format, output);
-  bool failed = false;
-  for (const std::string& name : flags.images) {
-    if (StopAsked()) break;
-    const auto done = QueryOne(**engine, flags, name, console, writer);
-    if (!done.ok()) {
-      writer.End();
-      (void)output.Close();  // The first error is the one to tell.
-      return Fail(console, done.status());
-    }
-    failed |= !*done;
+  const auto failed = QueryAll(**engine, flags, console, writer);
+  if (!failed.ok()) {
+    writer.End();
+    (void)output.Close();  // The first error is the one to tell.
+    return Fail(console, failed.status());
   }
   writer.End();
   return Finish(console, output,
-                StopAsked() ? kExitInterrupted
-                : failed    ? kExitSomeFailed
-                            : kExitDone);
+                StopAsked()   ? kExitInterrupted
+                : *failed > 0 ? kExitSomeFailed
+                              : kExitDone);
 }
 
 }  // namespace siftsearch::cli

@@ -46,8 +46,10 @@ ReportFlags ParseFlags(Command& command) {
       "with -: the paths on stdin end with NUL, not with a line break");
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
+  flags.engine.AddMemory(command);
   command.Positional(&flags.paths);
   command.Parse();
+  flags.report.batch_bytes = flags.engine.batch_bytes();
   if (flags.format.empty()) flags.format = FormatOf(flags.file);
   CheckOneOf("format", flags.format, {"csv", "jsonl", "table"});
   // At score 0 every candidate would be a pair.

@@ -12,7 +12,7 @@
 namespace siftsearch {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using engine::Clock;
 using SharedFeatures = std::shared_ptr<const FeatureSet>;
 
 /// Kinds of file that hold pictures, read by us or not: found in a folder they are worth a word.

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "engine/picture_file.h"
 #include "features/extractor.h"
@@ -23,6 +26,12 @@ struct Engine::Impl {
 };
 
 namespace engine {
+
+using Clock = std::chrono::steady_clock;
+
+inline double MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 /// Decodes and extracts; fills the two times in `timings` if it is given.
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,

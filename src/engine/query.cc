@@ -1,9 +1,10 @@
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "base/ordered_pipeline.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "engine/batch_search.h"
 #include "engine/impl.h"
 #include "engine/relation.h"
 #include "verify/verify.h"
@@ -11,12 +12,6 @@
 namespace siftsearch {
 namespace engine {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double MillisecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 Box BoundingBox(const std::vector<Point>& polygon) {
   if (polygon.empty()) return {};
@@ -91,8 +86,9 @@ bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
                               Timings* timings) {
   const auto start = Clock::now();
-  SIFTSEARCH_ASSIGN_OR_RETURN(const image::GreyImage picture,
-                              image::DecodeGrey(bytes, impl.decode_limits()));
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const image::GreyImage picture,
+      image::DecodeGrey(bytes, impl.decode_limits(), impl.extractor->settings().max_side));
   if (timings) timings->decode_ms = MillisecondsSince(start);
   const auto decoded = Clock::now();
   auto features = impl.extractor->Extract(picture);
@@ -126,50 +122,72 @@ Status AddMatches(SearchBackend& backend, const std::vector<VerifiedContent>& ve
   return {};
 }
 
-Status SearchAndVerify(Engine::Impl& impl, const FeatureSet& features, const QueryOptions& options,
-                       QueryResult& result) {
-  const auto start = Clock::now();
-  const SearchQuery query{&features, 0};
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      const auto voted, impl.backend->Search({&query, 1}, {.neighbours = options.neighbours,
-                                                           .max_candidates = options.max_candidates,
-                                                           .threads = impl.threads}));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl.backend->Stats());
-  result.timings.search_ms = MillisecondsSince(start);
-  const auto searched = Clock::now();
-  const VerifyInput input{&features, voted.front(), std::max(1.0, double(stats.contents)),
-                          options.min_score, true};
-  const auto verified = VerifyCandidates(input, impl.threads);
-  SIFTSEARCH_RETURN_IF_ERROR(AddMatches(*impl.backend, verified, options.top, result));
-  result.timings.verify_ms = MillisecondsSince(searched);
-  return {};
+/// Reads, decodes and extracts; runs on the pipeline's threads.
+BatchQuery Prepare(const Engine::Impl& impl, QueryInput input) {
+  BatchQuery query;
+  query.error = [&]() -> Status {
+    SIFTSEARCH_RETURN_IF_ERROR(input.problem);
+    if (!input.bytes) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(PictureFile file, ReadPictureFile(input.name, impl.limits));
+      input.bytes = std::move(file.bytes);
+    }
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, FeaturesOf(impl, *input.bytes, &query.timings));
+    return {};
+  }();
+  query.file.path = std::move(input.name);
+  return query;
+}
+
+QueryResult ResultOf(const BatchQuery& query) {
+  QueryResult result;
+  result.query = query.file.path;
+  result.error = query.error;
+  result.width = query.features.width;
+  result.height = query.features.height;
+  result.descriptors = static_cast<int>(query.features.size());
+  result.timings = query.timings;
+  return result;
 }
 
 }  // namespace
 }  // namespace engine
 
-Result<QueryResult> Engine::QueryBytes(std::span<const std::uint8_t> bytes, const std::string& name,
-                                       const QueryOptions& options) {
-  QueryResult result;
-  result.query = name;
-  auto features = engine::FeaturesOf(*impl_, bytes, &result.timings);
-  if (!features.ok()) {
-    result.error = features.status();
-    return result;
-  }
-  result.width = features->width;
-  result.height = features->height;
-  result.descriptors = static_cast<int>(features->size());
-  SIFTSEARCH_RETURN_IF_ERROR(engine::SearchAndVerify(*impl_, *features, options, result));
-  return result;
+Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
+                     const QueryOptions& options,
+                     const std::function<void(const QueryResult&)>& sink) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
+  engine::BatchSearch search(
+      *impl_,
+      {.neighbours = options.neighbours,
+       .max_candidates = options.max_candidates,
+       .min_score = options.min_score,
+       .batch_bytes = options.batch_bytes,
+       .images_searched = std::max<double>(1, static_cast<double>(stats.contents)),
+       .keep_points = true},
+      [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
+        QueryResult result = engine::ResultOf(query);
+        SIFTSEARCH_RETURN_IF_ERROR(
+            engine::AddMatches(*impl_->backend, verified, options.top, result));
+        sink(result);
+        return Status();
+      });
+  Status status;
+  OrderedPipeline<QueryInput, engine::BatchQuery> pipeline(
+      impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
+      [this](QueryInput input) { return engine::Prepare(*impl_, std::move(input)); });
+  pipeline.Run(next, [&](engine::BatchQuery query) {
+    status = search.Add(std::move(query));
+    return status.ok();
+  });
+  SIFTSEARCH_RETURN_IF_ERROR(status);
+  return search.Flush();
 }
 
-Result<QueryResult> Engine::Query(const std::string& path, const QueryOptions& options) {
-  const auto file = engine::ReadPictureFile(path, impl_->limits);
-  if (file.ok()) return QueryBytes(file->bytes, path, options);
+Result<QueryResult> Engine::Query(QueryInput input, const QueryOptions& options) {
+  std::optional<QueryInput> only = std::move(input);
   QueryResult result;
-  result.query = path;
-  result.error = file.status();
+  SIFTSEARCH_RETURN_IF_ERROR(Query([&] { return std::exchange(only, std::nullopt); }, options,
+                                   [&](const QueryResult& found) { result = found; }));
   return result;
 }
 

@@ -4,70 +4,25 @@
 #include <tuple>
 
 #include "base/ordered_pipeline.h"
-#include "base/parallel.h"
 #include "base/status_macros.h"
+#include "engine/batch_search.h"
 #include "engine/impl.h"
 
 namespace siftsearch {
 namespace {
 
-/// Bytes that one query descriptor takes while its batch is searched: its features, its
-/// neighbours, and its voted pairs.
-constexpr std::int64_t kBytesPerDescriptor = 1024;
-
-/// A picture of a report: a stored content, or a file (content 0).
-struct ReportQuery {
-  std::int64_t content = 0;
-  FeatureSet features;
-  ImageRecord file;  ///< For a file.
-};
-
+using engine::BatchQuery;
+using engine::BatchSearch;
 using engine::VerifiedContent;
 
-/// Gathers queries into batches that fit the memory budget and verifies what the backend votes for.
-class BatchSearch {
- public:
-  using Sink = std::function<Status(const ReportQuery&, std::vector<VerifiedContent>)>;
-
-  BatchSearch(Engine::Impl& impl, const ReportOptions& options, double images, Sink sink)
-      : impl_(impl), options_(options), images_(images), sink_(std::move(sink)) {}
-
-  Status Add(ReportQuery query) {
-    bytes_ += static_cast<std::int64_t>(query.features.size()) * kBytesPerDescriptor;
-    queries_.push_back(std::move(query));
-    return bytes_ >= options_.batch_bytes ? Flush() : Status();
-  }
-
-  Status Flush() {
-    if (queries_.empty()) return {};
-    std::vector<SearchQuery> searches;
-    for (const ReportQuery& query : queries_) searches.push_back({&query.features, query.content});
-    SIFTSEARCH_ASSIGN_OR_RETURN(
-        const auto voted,
-        impl_.backend->Search(searches, {.neighbours = options_.neighbours,
-                                         .max_candidates = options_.max_candidates,
-                                         .threads = impl_.threads}));
-    std::vector<std::vector<VerifiedContent>> verified(queries_.size());
-    ParallelFor(queries_.size(), impl_.threads, [&](std::size_t i) {
-      verified[i] = engine::VerifyCandidates(
-          {&queries_[i].features, voted[i], images_, options_.min_score, false}, 1);
-    });
-    for (std::size_t i = 0; i < queries_.size(); ++i) {
-      SIFTSEARCH_RETURN_IF_ERROR(sink_(queries_[i], std::move(verified[i])));
-    }
-    queries_.clear();
-    bytes_ = 0;
-    return {};
-  }
-
- private:
-  Engine::Impl& impl_;
-  const ReportOptions& options_;
-  const double images_;
-  const Sink sink_;
-  std::vector<ReportQuery> queries_;
-  std::int64_t bytes_ = 0;
-};
+engine::BatchOptions BatchOf(const ReportOptions& options, double images) {
+  return {.neighbours = options.neighbours,
+          .max_candidates = options.max_candidates,
+          .min_score = options.min_score,
+          .batch_bytes = options.batch_bytes,
+          .images_searched = images,
+          .keep_points = false};
+}
 
 /// Numbers the connected components of copies, by first appearance in `report.pairs`.
 class Groups {
@@ -211,13 +166,13 @@ Result<Report> Engine::ReportAll(const ReportOptions& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto contents, ContentsOf(backend));
   std::map<std::pair<std::int64_t, std::int64_t>, ContentPair> pairs;
   std::int64_t done = 0;
-  const auto keep = [&](const ReportQuery& query, std::vector<VerifiedContent> found) {
+  const auto keep = [&](const BatchQuery& query, std::vector<VerifiedContent> found) {
     for (VerifiedContent& other : found) KeepBetter(pairs, query.content, std::move(other));
     ++done;
     if (options.progress) options.progress(done, contents.size(), pairs.size());
     return Status();
   };
-  BatchSearch search(*impl_, options, std::max<double>(1, contents.size()), keep);
+  BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, contents.size())), keep);
   for (const auto& [content, images] : contents) {
     if (Stopped(options, report)) break;
     if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(AppendIdenticalFiles(backend, content, report));
@@ -226,7 +181,10 @@ Result<Report> Engine::ReportAll(const ReportOptions& options) {
     if (!features.ok() && features.status().code() == StatusCode::kNotFound) continue;
     if (!features.ok()) return features.status();
     report.images += images;
-    SIFTSEARCH_RETURN_IF_ERROR(search.Add({content, std::move(features).value(), {}}));
+    BatchQuery query;
+    query.content = content;
+    query.features = std::move(features).value();
+    SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
   }
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
   for (const auto& [key, pair] : pairs) {
@@ -242,17 +200,17 @@ namespace {
 /// A file read and extracted, or why not.
 struct PreparedFile {
   AddInput input;
-  Result<ReportQuery> query = Status(StatusCode::kInternal, "not read");
+  Result<BatchQuery> query = Status(StatusCode::kInternal, "not read");
 };
 
 PreparedFile PrepareFile(const Engine::Impl& impl, AddInput input) {
   PreparedFile prepared;
-  prepared.query = [&]() -> Result<ReportQuery> {
+  prepared.query = [&]() -> Result<BatchQuery> {
     if (!input.problem.ok()) return input.problem;
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto file, engine::ReadPictureFile(input.path, impl.limits));
     input.ignored = input.from_folder && !image::IsReadable(image::Sniff(file.bytes)) &&
                     !image::HasImageExtension(input.path);
-    ReportQuery query;
+    BatchQuery query;
     SIFTSEARCH_ASSIGN_OR_RETURN(query.features, engine::FeaturesOf(impl, file.bytes, nullptr));
     query.file.path = input.path;
     query.file.width = query.features.width;
@@ -264,7 +222,7 @@ PreparedFile PrepareFile(const Engine::Impl& impl, AddInput input) {
   return prepared;
 }
 
-Status AppendMatches(SearchBackend& backend, const ReportQuery& query,
+Status AppendMatches(SearchBackend& backend, const BatchQuery& query,
                      const std::vector<VerifiedContent>& found, Report& report) {
   int rank = 0;
   for (const VerifiedContent& content : found) {
@@ -286,12 +244,12 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
                                    const std::function<void(const AddOutcome&)>& failed) {
   Report report;
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
-  const auto append = [&](const ReportQuery& query, const std::vector<VerifiedContent>& found) {
+  const auto append = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
     ++report.images;
     if (options.progress) options.progress(report.images, 0, report.pairs.size());
     return AppendMatches(*impl_->backend, query, found, report);
   };
-  BatchSearch search(*impl_, options, std::max<double>(1, stats.contents), append);
+  BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, stats.contents)), append);
   Status status;
   OrderedPipeline<AddInput, PreparedFile> pipeline(
       impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),

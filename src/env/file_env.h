@@ -35,6 +35,8 @@ class MappedFile {
 
   /// Begins at a page boundary; empty for an empty file.
   virtual std::span<const std::uint8_t> bytes() const = 0;
+  /// Gives back the memory of the pages that were read; they are read again when needed.
+  virtual void Release() const {}
 };
 
 /// A held lock; destroying it releases the lock, and so does the end of the process.

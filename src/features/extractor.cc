@@ -31,14 +31,21 @@ void TurnOffOpenCvThreads() {
   std::call_once(once, [] { cv::setNumThreads(1); });
 }
 
+cv::Size FullSize(const image::GreyImage& picture) {
+  return picture.full_width > 0 ? cv::Size(picture.full_width, picture.full_height)
+                                : cv::Size(picture.width, picture.height);
+}
+
 cv::Mat Scaled(const image::GreyImage& picture, int max_side) {
   // OpenCV takes no const data; nothing is written through this header.
   const cv::Mat whole(picture.height, picture.width, CV_8UC1,
                       const_cast<std::uint8_t*>(picture.pixels.data()));
-  const double scale = static_cast<double>(max_side) / std::max(picture.width, picture.height);
+  const cv::Size full = FullSize(picture);
+  const double scale = static_cast<double>(max_side) / std::max(full.width, full.height);
   if (scale >= 1) return whole;
-  const cv::Size size(std::max(1, static_cast<int>(std::lround(picture.width * scale))),
-                      std::max(1, static_cast<int>(std::lround(picture.height * scale))));
+  const cv::Size size(std::max(1, static_cast<int>(std::lround(full.width * scale))),
+                      std::max(1, static_cast<int>(std::lround(full.height * scale))));
+  if (size == whole.size()) return whole;
   cv::Mat scaled;
   cv::resize(whole, scaled, size, 0, 0, cv::INTER_AREA);
   return scaled;
@@ -89,8 +96,9 @@ class SiftExtractor : public FeatureExtractor {
  private:
   FeatureSet Detect(const image::GreyImage& picture) const {
     FeatureSet features;
-    features.width = picture.width;
-    features.height = picture.height;
+    const cv::Size full = FullSize(picture);
+    features.width = full.width;
+    features.height = full.height;
     const cv::Mat scaled = Scaled(picture, settings_.max_side);
     if (std::min(scaled.cols, scaled.rows) < kSmallestSide) return features;
     std::vector<cv::KeyPoint> keypoints;
@@ -98,8 +106,8 @@ class SiftExtractor : public FeatureExtractor {
     cv::SIFT::create(settings_.max_features, kOctaveLayers, settings_.contrast_threshold,
                      kEdgeThreshold, kSigma)
         ->detectAndCompute(scaled, cv::noArray(), keypoints, descriptors);
-    const float x_scale = static_cast<float>(picture.width) / scaled.cols;
-    const float y_scale = static_cast<float>(picture.height) / scaled.rows;
+    const float x_scale = static_cast<float>(full.width) / scaled.cols;
+    const float y_scale = static_cast<float>(full.height) / scaled.rows;
     for (const int row : StrongestFirst(keypoints)) {
       // Keypoints of equal strength can make OpenCV return more than it was asked for.
       if (features.size() == static_cast<std::size_t>(settings_.max_features)) break;

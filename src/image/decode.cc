@@ -61,6 +61,8 @@ Raster Upright(Raster stored) {
       orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   Raster upright = MakeRaster(transposed ? stored.height : stored.width,
                               transposed ? stored.width : stored.height, stored.channels);
+  upright.full_width = transposed ? stored.full_height : stored.full_width;
+  upright.full_height = transposed ? stored.full_width : stored.full_height;
   std::uint8_t* out = upright.pixels.data();
   for (int y = 0; y < upright.height; ++y) {
     for (int x = 0; x < upright.width; ++x) {
@@ -74,20 +76,17 @@ Raster Upright(Raster stored) {
   return upright;
 }
 
-template <typename Image>
-Result<Image> Decode(std::span<const std::uint8_t> bytes, const DecodeLimits& limits,
-                     int channels) {
+Result<Raster> Decode(const DecodeRequest& request) {
+  const std::span<const std::uint8_t> bytes = request.bytes;
+  const DecodeLimits& limits = request.limits;
   if (static_cast<std::int64_t>(bytes.size()) > limits.max_file_bytes) {
     return Status(StatusCode::kLimitExceeded, "the file has " + std::to_string(bytes.size()) +
                                                   " bytes, more than the limit of " +
                                                   std::to_string(limits.max_file_bytes));
   }
   try {
-    SIFTSEARCH_ASSIGN_OR_RETURN(
-        Raster stored,
-        DecodeFormat(Sniff(bytes), {.bytes = bytes, .limits = limits, .channels = channels}));
-    Raster upright = Upright(std::move(stored));
-    return Image{upright.width, upright.height, std::move(upright.pixels)};
+    SIFTSEARCH_ASSIGN_OR_RETURN(Raster stored, DecodeFormat(Sniff(bytes), request));
+    return Upright(std::move(stored));
   } catch (const std::bad_alloc&) {
     return OutOfMemory();
   }
@@ -95,12 +94,19 @@ Result<Image> Decode(std::span<const std::uint8_t> bytes, const DecodeLimits& li
 
 }  // namespace
 
-Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
-  return Decode<GreyImage>(bytes, limits, 1);
+Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLimits& limits,
+                             int min_side) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Raster raster,
+      Decode({.bytes = bytes, .limits = limits, .channels = 1, .min_side = min_side}));
+  return GreyImage{raster.width, raster.height, std::move(raster.pixels), raster.full_width,
+                   raster.full_height};
 }
 
 Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
-  return Decode<RgbImage>(bytes, limits, 3);
+  SIFTSEARCH_ASSIGN_OR_RETURN(Raster raster,
+                              Decode({.bytes = bytes, .limits = limits, .channels = 3}));
+  return RgbImage{raster.width, raster.height, std::move(raster.pixels)};
 }
 
 }  // namespace siftsearch::image

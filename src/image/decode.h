@@ -21,6 +21,8 @@ struct GreyImage {
   int width = 0;
   int height = 0;
   std::vector<std::uint8_t> pixels;  ///< width × height.
+  int full_width = 0;  ///< Of the picture that these pixels stand for; 0: of these pixels.
+  int full_height = 0;
 };
 
 /// 8-bit RGB picture, upright, rows without padding.
@@ -46,8 +48,11 @@ bool HasImageExtension(std::string_view path);
 /// (JPEG: its own luma). Errors say the cause without the file's name, which the caller adds:
 /// kUnsupported (naming what the file is), kLimitExceeded (with the sizes), kCorrupt (a cut or
 /// damaged file, also where a decoder would fill in the rest), kOutOfMemory. Thread-safe; nothing
-/// is printed.
-Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLimits& limits);
+/// is printed. With `min_side` above 0, a format that can (JPEG) is decoded at 1/2, 1/4 or 1/8 of
+/// its size, each pixel the mean of those it stands for, as long as the longer side has at least
+/// `min_side` pixels.
+Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLimits& limits,
+                             int min_side = 0);
 
 /// The same in colour.
 Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits);

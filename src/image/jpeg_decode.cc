@@ -31,9 +31,12 @@ class JpegReader {
     SIFTSEARCH_RETURN_IF_ERROR(ReadHeader());
     SIFTSEARCH_RETURN_IF_ERROR(CheckSize(info_.image_width, info_.image_height, request_.limits));
     ChooseColours();
-    Raster raster = MakeRaster(static_cast<int>(info_.image_width),
-                               static_cast<int>(info_.image_height), request_.channels);
+    if (!errors_.Guard([this] { ChooseSize(); })) return errors_.status();
+    Raster raster = MakeRaster(static_cast<int>(info_.output_width),
+                               static_cast<int>(info_.output_height), request_.channels);
     raster.orientation = Orientation();
+    raster.full_width = static_cast<int>(info_.image_width);
+    raster.full_height = static_cast<int>(info_.image_height);
     if (!errors_.Guard([this] { jpeg_start_decompress(&info_); })) return errors_.status();
     SIFTSEARCH_RETURN_IF_ERROR(info_.out_color_space == JCS_CMYK ? ReadCmykRows(raster)
                                                                  : ReadRows(raster));
@@ -56,6 +59,17 @@ class JpegReader {
   void ChooseColours() {
     const bool four = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     info_.out_color_space = four ? JCS_CMYK : request_.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  }
+
+  void ChooseSize() {
+    const JDIMENSION longer = std::max(info_.image_width, info_.image_height);
+    const auto min_side = static_cast<JDIMENSION>(request_.min_side);
+    info_.scale_num = 1;
+    info_.scale_denom = 1;
+    while (min_side > 0 && info_.scale_denom < 8 && longer / (info_.scale_denom * 2) >= min_side) {
+      info_.scale_denom *= 2;
+    }
+    jpeg_calc_output_dimensions(&info_);
   }
 
   int Orientation() const {

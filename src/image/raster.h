@@ -17,6 +17,8 @@ struct Raster {
   int height = 0;
   int channels = 1;
   int orientation = 1;  ///< EXIF orientation, 1 to 8.
+  int full_width = 0;   ///< Where it was decoded at a reduced size; else 0.
+  int full_height = 0;
   std::vector<std::uint8_t> pixels;
 
   std::uint8_t* At(int x, int y) {
@@ -29,6 +31,7 @@ struct DecodeRequest {
   std::span<const std::uint8_t> bytes;
   DecodeLimits limits;
   int channels = 1;  ///< 1: grey, 3: RGB.
+  int min_side = 0;  ///< Of DecodeGrey.
 };
 
 /// kLimitExceeded or kCorrupt unless a picture of this size may be decoded. Called with the

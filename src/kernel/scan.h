@@ -27,6 +27,8 @@ struct RowRun {
   std::int64_t first_row = 0;
 };
 
+using Scan = void(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
+
 // Each variant computes the squared distances of all rows of a run to all queries and inserts the
 // near ones. Called by many threads at once, each with its own `nearest`; none allocates or throws.
 //
@@ -38,8 +40,16 @@ struct RowRun {
 void ScanPortable(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
 /// Values: 16-bit; for each group and each pair of dimensions, the pair of each of the 16 queries.
 void ScanAvx2(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
-/// Values: q − 128 in 8 bits; for each group and each 4 dimensions, the 4 of each of the 16
-/// queries.
+/// Values: q − 128 in 8 bits (modulo 256); for each group and each 4 dimensions, the 4 of each of
+/// the 16 queries.
 void ScanAvx512Vnni(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
+/// Values: bytes; for each group and each 4 dimensions, zeros up to PaddedToTiles(dim), the 4 of
+/// each of the 16 queries.
+void ScanAmx(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
+/// Values: bytes; for each group and each 4 dimensions, the 4 of each of the 16 queries.
+void ScanNeonDotprod(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
+
+/// Dimensions up to whole tiles of 64 bytes.
+constexpr std::size_t PaddedToTiles(std::size_t dim) { return (dim + 63) / 64 * 64; }
 
 }  // namespace siftsearch::kernel

@@ -1,5 +1,14 @@
 #include "kernel/topk.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -7,12 +16,14 @@
 #include <string>
 
 #include "base/parallel.h"
+#include "kernel/packing.h"
 #include "kernel/scan.h"
 
 namespace siftsearch::kernel {
 namespace {
 
-constexpr Variant kAllVariants[] = {Variant::kAvx512Vnni, Variant::kAvx2, Variant::kPortable};
+constexpr Variant kAllVariants[] = {Variant::kAmxInt8, Variant::kAvx512Vnni, Variant::kAvx2,
+                                    Variant::kNeonDotprod, Variant::kPortable};
 
 /// Bounds of one pass over the rows: queries, and bytes of their buffers in all threads.
 constexpr std::size_t kPassQueries = 32'768;
@@ -21,83 +32,71 @@ constexpr std::size_t kMinRowsPerThread = 1024;
 
 std::atomic<std::uint64_t> runs[std::size(kAllVariants)];
 
-bool Supported(Variant variant) {
 #if defined(__x86_64__)
+bool HasAvx512() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"); }
+
+/// True where the processor has AMX-INT8 and Linux grants this process the state of its tiles.
+bool HasAmx() {
+  constexpr unsigned kAmxTileBit = 1u << 24;  // CPUID leaf 7, EDX.
+  constexpr unsigned kAmxInt8Bit = 1u << 25;
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM.
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA.
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kAmxTileBit) == 0 || (d & kAmxInt8Bit) == 0 || !HasAvx512()) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+bool Supported(Variant variant) {
+  static const bool has_amx = HasAmx();
   switch (variant) {
     case Variant::kPortable:
       return true;
     case Variant::kAvx2:
       return __builtin_cpu_supports("avx2");
     case Variant::kAvx512Vnni:
-      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-             __builtin_cpu_supports("avx512vnni");
+      return HasAvx512() && __builtin_cpu_supports("avx512vnni");
+    case Variant::kAmxInt8:
+      return has_amx;
+    case Variant::kNeonDotprod:
+      break;
   }
-#endif
+  return false;
+}
+
+Scan* ScanOf(Variant variant) {
+  switch (variant) {
+    case Variant::kAmxInt8:
+      return ScanAmx;
+    case Variant::kAvx512Vnni:
+      return ScanAvx512Vnni;
+    case Variant::kAvx2:
+      return ScanAvx2;
+    default:
+      return ScanPortable;
+  }
+}
+#elif defined(__aarch64__)
+bool Supported(Variant variant) {
+  if (variant == Variant::kNeonDotprod) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
   return variant == Variant::kPortable;
 }
 
-void Scan(Variant variant, const PackedQueries& queries, const RowRun& run, NearestRows& nearest) {
-#if defined(__x86_64__)
-  if (variant == Variant::kAvx512Vnni) return ScanAvx512Vnni(queries, run, nearest);
-  if (variant == Variant::kAvx2) return ScanAvx2(queries, run, nearest);
+Scan* ScanOf(Variant variant) {
+  return variant == Variant::kNeonDotprod ? ScanNeonDotprod : ScanPortable;
+}
+#else
+bool Supported(Variant variant) { return variant == Variant::kPortable; }
+
+Scan* ScanOf(Variant) { return ScanPortable; }
 #endif
-  ScanPortable(queries, run, nearest);
+
+/// The variant of a function, so that what is counted is what was called.
+Variant VariantOf(Scan* scan) {
+  return *std::find_if(std::begin(kAllVariants), std::end(kAllVariants), [&](Variant variant) {
+    return Supported(variant) && ScanOf(variant) == scan;
+  });
 }
-
-/// For each group of queries and each `step` dimensions, the `step` of each of the 16 queries.
-template <typename T>
-std::vector<T> Interleave(std::span<const std::uint8_t> queries, std::size_t dim, std::size_t step,
-                          int offset) {
-  const std::size_t count = queries.size() / dim;
-  std::vector<T> values((count + kLanes - 1) / kLanes * kLanes * dim);
-  for (std::size_t q = 0; q < count; ++q) {
-    for (std::size_t j = 0; j < dim; ++j) {
-      const std::size_t at = (q / kLanes * (dim / step) + j / step) * kLanes + q % kLanes;
-      values[at * step + j % step] = static_cast<T>(queries[q * dim + j] - offset);
-    }
-  }
-  return values;
-}
-
-std::vector<std::int32_t> Norms(std::span<const std::uint8_t> queries, std::size_t dim) {
-  const std::size_t count = queries.size() / dim;
-  std::vector<std::int32_t> norms((count + kLanes - 1) / kLanes * kLanes);
-  for (std::size_t i = 0; i < queries.size(); ++i) norms[i / dim] += queries[i] * queries[i];
-  return norms;
-}
-
-/// Queries of one pass in the layout of a variant.
-class Packing {
- public:
-  Packing(Variant variant, std::span<const std::uint8_t> queries, std::size_t dim)
-      : norms_(Norms(queries, dim)) {
-    view_ = {nullptr, norms_.data(), norms_.size() / kLanes, queries.size() / dim, dim};
-    switch (variant) {
-      case Variant::kPortable:
-        words_.assign(queries.begin(), queries.end());
-        view_.values = words_.data();
-        break;
-      case Variant::kAvx2:
-        words_ = Interleave<std::int16_t>(queries, dim, 2, 0);
-        view_.values = words_.data();
-        break;
-      case Variant::kAvx512Vnni:
-        bytes_ = Interleave<std::int8_t>(queries, dim, 4, 128);
-        view_.values = bytes_.data();
-        break;
-    }
-  }
-  Packing(const Packing&) = delete;
-  Packing& operator=(const Packing&) = delete;
-
-  const PackedQueries& view() const { return view_; }
-
- private:
-  const std::vector<std::int32_t> norms_;
-  std::vector<std::int16_t> words_;
-  std::vector<std::int8_t> bytes_;
-  PackedQueries view_;
-};
 
 std::size_t CountRows(std::span<const RowSpan> spans) {
   std::size_t total = 0;
@@ -106,7 +105,7 @@ std::size_t CountRows(std::span<const RowSpan> spans) {
 }
 
 /// Part `part` of `parts` of all rows: equal shares, each ascending.
-void ScanShare(std::span<const RowSpan> spans, std::size_t part, std::size_t parts, Variant variant,
+void ScanShare(std::span<const RowSpan> spans, std::size_t part, std::size_t parts, Scan* scan,
                const PackedQueries& queries, NearestRows& nearest) {
   const std::size_t total = CountRows(spans);
   const std::size_t begin = total * part / parts;
@@ -119,7 +118,7 @@ void ScanShare(std::span<const RowSpan> spans, std::size_t part, std::size_t par
     if (from == to) continue;
     const RowRun run{span.rows + from * queries.dim, to - from,
                      span.first_row + static_cast<std::int64_t>(from)};
-    Scan(variant, queries, run, nearest);
+    scan(queries, run, nearest);
   }
 }
 
@@ -140,8 +139,10 @@ void OnePass(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_
   std::vector<NearestRows> parts;
   parts.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) parts.emplace_back(count, options.k);
+  Scan* const scan = ScanOf(options.variant);
+  runs[static_cast<std::size_t>(VariantOf(scan))].fetch_add(1, std::memory_order_relaxed);
   ParallelFor(threads, static_cast<int>(threads), [&](std::size_t part) {
-    ScanShare(rows, part, threads, options.variant, packing.view(), parts[part]);
+    ScanShare(rows, part, threads, scan, packing.view(), parts[part]);
   });
   constexpr std::size_t kMergeQueries = 256;
   const std::size_t merges = (count + kMergeQueries - 1) / kMergeQueries;
@@ -196,6 +197,10 @@ std::string_view VariantName(Variant variant) {
       return "avx2";
     case Variant::kAvx512Vnni:
       return "avx512-vnni";
+    case Variant::kAmxInt8:
+      return "amx-int8";
+    case Variant::kNeonDotprod:
+      return "neon-dotprod";
   }
   return "";
 }
@@ -212,18 +217,21 @@ std::uint64_t RunsOf(Variant variant) {
   return runs[static_cast<std::size_t>(variant)].load(std::memory_order_relaxed);
 }
 
+Result<Variant> VariantNamed(std::string_view name) {
+  std::string names;
+  for (const Variant variant : SupportedVariants()) {
+    if (VariantName(variant) == name) return variant;
+    names.append(" ").append(VariantName(variant));
+  }
+  return Status(StatusCode::kInvalidArgument,
+                "this machine has no kernel '" + std::string(name) + "'; it has:" + names);
+}
+
 Result<Variant> ChosenVariant() {
   static const Result<Variant> chosen = []() -> Result<Variant> {
-    const auto supported = SupportedVariants();
     const char* forced = std::getenv("SIFTSEARCH_KERNEL");
-    if (forced == nullptr || *forced == '\0') return supported.front();
-    std::string names;
-    for (const Variant variant : supported) {
-      if (VariantName(variant) == forced) return variant;
-      names.append(" ").append(VariantName(variant));
-    }
-    return Status(StatusCode::kInvalidArgument,
-                  "SIFTSEARCH_KERNEL is '" + std::string(forced) + "'; this machine has:" + names);
+    if (forced == nullptr || *forced == '\0') return SupportedVariants().front();
+    return VariantNamed(forced);
   }();
   return chosen;
 }
@@ -239,7 +247,6 @@ Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t
                               static_cast<std::size_t>(std::max(1, options.threads)));
   const std::size_t most = std::clamp(
       kPassBytes / (threads * NearestRows::BytesPerQuery(options.k)), kLanes, kPassQueries);
-  runs[static_cast<std::size_t>(options.variant)].fetch_add(1, std::memory_order_relaxed);
   result->assign(count * options.k, Neighbour{});
   for (std::size_t first = 0; first < count; first += most) {
     const std::size_t pass = std::min(most, count - first);

@@ -24,19 +24,22 @@ struct Neighbour {
   bool operator==(const Neighbour&) const = default;
 };
 
-enum class Variant { kPortable, kAvx2, kAvx512Vnni };
+enum class Variant { kPortable, kAvx2, kAvx512Vnni, kAmxInt8, kNeonDotprod };
 
-std::string_view VariantName(Variant variant);  ///< "portable", "avx2", "avx512-vnni".
+/// "portable", "avx2", "avx512-vnni", "amx-int8", "neon-dotprod".
+std::string_view VariantName(Variant variant);
 
 /// Variants that this CPU and operating system can run, best first; never empty.
 std::vector<Variant> SupportedVariants();
 
+/// The supported variant of a name. kInvalidArgument, listing those supported, for any other name.
+Result<Variant> VariantNamed(std::string_view name);
+
 /// The variant in use: the best supported, unless the environment variable SIFTSEARCH_KERNEL names
-/// another (read once). An unknown or unsupported name is a kInvalidArgument error that lists the
-/// supported ones.
+/// another (read once; errors as of VariantNamed).
 Result<Variant> ChosenVariant();
 
-/// Calls of TopK in this process that were carried out by a variant: shows which one ran.
+/// Passes over the rows that a variant has made in this process: shows which one ran.
 std::uint64_t RunsOf(Variant variant);
 
 struct TopKOptions {

@@ -270,6 +270,7 @@ Result<std::vector<Writer::Source>> Writer::Collect(
         SegmentReader::Open(env_, folder_ + "/" + segment.file, catalog_.settings_digest());
     if (!opened.ok()) return WithAdvice(MissingIsDamage(opened.status()));
     SIFTSEARCH_RETURN_IF_ERROR(WithAdvice((*opened)->Verify(threads_)));
+    (*opened)->ReleasePages();
     for (const SegmentContent& entry : (*opened)->contents()) {
       if (dead_.contains(entry.content)) continue;
       sources.push_back({.content = entry.content, .reader = opened->get(), .entry = &entry});
@@ -290,7 +291,11 @@ Status Writer::WriteSegment(const std::vector<Source>& sources) {
   SIFTSEARCH_ASSIGN_OR_RETURN(
       std::unique_ptr<SegmentWriter> writer,
       SegmentWriter::Create(env_, folder_ + "/" + name, catalog_.settings_digest()));
+  const SegmentReader* previous = nullptr;
   for (const Source& source : sources) {
+    // Contents of a segment mostly follow one another; a merge holds about one segment in memory.
+    if (previous != nullptr && previous != source.reader) previous->ReleasePages();
+    previous = source.reader;
     if (source.features != nullptr) {
       SIFTSEARCH_RETURN_IF_ERROR(writer->Add(source.content, *source.features));
     } else {

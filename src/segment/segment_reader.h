@@ -57,6 +57,9 @@ class SegmentReader {
   /// the first damaged chunk. Once it succeeded, later calls cost nothing.
   Status Verify(int threads) const;
 
+  /// Gives back the memory of the pages that were read; they are read again when needed.
+  void ReleasePages() const { file_->Release(); }
+
  private:
   SegmentReader(std::string path, std::shared_ptr<const MappedFile> file);
   Status LoadHeader(std::uint64_t settings_digest);

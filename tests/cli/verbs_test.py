@@ -118,6 +118,17 @@ class QueryTest(ProgramTest):
         self.assertEqual(result["query"], "-")
         self.assertEqual(result["matches"][0]["path"], str(SCENES[2]))
 
+    def test_sharing_a_pass_changes_no_answer(self):
+        pictures = [*SCENES, *sorted((DATA / "copies").iterdir()), DATA / "bad/text.jpg"]
+        together = self.query(*pictures, code=1)
+        for picture, result in zip(pictures, together, strict=True):
+            alone = self.query(picture, code=None)[0]
+            self.assertEqual(result["query"], str(picture))
+            self.assertEqual((result["matches"], result["error"]),
+                             (alone["matches"], alone["error"]))
+        few = self.query("--batch-memory", "1", *pictures, code=1)
+        self.assertEqual([r["matches"] for r in few], [r["matches"] for r in together])
+
     def test_draws_the_best_match(self):
         self.run_program("query", DATA / "copies/scene1-crop.jpg", "--draw", "match.png")
         drawing = (self.folder / "match.png").read_bytes()
@@ -249,6 +260,15 @@ class UsageTest(ProgramTest):
             self.assertIn(verb, text)
             self.assertIn("Usage: siftsearch", self.run_program(verb, "--help").stdout)
         self.assertRegex(self.run_program("--version").stdout, r"^siftsearch \d+\.\d+\.\d+\n$")
+
+    def test_the_kernel_can_be_forced(self):
+        self.add(SCENES[0])
+        result = self.run_program("stats", "--format", "json",
+                                  env={**os.environ, "SIFTSEARCH_KERNEL": "portable"})
+        self.assertEqual(json.loads(result.stdout)["kernel"], "portable")
+        result = self.run_program("query", SCENES[0], code=3,
+                                  env={**os.environ, "SIFTSEARCH_KERNEL": "abacus"})
+        self.assertIn("no kernel 'abacus'; it has:", result.stderr)
 
     def test_the_database_is_named_before_or_after_the_verb_or_by_the_environment(self):
         def images(*words, **environment):

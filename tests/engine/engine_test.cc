@@ -12,6 +12,12 @@
 namespace siftsearch {
 namespace {
 
+QueryInput InputFor(const std::string& path) {
+  QueryInput input;
+  input.name = path;
+  return input;
+}
+
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -75,7 +81,7 @@ TEST_F(EngineTest, EveryPictureFindsItselfFirstFromTheFirstImageOn) {
     ASSERT_EQ(Add(*engine, {path}).added, 1);
     stored.push_back(path);
     for (const std::string& query : stored) {
-      const auto result = engine->Query(query, {});
+      const auto result = engine->Query(InputFor(query), {});
       ASSERT_TRUE(result.ok());
       ASSERT_FALSE(result->matches.empty());
       const Match& best = result->matches.front();
@@ -93,7 +99,7 @@ TEST_F(EngineTest, CopiesFindTheirOriginals) {
   int copies = 0;
   for (const auto& entry : fs::directory_iterator(kData / "copies")) {
     const std::string original = entry.path().stem().string();
-    const auto result = engine->Query(entry.path(), {});
+    const auto result = engine->Query(InputFor(entry.path()), {});
     ASSERT_TRUE(result.ok());
     ASSERT_FALSE(result->matches.empty()) << entry.path();
     const Match& best = result->matches.front();

@@ -224,6 +224,29 @@ TEST(ExtractorTest, KeypointsFollowARotationAndAScaling) {
   }
 }
 
+TEST(ExtractorTest, KeypointsOfAReducedPictureLieInTheFullOne) {
+  cv::Mat picture(240, 320, CV_8UC1);
+  cv::RNG random(3);
+  random.fill(picture, cv::RNG::UNIFORM, 0, 256);
+  cv::GaussianBlur(picture, picture, {}, 2);
+  const image::GreyImage plain = Grey(picture);
+  image::GreyImage reduced = plain;
+  reduced.full_width = 4 * 320 - 1;  // As a JPEG decoded at a quarter of its size, rounded up.
+  reduced.full_height = 4 * 240;
+  const auto small = Extractor()->Extract(plain);
+  const auto full = Extractor({.max_side = 1280})->Extract(reduced);
+  ASSERT_TRUE(small.ok() && full.ok());
+  EXPECT_EQ(full->width, 1279);
+  EXPECT_EQ(full->height, 960);
+  ASSERT_GT(small->size(), 50u);
+  ASSERT_EQ(full->size(), small->size());
+  EXPECT_EQ(full->descriptors, small->descriptors);
+  for (std::size_t i = 0; i < small->size(); ++i) {
+    EXPECT_NEAR(full->keypoints[i].x, (small->keypoints[i].x + 0.5) * 1279 / 320 - 0.5, 1e-2);
+    EXPECT_NEAR(full->keypoints[i].y, small->keypoints[i].y * 4 + 1.5, 1e-2);
+  }
+}
+
 TEST(ExtractorTest, ABlankPictureHasNoFeaturesAndNoError) {
   for (const int grey : {0, 128, 255}) {
     const FeatureSet features = Extract(cv::Mat(200, 300, CV_8UC1, cv::Scalar(grey)));

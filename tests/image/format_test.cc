@@ -150,5 +150,47 @@ TEST(Pnm, PlainKindsCommentsAndLargestValue) {
   EXPECT_EQ(DecodeGrey(Pnm("P7\nWIDTH 1\n"), {}).status().code(), StatusCode::kUnsupported);
 }
 
+TEST(DecodeGreyTest, JpegIsReducedAsLongAsTheLongerSideHasMinSide) {
+  const auto bytes = ReadData("pictures/scene1.jpg");  // 320 × 240.
+  const auto whole = DecodeGrey(bytes, {});
+  ASSERT_TRUE(whole.ok());
+  for (const auto& [min_side, width] : {std::pair{0, 320},
+                                        {321, 320},
+                                        {320, 320},
+                                        {161, 320},
+                                        {160, 160},
+                                        {80, 80},
+                                        {40, 40},
+                                        {1, 40}}) {
+    const auto picture = DecodeGrey(bytes, {}, min_side);
+    ASSERT_TRUE(picture.ok());
+    EXPECT_EQ(picture->width, width) << min_side;
+    EXPECT_EQ(picture->height, width * 3 / 4) << min_side;
+    EXPECT_EQ(picture->full_width, 320);
+    EXPECT_EQ(picture->full_height, 240);
+    const int step = 320 / width;
+    double error = 0;
+    for (int y = 0; y < picture->height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        double mean = 0;
+        for (int i = 0; i < step * step; ++i) {
+          mean += whole->pixels[(y * step + i / step) * 320 + x * step + i % step];
+        }
+        error += std::abs(mean / (step * step) - picture->pixels[y * width + x]);
+      }
+    }
+    EXPECT_LT(error / (width * picture->height), 6) << min_side;
+  }
+}
+
+TEST(DecodeGreyTest, AReducedPictureTurnsUprightToo) {
+  const auto turned = DecodeGrey(ReadData("formats/orientation6.jpg"), {}, 1);
+  const auto plain = DecodeGrey(ReadData("formats/orientation1.jpg"), {}, 1);
+  ASSERT_TRUE(turned.ok() && plain.ok());
+  EXPECT_EQ(turned->full_width, 96);
+  EXPECT_EQ(turned->full_height, 64);
+  EXPECT_EQ(turned->width, plain->width);
+}
+
 }  // namespace
 }  // namespace siftsearch::image

@@ -114,6 +114,19 @@ TEST_P(EveryVariant, RowsMayLieAtAnyAddress) {
   }
 }
 
+TEST_P(EveryVariant, TheOneAskedForIsTheOneThatRuns) {
+  const Bytes rows = Random(50, 128, 14);
+  const RowSpan span{rows.data(), 50, 0};
+  std::vector<std::uint64_t> before;
+  for (const Variant variant : SupportedVariants()) before.push_back(RunsOf(variant));
+  std::vector<Neighbour> found;
+  ASSERT_TRUE(TopK({&span, 1}, 128, Random(1, 128, 15), {1, 1, GetParam()}, &found).ok());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const Variant variant = SupportedVariants()[i];
+    EXPECT_EQ(RunsOf(variant) - before[i], variant == GetParam() ? 1u : 0u) << VariantName(variant);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernel, EveryVariant, testing::ValuesIn(SupportedVariants()),
                          [](const auto& info) {
                            std::string name(VariantName(info.param));
@@ -129,6 +142,15 @@ TEST(TopK, RefusesWhatItCannotDo) {
   EXPECT_EQ(TopK({&span, 1}, 128, Bytes(100), {}, &found).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.k = 0}, &found).code(),
             StatusCode::kInvalidArgument);
+}
+
+TEST(Variants, AreFoundByTheirNames) {
+  for (const Variant variant : SupportedVariants()) {
+    EXPECT_EQ(VariantNamed(VariantName(variant)).value(), variant);
+  }
+  const Status unknown = VariantNamed("abacus").status();
+  EXPECT_EQ(unknown.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(unknown.message().find("portable"), std::string::npos);
 }
 
 TEST(Variants, PortableIsAlwaysThereAndTheBestIsFirst) {

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     return siftsearch::AddInput{.path = argv[next++]};
   };
   const auto added = engine.value()->Add(files, {}, [](const siftsearch::AddOutcome&) {});
-  const auto found = engine.value()->Query(argv[2], {});
+  const auto found = engine.value()->Query({.name = argv[2]}, {});
   if (!added.ok() || !found.ok() || found.value().matches.empty()) return 1;
   const siftsearch::Match& best = found.value().matches.front();
   std::cout << siftsearch::Version() << ' ' << best.image.path << ' ' << best.relation << '\n';

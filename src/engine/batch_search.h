@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "engine/impl.h"
+#include "siftsearch/results.h"
+
+namespace siftsearch::engine {
+
+/// A picture to search for: a stored content, or a file.
+struct BatchQuery {
+  std::int64_t content = 0;  ///< Positive: its own rows are passed over.
+  FeatureSet features;
+  ImageRecord file;  ///< Of a file that is not (looked up as) stored.
+  Status error;      ///< Not ok: nothing is searched; the query goes through in its place.
+  Timings timings;
+};
+
+struct BatchOptions {
+  int neighbours = 10;
+  int max_candidates = 30;
+  double min_score = 0;
+  std::int64_t batch_bytes = 0;  ///< Memory for the queries of one pass over the database.
+  double images_searched = 1;
+  bool keep_points = false;
+};
+
+/// Gathers queries into batches that fit the memory budget, searches a batch in one pass over the
+/// database, verifies, and hands the queries on in the order given. Used from one thread.
+class BatchSearch {
+ public:
+  using Sink = std::function<Status(const BatchQuery&, std::vector<VerifiedContent>)>;
+
+  BatchSearch(Engine::Impl& impl, const BatchOptions& options, Sink sink)
+      : impl_(impl), options_(options), sink_(std::move(sink)) {}
+
+  Status Add(BatchQuery query);
+  /// Searches for what is gathered. Called at the end, too.
+  Status Flush();
+
+ private:
+  Engine::Impl& impl_;
+  const BatchOptions options_;
+  const Sink sink_;
+  std::vector<BatchQuery> queries_;
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace siftsearch::engine
