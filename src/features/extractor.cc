@@ -64,11 +64,11 @@ std::vector<int> StrongestFirst(const std::vector<cv::KeyPoint>& keypoints) {
   return order;
 }
 
-void AppendRootSift(const float* sift, std::vector<std::uint8_t>& out) {
+void WriteRootSift(const float* sift, std::uint8_t* out) {
   const float sum = std::accumulate(sift, sift + kDescriptorBytes, 0.0f);
+  const float factor = sum > 0 ? 512 * 512 / sum : 0;  // 512 · sqrt(v / Σv) = sqrt(512² · v / Σv).
   for (int i = 0; i < kDescriptorBytes; ++i) {
-    const float root = sum > 0 ? 512 * std::sqrt(sift[i] / sum) : 0;
-    out.push_back(static_cast<std::uint8_t>(std::min(255.0f, std::round(root))));
+    out[i] = static_cast<std::uint8_t>(std::min(255.0f, std::sqrt(factor * sift[i]) + 0.5f));
   }
 }
 
@@ -108,14 +108,19 @@ class SiftExtractor : public FeatureExtractor {
         ->detectAndCompute(scaled, cv::noArray(), keypoints, descriptors);
     const float x_scale = static_cast<float>(full.width) / scaled.cols;
     const float y_scale = static_cast<float>(full.height) / scaled.rows;
+    const std::size_t count =
+        std::min(keypoints.size(), static_cast<std::size_t>(settings_.max_features));
+    features.keypoints.reserve(count);
+    features.descriptors.resize(count * kDescriptorBytes);
     for (const int row : StrongestFirst(keypoints)) {
       // Keypoints of equal strength can make OpenCV return more than it was asked for.
-      if (features.size() == static_cast<std::size_t>(settings_.max_features)) break;
+      if (features.size() == count) break;
       const cv::KeyPoint& point = keypoints[row];
       features.keypoints.push_back({(point.pt.x - kDoublingShift + 0.5f) * x_scale - 0.5f,
                                     (point.pt.y - kDoublingShift + 0.5f) * y_scale - 0.5f,
                                     point.size * std::sqrt(x_scale * y_scale), point.angle});
-      AppendRootSift(descriptors.ptr<float>(row), features.descriptors);
+      WriteRootSift(descriptors.ptr<float>(row),
+                    features.descriptors.data() + (features.size() - 1) * kDescriptorBytes);
     }
     return features;
   }
