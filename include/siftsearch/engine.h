@@ -66,6 +66,8 @@ struct QueryOptions {
   int neighbours = 10;                  ///< k of the vote.
   int max_candidates = 30;              ///< Contents verified geometrically.
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
+  /// The strongest descriptors that are searched in mirrored and inverted form, too; 0: none.
+  int form_features = 100'000;
 };
 
 struct ReportOptions {
@@ -73,6 +75,8 @@ struct ReportOptions {
   int neighbours = 10;
   int max_candidates = 30;
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
+  /// As of QueryOptions; fewer, since every picture of the database is a query.
+  int form_features = 300;
   std::function<bool()> stop;
   std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
 };

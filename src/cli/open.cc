@@ -1,5 +1,7 @@
 #include "cli/open.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "cli/exit_code.h"
@@ -36,6 +38,18 @@ void EngineFlags::AddSettings(Command& command) {
 void EngineFlags::AddMemory(Command& command) {
   command.Options()("batch-memory", po::value(&batch_mib_)->value_name("MIB"),
                     "memory for pictures that share a pass over the database [32]");
+}
+
+void EngineFlags::AddForms(Command& command, int& form_features) {
+  const auto set = [&form_features](int value) {
+    CheckRange("form-features", value, 0, 100'000);
+    form_features = value;
+  };
+  command.Options()("form-features", po::value<int>()->value_name("N")->notifier(set),
+                    fmt::format("strongest descriptors that are searched mirrored and inverted, "
+                                "too; 0: none [{}]",
+                                form_features)
+                        .c_str());
 }
 
 std::int64_t EngineFlags::batch_bytes() const {

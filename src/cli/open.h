@@ -12,11 +12,12 @@ namespace siftsearch::cli {
 /// Options of several verbs, with their names and defaults in one place.
 class EngineFlags {
  public:
-  void AddThreads(Command& command);   ///< --threads
-  void AddLimits(Command& command);    ///< --max-pixels, --max-file-bytes
-  void AddLockWait(Command& command);  ///< --lock-wait
-  void AddSettings(Command& command);  ///< --features, --max-side
-  void AddMemory(Command& command);    ///< --batch-memory
+  void AddThreads(Command& command);                    ///< --threads
+  void AddLimits(Command& command);                     ///< --max-pixels, --max-file-bytes
+  void AddLockWait(Command& command);                   ///< --lock-wait
+  void AddSettings(Command& command);                   ///< --features, --max-side
+  void AddMemory(Command& command);                     ///< --batch-memory
+  void AddForms(Command& command, int& form_features);  ///< --form-features
 
   /// UsageError where a value makes no sense.
   EngineOptions Options() const;

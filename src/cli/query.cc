@@ -49,6 +49,7 @@ QueryFlags ParseFlags(Command& command) {
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
+  flags.engine.AddForms(command, flags.query.form_features);
   command.Positional(&flags.images);
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});

@@ -47,6 +47,7 @@ ReportFlags ParseFlags(Command& command) {
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
+  flags.engine.AddForms(command, flags.report.form_features);
   command.Positional(&flags.paths);
   command.Parse();
   flags.report.batch_bytes = flags.engine.batch_bytes();

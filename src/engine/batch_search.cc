@@ -1,6 +1,6 @@
 #include "engine/batch_search.h"
 
-#include <chrono>
+#include <algorithm>
 #include <utility>
 
 #include "base/parallel.h"
@@ -16,39 +16,58 @@ constexpr std::int64_t kBytesPerDescriptor = 1024;
 }  // namespace
 
 Status BatchSearch::Add(BatchQuery query) {
-  bytes_ += static_cast<std::int64_t>(query.features.size()) * kBytesPerDescriptor;
+  const std::int64_t size = static_cast<std::int64_t>(query.features.size());
+  const std::int64_t forms = static_cast<std::int64_t>(features::AllForms().size()) - 1;
+  const std::int64_t extra = std::min<std::int64_t>(size, options_.form_features) * forms;
+  bytes_ += (size + extra) * kBytesPerDescriptor;
   queries_.push_back(std::move(query));
   return bytes_ >= options_.batch_bytes ? Flush() : Status();
 }
 
+std::vector<QueryForm> BatchSearch::Forms() const {
+  std::vector<QueryForm> forms;
+  for (std::size_t i = 0; i < queries_.size(); ++i) {
+    const FeatureSet& features = queries_[i].features;
+    for (const features::Form form : features::AllForms()) {
+      const bool itself = !form.mirrored && !form.inverted;
+      if (!itself && options_.form_features == 0) continue;
+      const auto most = itself ? features.size() : static_cast<std::size_t>(options_.form_features);
+      forms.push_back({i, form, features::InForm(features, form, most), {}});
+    }
+  }
+  return forms;
+}
+
 Status BatchSearch::Flush() {
   if (queries_.empty()) return {};
-  std::vector<SearchQuery> searches;
-  std::size_t descriptors = 0;
-  for (const BatchQuery& query : queries_) {
-    searches.push_back({&query.features, query.content});
-    descriptors += query.features.size();
-  }
   const auto start = Clock::now();
+  std::vector<QueryForm> forms = Forms();
+  std::vector<SearchQuery> searches;
+  double descriptors = 0;
+  for (const QueryForm& form : forms) {
+    searches.push_back({&form.features, queries_[form.query].content});
+    descriptors += static_cast<double>(form.features.size());
+  }
   SIFTSEARCH_ASSIGN_OR_RETURN(
-      const auto voted, impl_.backend->Search(searches, {.neighbours = options_.neighbours,
-                                                         .max_candidates = options_.max_candidates,
-                                                         .threads = impl_.threads}));
+      auto voted, impl_.backend->Search(searches, {.neighbours = options_.neighbours,
+                                                   .max_candidates = options_.max_candidates,
+                                                   .threads = impl_.threads}));
+  for (std::size_t i = 0; i < forms.size(); ++i) forms[i].candidates = std::move(voted[i]);
   const double search_ms = MillisecondsSince(start);
   std::vector<std::vector<VerifiedContent>> verified(queries_.size());
   // Many queries keep the threads busy; a single one has them for its candidates.
   const int inner_threads = queries_.size() == 1 ? impl_.threads : 1;
+  const std::size_t forms_each = forms.size() / queries_.size();
   ParallelFor(queries_.size(), impl_.threads, [&](std::size_t i) {
-    BatchQuery& query = queries_[i];
     const auto verify_start = Clock::now();
-    verified[i] = VerifyCandidates({&query.features, voted[i], options_.images_searched,
-                                    options_.min_score, options_.keep_points},
-                                   inner_threads);
-    query.timings.verify_ms = MillisecondsSince(verify_start);
-    if (descriptors > 0) {
-      query.timings.search_ms =
-          search_ms * static_cast<double>(query.features.size()) / static_cast<double>(descriptors);
-    }
+    const std::span<const QueryForm> own(forms.data() + i * forms_each, forms_each);
+    verified[i] = VerifyCandidates(
+        {own, options_.images_searched, options_.min_score, options_.keep_points}, inner_threads);
+    Timings& timings = queries_[i].timings;
+    timings.verify_ms = MillisecondsSince(verify_start);
+    double size = 0;
+    for (const QueryForm& form : own) size += static_cast<double>(form.features.size());
+    if (descriptors > 0) timings.search_ms = search_ms * size / descriptors;
   });
   for (std::size_t i = 0; i < queries_.size(); ++i) {
     SIFTSEARCH_RETURN_IF_ERROR(sink_(queries_[i], std::move(verified[i])));

@@ -25,6 +25,7 @@ struct BatchOptions {
   std::int64_t batch_bytes = 0;  ///< Memory for the queries of one pass over the database.
   double images_searched = 1;
   bool keep_points = false;
+  int form_features = 0;  ///< Strongest descriptors searched mirrored and inverted, too; 0: none.
 };
 
 /// Gathers queries into batches that fit the memory budget, searches a batch in one pass over the
@@ -41,6 +42,9 @@ class BatchSearch {
   Status Flush();
 
  private:
+  /// The forms of all queries, query by query.
+  std::vector<QueryForm> Forms() const;
+
   Engine::Impl& impl_;
   const BatchOptions options_;
   const Sink sink_;

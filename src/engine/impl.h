@@ -8,6 +8,7 @@
 
 #include "engine/picture_file.h"
 #include "features/extractor.h"
+#include "features/forms.h"
 #include "image/decode.h"
 #include "siftsearch/engine.h"
 
@@ -44,16 +45,23 @@ struct VerifiedContent {
   Match match;
 };
 
+/// A query in one of its forms, with what was voted for.
+struct QueryForm {
+  std::size_t query = 0;  ///< Index of the query.
+  features::Form form;
+  FeatureSet features;
+  std::vector<VotedContent> candidates;
+};
+
 struct VerifyInput {
-  const FeatureSet* query = nullptr;
-  std::span<const VotedContent> candidates;
+  std::span<const QueryForm> forms;  ///< Of one query, the picture itself first.
   double images_searched = 1;
   double min_score = 0;
   bool keep_points = false;  ///< Fill Match::inlier_points.
 };
 
 /// Verifies candidates geometrically, on `threads` threads, and ranks them: fewest expected false
-/// alarms first, then votes.
+/// alarms first, then votes. A content that several forms voted for is judged by the best of them.
 std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int threads);
 
 }  // namespace engine

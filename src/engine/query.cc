@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <utility>
 
 #include "base/ordered_pipeline.h"
 #include "base/parallel.h"
@@ -39,32 +41,50 @@ void DescribeRegion(const FeatureSet& query, const VotedContent& candidate, Matc
   const double image_share = Share(match.image_polygon, candidate.width, candidate.height);
   match.query_overlap_percent = 100 * query_share;
   match.image_overlap_percent = 100 * image_share;
-  match.relation = DescribeRelation({match.image_from_query, query_share, image_share});
+  match.relation =
+      DescribeRelation({match.image_from_query, query_share, image_share, match.inverted});
 }
 
-VerifiedContent VerifyOne(const VerifyInput& input, const VotedContent& candidate) {
+/// The transform from the picture, given that from its form.
+Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {
+  Transform t = image_from_form;
+  if (!form.mirrored) return t;
+  // x' = width − 1 − x, put in place of x.
+  for (int row = 0; row < 3; ++row) {
+    t[row * 3 + 2] += t[row * 3] * (width - 1);
+    t[row * 3] = -t[row * 3];
+  }
+  return t;
+}
+
+VerifiedContent VerifyOne(const VerifyInput& input, const QueryForm& form,
+                          const VotedContent& candidate) {
+  const FeatureSet& query = form.features;
   std::vector<verify::PointPair> pairs;
   pairs.reserve(candidate.pairs.size());
   for (const VotedPair& pair : candidate.pairs) {
-    pairs.push_back({input.query->keypoints[pair.query], pair.image, pair.weight});
+    pairs.push_back({query.keypoints[pair.query], pair.image, pair.weight});
   }
   verify::VerifyOptions options;
-  options.images_searched = input.images_searched;
-  const verify::Verification fit =
-      verify::FitSimilarity(pairs, {input.query->width, input.query->height},
-                            {candidate.width, candidate.height}, options);
+  // Each form is a picture more that chance could agree with.
+  options.images_searched = input.images_searched * static_cast<double>(input.forms.size());
+  const verify::Verification fit = verify::FitSimilarity(
+      pairs, {query.width, query.height}, {candidate.width, candidate.height}, options);
   VerifiedContent verified{candidate.content, fit.log10_false_alarms, {}};
   Match& match = verified.match;
   match.score = fit.score;
   match.copy = fit.score >= kCopyThreshold;
   match.votes = candidate.votes;
   match.inliers = fit.distinct_inliers;
-  match.image_from_query = fit.image_from_query;
-  if (fit.score > 0) DescribeRegion(*input.query, candidate, match);
+  match.mirrored = form.form.mirrored;
+  match.inverted = form.form.inverted;
+  match.image_from_query = FromPicture(fit.image_from_query, query.width, form.form);
+  if (fit.score > 0) DescribeRegion(query, candidate, match);
   if (input.keep_points) {
     for (const std::int32_t i : fit.inliers) {
+      const Point point{pairs[i].query.x, pairs[i].query.y};
       match.inlier_points.push_back(
-          {{pairs[i].query.x, pairs[i].query.y}, {pairs[i].image.x, pairs[i].image.y}});
+          {features::InForm(point, query.width, form.form), {pairs[i].image.x, pairs[i].image.y}});
     }
   }
   return verified;
@@ -97,11 +117,18 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
 }
 
 std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int threads) {
-  std::vector<VerifiedContent> verified(input.candidates.size());
-  ParallelFor(verified.size(), threads,
-              [&](std::size_t i) { verified[i] = VerifyOne(input, input.candidates[i]); });
+  std::vector<std::pair<const QueryForm*, const VotedContent*>> work;
+  for (const QueryForm& form : input.forms) {
+    for (const VotedContent& candidate : form.candidates) work.emplace_back(&form, &candidate);
+  }
+  std::vector<VerifiedContent> verified(work.size());
+  ParallelFor(work.size(), threads, [&](std::size_t i) {
+    verified[i] = VerifyOne(input, *work[i].first, *work[i].second);
+  });
   std::erase_if(verified, [&](const auto& v) { return v.match.score < input.min_score; });
-  std::sort(verified.begin(), verified.end(), RanksBefore);
+  std::stable_sort(verified.begin(), verified.end(), RanksBefore);
+  std::set<std::int64_t> seen;
+  std::erase_if(verified, [&](const auto& v) { return !seen.insert(v.content).second; });
   return verified;
 }
 
@@ -163,7 +190,8 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
        .min_score = options.min_score,
        .batch_bytes = options.batch_bytes,
        .images_searched = std::max<double>(1, static_cast<double>(stats.contents)),
-       .keep_points = true},
+       .keep_points = true,
+       .form_features = options.form_features},
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
         SIFTSEARCH_RETURN_IF_ERROR(

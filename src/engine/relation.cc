@@ -27,9 +27,14 @@ std::string Extent(const RelationInput& input) {
 
 std::string DescribeRelation(const RelationInput& input) {
   const Transform& t = input.image_from_query;
+  // A mirrored query is first mirrored back, left and right, then turned.
+  const bool mirrored = t[0] * t[4] - t[1] * t[3] < 0;
+  const double hand = mirrored ? -1 : 1;
   const double query_scale = 1 / std::hypot(t[0], t[3]);
-  const double rotation = -std::atan2(t[3], t[0]) * 180 / std::numbers::pi;
+  const double rotation = -std::atan2(hand * t[3], hand * t[0]) * 180 / std::numbers::pi;
   std::string text = Extent(input);
+  if (mirrored) text += ", mirrored";
+  if (input.inverted) text += ", inverted";
   if (std::abs(rotation) >= 1) text += fmt::format(", rotated {:.0f}°", rotation);
   if (std::abs(query_scale - 1) >= 0.03) {
     text += fmt::format(", scaled to {:.0f} %", query_scale * 100);

@@ -8,15 +8,17 @@ namespace siftsearch::engine {
 
 /// Sizes that a relation is read from.
 struct RelationInput {
-  Transform image_from_query{};  ///< A similarity.
+  Transform image_from_query{};  ///< A similarity, perhaps mirrored.
   double query_overlap = 0;      ///< Share of the query inside the image, 0 to 1.
   double image_overlap = 0;      ///< Share of the image inside the query, 0 to 1.
+  bool inverted = false;         ///< Light and dark are exchanged.
 };
 
 /// What the query is to the image, in words: "same picture", "crop of, 34 % of its area, rotated
-/// 12°", "contains it, at 12 % of the query's area", "overlaps, …", with "scaled to 50 %" where the
-/// query shows the content smaller or larger than the image does. Rotation is clockwise as seen,
-/// from the image to the query.
+/// 12°", "same picture, mirrored", "contains it, at 12 % of the query's area", "overlaps, …", with
+/// "scaled to 50 %" where the query shows the content smaller or larger than the image does.
+/// Rotation is clockwise as seen, from the image to the query; of a mirrored query, to the query
+/// mirrored back, left and right.
 std::string DescribeRelation(const RelationInput& input);
 
 }  // namespace siftsearch::engine

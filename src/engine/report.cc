@@ -21,7 +21,8 @@ engine::BatchOptions BatchOf(const ReportOptions& options, double images) {
           .min_score = options.min_score,
           .batch_bytes = options.batch_bytes,
           .images_searched = images,
-          .keep_points = false};
+          .keep_points = false,
+          .form_features = options.form_features};
 }
 
 /// Numbers the connected components of copies, by first appearance in `report.pairs`.

@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
 
 #include "engine/picture_file.h"
+#include "features/forms.h"
+#include "image/decode.h"
+#include "verify/verify.h"
 
 namespace siftsearch {
 namespace {
@@ -23,6 +27,26 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 const fs::path kData = SIFTSEARCH_DATA_DIR;
+
+image::RgbImage Decoded(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
+  return image::DecodeRgb(bytes, {}).value();
+}
+
+image::RgbImage InForm(const image::RgbImage& picture, features::Form form) {
+  image::RgbImage changed = picture;
+  for (int y = 0; y < picture.height; ++y) {
+    for (int x = 0; x < picture.width; ++x) {
+      const int from = form.mirrored ? picture.width - 1 - x : x;
+      for (int c = 0; c < 3; ++c) {
+        const std::uint8_t value = picture.pixels[(y * picture.width + from) * 3 + c];
+        changed.pixels[(y * picture.width + x) * 3 + c] = form.inverted ? 255 - value : value;
+      }
+    }
+  }
+  return changed;
+}
 
 class EngineTest : public testing::Test {
  protected:
@@ -113,6 +137,35 @@ TEST_F(EngineTest, CopiesFindTheirOriginals) {
     ++copies;
   }
   EXPECT_GE(copies, 3);
+}
+
+TEST_F(EngineTest, MirroredAndInvertedCopiesFindTheirOriginals) {
+  auto engine = Open();
+  Add(*engine, Pictures());
+  const std::string original = Pictures()[3];
+  const image::RgbImage picture = Decoded(original);
+  for (const features::Form form : features::AllForms()) {
+    QueryInput input;
+    input.name = "changed";
+    input.bytes = image::Encode(InForm(picture, form), "png", 0).value();
+    const auto result = engine->Query(input, {});
+    ASSERT_TRUE(result.ok());
+    const Match& best = result->matches.front();
+    EXPECT_EQ(best.image.path, original);
+    EXPECT_TRUE(best.copy);
+    EXPECT_EQ(best.mirrored, form.mirrored);
+    EXPECT_EQ(best.inverted, form.inverted);
+    EXPECT_EQ(best.relation, std::string("same picture") + (form.mirrored ? ", mirrored" : "") +
+                                 (form.inverted ? ", inverted" : ""));
+    // A pixel of the query, and where it comes from.
+    const Point from = verify::Apply(best.image_from_query, {10, 20});
+    EXPECT_NEAR(from.x, form.mirrored ? picture.width - 11 : 10, 0.5);
+    EXPECT_NEAR(from.y, 20, 0.5);
+    for (const auto& [query, image] : best.inlier_points) {
+      const Point mapped = verify::Apply(best.image_from_query, query);
+      EXPECT_LT(std::hypot(mapped.x - image.x, mapped.y - image.y), 5);
+    }
+  }
 }
 
 TEST_F(EngineTest, OutcomesComeInTheOrderGivenAndAddUp) {

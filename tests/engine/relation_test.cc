@@ -27,5 +27,14 @@ TEST(DescribeRelation, NamesWhatTheQueryIsToTheImage) {
             "overlaps, 40 % of the query with 50 % of the image");
 }
 
+TEST(DescribeRelation, NamesMirroringAndInversion) {
+  Transform mirrored = Undo(20, 0.5);
+  mirrored[0] = -mirrored[0];
+  mirrored[3] = -mirrored[3];
+  EXPECT_EQ(DescribeRelation({mirrored, 1, 1}),
+            "same picture, mirrored, rotated 20°, scaled to 50 %");
+  EXPECT_EQ(DescribeRelation({Undo(0, 1), 1, 1, true}), "same picture, inverted");
+}
+
 }  // namespace
 }  // namespace siftsearch::engine
