@@ -29,6 +29,15 @@ CREATE TABLE contents (
 ) STRICT;
 CREATE INDEX dead_contents ON contents (descriptors, id) WHERE live = 0;
 
+-- A small grey picture (JPEG) of each content that has descriptors, to compare pixels with.
+CREATE TABLE previews (
+  content INTEGER PRIMARY KEY REFERENCES contents (id),
+  jpeg BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER preview_goes_with_content BEFORE DELETE ON contents BEGIN
+  DELETE FROM previews WHERE content = old.id;
+END;
+
 -- One row a path. Ids are never used again, so an id means one path with one content for ever.
 -- `attributes` is a JSON object of strings.
 CREATE TABLE images (

@@ -53,6 +53,14 @@ struct AddSummary {
   bool stopped = false;
 };
 
+/// What a score rests on.
+struct Evidence {
+  double log10_false_alarms = 0;  ///< log10 of the chance agreements as good that were expected.
+  double query_found = 0;  ///< Share of the query's keypoints in the shared region that agree.
+  double image_found = 0;  ///< The same of the image's.
+  double pixel_correlation = 0;  ///< Of the pixels over the shared region, −1 to 1.
+};
+
 /// A verified match, with the words of design.md.
 struct Match {
   int rank = 0;
@@ -71,6 +79,7 @@ struct Match {
   Box image_box;
   double query_overlap_percent = 0;  ///< Share of the query that the region covers.
   double image_overlap_percent = 0;
+  Evidence evidence;
   std::vector<std::pair<Point, Point>> inlier_points;  ///< (query, image) positions.
 };
 

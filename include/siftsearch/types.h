@@ -35,6 +35,8 @@ struct FeatureSet {
   int height = 0;
   std::vector<Keypoint> keypoints;
   std::vector<std::uint8_t> descriptors;
+  std::vector<std::uint8_t> preview =
+      {};  ///< JPEG: the picture small and grey, to compare pixels with.
 
   std::size_t size() const { return keypoints.size(); }
 };

@@ -328,6 +328,22 @@ Status Catalog::InsertContent(const ContentRecord& content, const ContentHash& h
   return query.Run();
 }
 
+Status Catalog::InsertPreview(std::int64_t content, std::span<const std::uint8_t> jpeg) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("INSERT INTO previews (content, jpeg) VALUES (?, ?)"));
+  return query.Bind(content).BindBlob(jpeg).Run();
+}
+
+Result<std::vector<std::uint8_t>> Catalog::FindPreview(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
+                              db_->Prepare("SELECT jpeg FROM previews WHERE content = ?"));
+  query.Bind(content);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool found, query.Step());
+  if (!found) return std::vector<std::uint8_t>();
+  const auto blob = query.Blob(0);
+  return std::vector<std::uint8_t>(blob.begin(), blob.end());
+}
+
 Result<ImageId> Catalog::InsertImage(const ImageRecord& image) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::string attributes, AttributesToJson(image.attributes));
   SIFTSEARCH_ASSIGN_OR_RETURN(

@@ -90,6 +90,10 @@ class Catalog {
   /// The id that the next InsertImage gives, which is the number of its content if that is new.
   Result<ImageId> NextImageId();
   Status InsertContent(const ContentRecord& content, const ContentHash& hash);
+  /// Stores the preview of a content; it goes with the content.
+  Status InsertPreview(std::int64_t content, std::span<const std::uint8_t> jpeg);
+  /// The preview of a content; empty where there is none.
+  Result<std::vector<std::uint8_t>> FindPreview(std::int64_t content);
   /// Adds an image of a content that is in the catalogue; `id` and what belongs to the content are
   /// not read.
   Result<ImageId> InsertImage(const ImageRecord& image);

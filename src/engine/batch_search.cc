@@ -55,21 +55,31 @@ Status BatchSearch::Flush() {
   for (std::size_t i = 0; i < forms.size(); ++i) forms[i].candidates = std::move(voted[i]);
   const double search_ms = MillisecondsSince(start);
   std::vector<std::vector<VerifiedContent>> verified(queries_.size());
+  std::vector<Status> statuses(queries_.size());
   // Many queries keep the threads busy; a single one has them for its candidates.
   const int inner_threads = queries_.size() == 1 ? impl_.threads : 1;
   const std::size_t forms_each = forms.size() / queries_.size();
   ParallelFor(queries_.size(), impl_.threads, [&](std::size_t i) {
     const auto verify_start = Clock::now();
+    BatchQuery& query = queries_[i];
     const std::span<const QueryForm> own(forms.data() + i * forms_each, forms_each);
-    verified[i] = VerifyCandidates(
-        {own, options_.images_searched, options_.min_score, options_.keep_points}, inner_threads);
-    Timings& timings = queries_[i].timings;
+    auto found = VerifyCandidates({.backend = impl_.backend.get(),
+                                   .forms = own,
+                                   .preview = query.features.preview,
+                                   .images_searched = options_.images_searched,
+                                   .min_score = options_.min_score,
+                                   .keep_points = options_.keep_points},
+                                  inner_threads);
+    statuses[i] = found.status();
+    if (found.ok()) verified[i] = std::move(found).value();
+    Timings& timings = query.timings;
     timings.verify_ms = MillisecondsSince(verify_start);
     double size = 0;
     for (const QueryForm& form : own) size += static_cast<double>(form.features.size());
     if (descriptors > 0) timings.search_ms = search_ms * size / descriptors;
   });
   for (std::size_t i = 0; i < queries_.size(); ++i) {
+    SIFTSEARCH_RETURN_IF_ERROR(statuses[i]);
     SIFTSEARCH_RETURN_IF_ERROR(sink_(queries_[i], std::move(verified[i])));
   }
   queries_.clear();

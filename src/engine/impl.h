@@ -41,7 +41,9 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
 /// A verified content: the match without its image and rank.
 struct VerifiedContent {
   std::int64_t content = 0;
-  double log10_false_alarms = 0;
+  double log_odds = 0;  ///< Of the score.
+  Transform image_from_form{};
+  std::size_t form = 0;  ///< Index of the form that it was found in.
   Match match;
 };
 
@@ -54,15 +56,17 @@ struct QueryForm {
 };
 
 struct VerifyInput {
-  std::span<const QueryForm> forms;  ///< Of one query, the picture itself first.
+  SearchBackend* backend = nullptr;
+  std::span<const QueryForm> forms;       ///< Of one query, the picture itself first.
+  std::span<const std::uint8_t> preview;  ///< Of the query.
   double images_searched = 1;
   double min_score = 0;
   bool keep_points = false;  ///< Fill Match::inlier_points.
 };
 
-/// Verifies candidates geometrically, on `threads` threads, and ranks them: fewest expected false
-/// alarms first, then votes. A content that several forms voted for is judged by the best of them.
-std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int threads);
+/// Verifies candidates geometrically, on `threads` threads, looks closer at the best, and ranks
+/// them: by odds, then votes. A content that several forms voted for is judged by the best of them.
+Result<std::vector<VerifiedContent>> VerifyCandidates(const VerifyInput& input, int threads);
 
 }  // namespace engine
 }  // namespace siftsearch

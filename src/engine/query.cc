@@ -7,55 +7,14 @@
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
+#include "engine/confirm.h"
 #include "engine/impl.h"
-#include "engine/relation.h"
+#include "features/preview.h"
 #include "verify/verify.h"
 
 namespace siftsearch {
 namespace engine {
 namespace {
-
-Box BoundingBox(const std::vector<Point>& polygon) {
-  if (polygon.empty()) return {};
-  const auto [left, right] = std::minmax_element(
-      polygon.begin(), polygon.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
-  const auto [top, bottom] = std::minmax_element(
-      polygon.begin(), polygon.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
-  return {left->x, top->y, right->x - left->x, bottom->y - top->y};
-}
-
-double Share(const std::vector<Point>& polygon, int width, int height) {
-  const double area = static_cast<double>(width) * height;
-  return area > 0 ? std::min(1.0, verify::PolygonArea(polygon) / area) : 0;
-}
-
-void DescribeRegion(const FeatureSet& query, const VotedContent& candidate, Match& match) {
-  match.query_polygon = verify::OverlapInQuery(match.image_from_query, {query.width, query.height},
-                                               {candidate.width, candidate.height});
-  for (const Point& point : match.query_polygon) {
-    match.image_polygon.push_back(verify::Apply(match.image_from_query, point));
-  }
-  match.query_box = BoundingBox(match.query_polygon);
-  match.image_box = BoundingBox(match.image_polygon);
-  const double query_share = Share(match.query_polygon, query.width, query.height);
-  const double image_share = Share(match.image_polygon, candidate.width, candidate.height);
-  match.query_overlap_percent = 100 * query_share;
-  match.image_overlap_percent = 100 * image_share;
-  match.relation =
-      DescribeRelation({match.image_from_query, query_share, image_share, match.inverted});
-}
-
-/// The transform from the picture, given that from its form.
-Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {
-  Transform t = image_from_form;
-  if (!form.mirrored) return t;
-  // x' = width − 1 − x, put in place of x.
-  for (int row = 0; row < 3; ++row) {
-    t[row * 3 + 2] += t[row * 3] * (width - 1);
-    t[row * 3] = -t[row * 3];
-  }
-  return t;
-}
 
 VerifiedContent VerifyOne(const VerifyInput& input, const QueryForm& form,
                           const VotedContent& candidate) {
@@ -70,35 +29,59 @@ VerifiedContent VerifyOne(const VerifyInput& input, const QueryForm& form,
   options.images_searched = input.images_searched * static_cast<double>(input.forms.size());
   const verify::Verification fit = verify::FitSimilarity(
       pairs, {query.width, query.height}, {candidate.width, candidate.height}, options);
-  VerifiedContent verified{candidate.content, fit.log10_false_alarms, {}};
+  VerifiedContent verified;
+  verified.content = candidate.content;
+  verified.form = static_cast<std::size_t>(&form - input.forms.data());
+  verified.image_from_form = fit.image_from_query;
   Match& match = verified.match;
-  match.score = fit.score;
-  match.copy = fit.score >= kCopyThreshold;
+  match.evidence.log10_false_alarms = fit.log10_false_alarms;
   match.votes = candidate.votes;
   match.inliers = fit.distinct_inliers;
   match.mirrored = form.form.mirrored;
   match.inverted = form.form.inverted;
-  match.image_from_query = FromPicture(fit.image_from_query, query.width, form.form);
-  if (fit.score > 0) DescribeRegion(query, candidate, match);
-  if (input.keep_points) {
-    for (const std::int32_t i : fit.inliers) {
-      const Point point{pairs[i].query.x, pairs[i].query.y};
-      match.inlier_points.push_back(
-          {features::InForm(point, query.width, form.form), {pairs[i].image.x, pairs[i].image.y}});
-    }
-  }
   return verified;
 }
 
-bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
-  if (a.match.score > 0 || b.match.score > 0) {
-    if (a.match.score == 0 || b.match.score == 0) return a.match.score > 0;
-    if (a.log10_false_alarms != b.log10_false_alarms) {
-      return a.log10_false_alarms < b.log10_false_alarms;
-    }
-  }
+/// Of the geometry alone.
+bool AgreesBetter(const VerifiedContent& a, const VerifiedContent& b) {
+  const double x = a.match.evidence.log10_false_alarms, y = b.match.evidence.log10_false_alarms;
+  if (x != y) return x < y;
   if (a.match.votes != b.match.votes) return a.match.votes > b.match.votes;
   return a.content < b.content;
+}
+
+bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
+  if (a.match.score != b.match.score || a.match.score > 0) {
+    if (a.match.score == 0 || b.match.score == 0) return a.match.score > 0;
+    if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
+  }
+  return AgreesBetter(a, b);
+}
+
+/// At most this many contents are looked at closer, and only where the points agree better than
+/// chance alone would have it.
+constexpr std::size_t kMostConfirmed = 30;
+constexpr double kWorthConfirming = -1;
+
+/// `verified` is in the order of AgreesBetter.
+Status ConfirmBest(const VerifyInput& input, int threads, std::vector<VerifiedContent>& verified) {
+  std::size_t count = 0;
+  while (count < std::min(kMostConfirmed, verified.size()) &&
+         verified[count].match.evidence.log10_false_alarms < kWorthConfirming) {
+    ++count;
+  }
+  if (count == 0) return {};
+  image::GreyImage preview;
+  if (auto decoded = image::DecodeGrey(input.preview, {}); decoded.ok()) {
+    preview = std::move(decoded).value();
+  }
+  std::vector<Status> statuses(count);
+  ParallelFor(count, threads, [&](std::size_t i) {
+    statuses[i] = Confirm(*input.backend, input.forms[verified[i].form], preview, input.keep_points,
+                          verified[i]);
+  });
+  for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
+  return {};
 }
 
 }  // namespace
@@ -111,12 +94,13 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
       image::DecodeGrey(bytes, impl.decode_limits(), impl.extractor->settings().max_side));
   if (timings) timings->decode_ms = MillisecondsSince(start);
   const auto decoded = Clock::now();
-  auto features = impl.extractor->Extract(picture);
+  SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, impl.extractor->Extract(picture));
+  SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture));
   if (timings) timings->extract_ms = MillisecondsSince(decoded);
   return features;
 }
 
-std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int threads) {
+Result<std::vector<VerifiedContent>> VerifyCandidates(const VerifyInput& input, int threads) {
   std::vector<std::pair<const QueryForm*, const VotedContent*>> work;
   for (const QueryForm& form : input.forms) {
     for (const VotedContent& candidate : form.candidates) work.emplace_back(&form, &candidate);
@@ -125,10 +109,12 @@ std::vector<VerifiedContent> VerifyCandidates(const VerifyInput& input, int thre
   ParallelFor(work.size(), threads, [&](std::size_t i) {
     verified[i] = VerifyOne(input, *work[i].first, *work[i].second);
   });
-  std::erase_if(verified, [&](const auto& v) { return v.match.score < input.min_score; });
-  std::stable_sort(verified.begin(), verified.end(), RanksBefore);
+  std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
   std::set<std::int64_t> seen;
   std::erase_if(verified, [&](const auto& v) { return !seen.insert(v.content).second; });
+  SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(input, threads, verified));
+  std::erase_if(verified, [&](const auto& v) { return v.match.score < input.min_score; });
+  std::stable_sort(verified.begin(), verified.end(), RanksBefore);
   return verified;
 }
 

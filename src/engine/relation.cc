@@ -26,12 +26,15 @@ std::string Extent(const RelationInput& input) {
 }  // namespace
 
 std::string DescribeRelation(const RelationInput& input) {
-  const Transform& t = input.image_from_query;
+  const auto& j = input.jacobian;
   // A mirrored query is first mirrored back, left and right, then turned.
-  const bool mirrored = t[0] * t[4] - t[1] * t[3] < 0;
+  const double determinant = j[0] * j[3] - j[1] * j[2];
+  const bool mirrored = determinant < 0;
   const double hand = mirrored ? -1 : 1;
-  const double query_scale = 1 / std::hypot(t[0], t[3]);
-  const double rotation = -std::atan2(hand * t[3], hand * t[0]) * 180 / std::numbers::pi;
+  const double query_scale = 1 / std::sqrt(std::abs(determinant));
+  // The rotation next to the linear map: of (a, b; c, d), atan2(c − b, a + d).
+  const double rotation =
+      -std::atan2(hand * j[2] - j[1], hand * j[0] + j[3]) * 180 / std::numbers::pi;
   std::string text = Extent(input);
   if (mirrored) text += ", mirrored";
   if (input.inverted) text += ", inverted";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "siftsearch/types.h"
@@ -8,10 +9,11 @@ namespace siftsearch::engine {
 
 /// Sizes that a relation is read from.
 struct RelationInput {
-  Transform image_from_query{};  ///< A similarity, perhaps mirrored.
-  double query_overlap = 0;      ///< Share of the query inside the image, 0 to 1.
-  double image_overlap = 0;      ///< Share of the image inside the query, 0 to 1.
-  bool inverted = false;         ///< Light and dark are exchanged.
+  /// ∂(image) / ∂(query) in the shared region, by rows.
+  std::array<double, 4> jacobian{};
+  double query_overlap = 0;  ///< Share of the query inside the image, 0 to 1.
+  double image_overlap = 0;  ///< Share of the image inside the query, 0 to 1.
+  bool inverted = false;     ///< Light and dark are exchanged.
 };
 
 /// What the query is to the image, in words: "same picture", "crop of, 34 % of its area, rotated

@@ -115,7 +115,7 @@ void KeepBetter(std::map<std::pair<std::int64_t, std::int64_t>, ContentPair>& pa
   const auto [entry, first] = pairs.try_emplace({key.first, key.second}, pair);
   if (first) return;
   const auto rank = [](const ContentPair& p) {
-    return std::make_tuple(p.found.log10_false_alarms, -p.query);
+    return std::make_tuple(-p.found.log_odds, -p.query);
   };
   if (rank(pair) < rank(entry->second)) entry->second = std::move(pair);
 }

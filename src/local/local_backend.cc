@@ -140,7 +140,10 @@ Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   if (const auto place = snapshot->Find(content)) {
     SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(place->reader->Verify(threads())));
-    return place->reader->Features(content);
+    SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, place->reader->Features(content));
+    const std::lock_guard lock(read_mutex_);
+    SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, catalog_->FindPreview(content));
+    return features;
   }
   const std::lock_guard lock(read_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, catalog_->FindContent(content));

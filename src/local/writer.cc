@@ -155,6 +155,9 @@ Result<std::int64_t> Writer::StoreContent(const PutItem& item) {
                                        .live = true};
   SIFTSEARCH_RETURN_IF_ERROR(catalog_.InsertContent(content, item.hash));
   if (item.features->size() > 0) {
+    if (!item.features->preview.empty()) {
+      SIFTSEARCH_RETURN_IF_ERROR(catalog_.InsertPreview(id, item.features->preview));
+    }
     new_contents_.push_back({.content = id, .features = item.features.get()});
   }
   return id;

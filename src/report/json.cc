@@ -63,6 +63,11 @@ void SetMatch(Json& json, const Match& match) {
   json["query_overlap_percent"] = Percent(match.query_overlap_percent);
   json["image_overlap_percent"] = Percent(match.image_overlap_percent);
   json["attributes"] = AttributesJson(match.image.attributes);
+  const Evidence& evidence = match.evidence;
+  json["evidence"] = {{"log10_false_alarms", Rounded(evidence.log10_false_alarms, 100)},
+                      {"query_found", Rounded(evidence.query_found, 1000)},
+                      {"image_found", Rounded(evidence.image_found, 1000)},
+                      {"pixel_correlation", Rounded(evidence.pixel_correlation, 1000)}};
 }
 
 Json MatchJson(const Match& match) {

@@ -37,6 +37,35 @@ Point Apply(const Transform& t, Point p) {
   return {(t[0] * p.x + t[1] * p.y + t[2]) / w, (t[3] * p.x + t[4] * p.y + t[5]) / w};
 }
 
+Transform Product(const Transform& a, const Transform& b) {
+  Transform c{};
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      for (int k = 0; k < 3; ++k) c[i * 3 + j] += a[i * 3 + k] * b[k * 3 + j];
+    }
+  }
+  return c;
+}
+
+Transform Inverse(const Transform& t) {
+  const double determinant = t[0] * (t[4] * t[8] - t[5] * t[7]) -
+                             t[1] * (t[3] * t[8] - t[5] * t[6]) +
+                             t[2] * (t[3] * t[7] - t[4] * t[6]);
+  Transform inverse = {
+      t[4] * t[8] - t[5] * t[7], t[2] * t[7] - t[1] * t[8], t[1] * t[5] - t[2] * t[4],
+      t[5] * t[6] - t[3] * t[8], t[0] * t[8] - t[2] * t[6], t[2] * t[3] - t[0] * t[5],
+      t[3] * t[7] - t[4] * t[6], t[1] * t[6] - t[0] * t[7], t[0] * t[4] - t[1] * t[3]};
+  for (double& value : inverse) value /= determinant;
+  return inverse;
+}
+
+std::array<double, 4> JacobianAt(const Transform& t, Point p) {
+  const double w = t[6] * p.x + t[7] * p.y + t[8];
+  const Point to = Apply(t, p);
+  return {(t[0] - to.x * t[6]) / w, (t[1] - to.x * t[7]) / w, (t[3] - to.y * t[6]) / w,
+          (t[4] - to.y * t[7]) / w};
+}
+
 double PolygonArea(std::span<const Point> polygon) {
   double twice = 0;
   for (std::size_t i = 0; i < polygon.size(); ++i) {
@@ -54,10 +83,15 @@ std::vector<Point> OverlapInQuery(const Transform& t, Size query, Size image) {
   std::vector<Point> polygon = {{-0.5, -0.5}, {right, -0.5}, {right, bottom}, {-0.5, bottom}};
   // The image's four edges, each pulled back through the transform: x' ≥ −0.5 is a half plane in
   // the query, likewise the others.
-  const HalfPlane edges[] = {{t[0], t[1], -0.5 - t[2]},
-                             {-t[0], -t[1], t[2] - (image.width - 0.5)},
-                             {t[3], t[4], -0.5 - t[5]},
-                             {-t[3], -t[4], t[5] - (image.height - 0.5)}};
+  // Of a homography: x'·w ≥ −0.5·w, where w, which is positive in front of the camera, is a third
+  // half plane.
+  const double x = image.width - 0.5;
+  const double y = image.height - 0.5;
+  const HalfPlane edges[] = {{t[6], t[7], 1e-9 - t[8]},
+                             {t[0] + 0.5 * t[6], t[1] + 0.5 * t[7], -(t[2] + 0.5 * t[8])},
+                             {x * t[6] - t[0], x * t[7] - t[1], t[2] - x * t[8]},
+                             {t[3] + 0.5 * t[6], t[4] + 0.5 * t[7], -(t[5] + 0.5 * t[8])},
+                             {y * t[6] - t[3], y * t[7] - t[4], t[5] - y * t[8]}};
   for (const HalfPlane& edge : edges) polygon = Clip(polygon, edge);
   // A shared edge or corner is no overlap.
   if (!(PolygonArea(polygon) > 1e-9)) polygon.clear();

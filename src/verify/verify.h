@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -61,12 +62,16 @@ inline constexpr double kLog10FalseAlarmsAtHalf = -14;
 /// 0.9999 is reached at −30.
 double ScoreFromFalseAlarms(double log10_false_alarms);
 
-/// Corners of the query picture's outline, clipped to where the transform (affine) lands inside the
-/// image, in query pixels (convex, clockwise as seen). A picture reaches half a pixel beyond the
-/// centres of its outer pixels. Empty when nothing, or no more than an edge, overlaps. Pure.
+/// Corners of the query picture's outline, clipped to where the transform lands inside the image,
+/// in query pixels (convex, clockwise as seen). A picture reaches half a pixel beyond the centres
+/// of its outer pixels. Empty when nothing, or no more than an edge, overlaps. Pure.
 std::vector<Point> OverlapInQuery(const Transform& image_from_query, Size query, Size image);
 
 Point Apply(const Transform& transform, Point point);
+Transform Inverse(const Transform& transform);
+Transform Product(const Transform& a, const Transform& b);
+/// ∂(x', y') / ∂(x, y) at a point, by rows.
+std::array<double, 4> JacobianAt(const Transform& transform, Point point);
 double PolygonArea(std::span<const Point> polygon);
 
 }  // namespace siftsearch::verify

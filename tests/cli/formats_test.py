@@ -95,7 +95,7 @@ class OddPathsTest(ProgramTest):
                          ["rank", "id", "path", "score", "copy", "votes", "inliers", "mirrored",
                           "inverted", "relation", "image_from_query", "query_box", "image_box",
                           "query_polygon", "image_polygon", "query_overlap_percent",
-                          "image_overlap_percent", "attributes"])
+                          "image_overlap_percent", "attributes", "evidence"])
         self.assertEqual(list(result["timings_ms"]), ["decode", "extract", "search", "verify"])
 
 

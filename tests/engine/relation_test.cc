@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -10,11 +11,11 @@ namespace {
 
 /// image_from_query of a query made by turning the image clockwise by `degrees` and scaling it by
 /// `scale`.
-Transform Undo(double degrees, double scale) {
+std::array<double, 4> Undo(double degrees, double scale) {
   const double a = -degrees * std::numbers::pi / 180;
   const double c = std::cos(a) / scale;
   const double s = std::sin(a) / scale;
-  return {c, -s, 0, s, c, 0, 0, 0, 1};
+  return {c, -s, s, c};
 }
 
 TEST(DescribeRelation, NamesWhatTheQueryIsToTheImage) {
@@ -28,9 +29,9 @@ TEST(DescribeRelation, NamesWhatTheQueryIsToTheImage) {
 }
 
 TEST(DescribeRelation, NamesMirroringAndInversion) {
-  Transform mirrored = Undo(20, 0.5);
+  std::array<double, 4> mirrored = Undo(20, 0.5);
   mirrored[0] = -mirrored[0];
-  mirrored[3] = -mirrored[3];
+  mirrored[2] = -mirrored[2];
   EXPECT_EQ(DescribeRelation({mirrored, 1, 1}),
             "same picture, mirrored, rotated 20°, scaled to 50 %");
   EXPECT_EQ(DescribeRelation({Undo(0, 1), 1, 1, true}), "same picture, inverted");

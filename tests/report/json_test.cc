@@ -20,7 +20,9 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
       R"("query_polygon":[[-0.5,-0.5],[99.5,-0.5],[99.5,49.5],[-0.5,49.5]],)"
       R"("image_polygon":[[9.5,19.5],[109.5,19.5],[109.5,69.5],[9.5,69.5]],)"
       R"("query_overlap_percent":100.0,"image_overlap_percent":33.7,)"
-      R"("attributes":{"seller":"acme"}}],)"
+      R"("attributes":{"seller":"acme"},)"
+      R"("evidence":{"log10_false_alarms":0.0,"query_found":0.0,"image_found":0.0,)"
+      R"("pixel_correlation":0.0}}],)"
       R"("timings_ms":{"decode":1.23,"extract":2.0,"search":3.0,"verify":4.0}})");
 }
 

@@ -1,0 +1,121 @@
+#include "engine/confirm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/status_macros.h"
+#include "engine/relation.h"
+#include "verify/pixels.h"
+#include "verify/refine.h"
+#include "verify/score.h"
+#include "verify/verify.h"
+
+namespace siftsearch::engine {
+namespace {
+
+Box BoundingBox(const std::vector<Point>& polygon) {
+  if (polygon.empty()) return {};
+  const auto [left, right] = std::minmax_element(
+      polygon.begin(), polygon.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  const auto [top, bottom] = std::minmax_element(
+      polygon.begin(), polygon.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+  return {left->x, top->y, right->x - left->x, bottom->y - top->y};
+}
+
+double Share(const std::vector<Point>& polygon, int width, int height) {
+  const double area = static_cast<double>(width) * height;
+  return area > 0 ? std::min(1.0, verify::PolygonArea(polygon) / area) : 0;
+}
+
+/// Preview pixels from picture pixels, with pixel centres at whole numbers in both.
+Transform ToPreview(int width, int height, const image::GreyImage& preview) {
+  const double x = static_cast<double>(preview.width) / width;
+  const double y = static_cast<double>(preview.height) / height;
+  return {x, 0, 0.5 * x - 0.5, 0, y, 0.5 * y - 0.5, 0, 0, 1};
+}
+
+/// The pixels of both previews where the match lays them over each other.
+verify::PixelAgreement ComparePixels(const image::GreyImage& query_preview, const QueryForm& form,
+                                     const FeatureSet& image, const Transform& image_from_query) {
+  const auto preview = image::DecodeGrey(image.preview, {});
+  if (!preview.ok() || query_preview.pixels.empty()) return {};
+  image::GreyImage ours = query_preview;
+  if (form.form.inverted) {
+    for (std::uint8_t& pixel : ours.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  }
+  const Transform to_query = ToPreview(form.features.width, form.features.height, ours);
+  const Transform to_image = ToPreview(image.width, image.height, *preview);
+  return verify::CompareAligned(
+      {ours.width, ours.height, ours.pixels}, {preview->width, preview->height, preview->pixels},
+      verify::Product(verify::Product(to_image, image_from_query), verify::Inverse(to_query)));
+}
+
+}  // namespace
+
+Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {
+  Transform t = image_from_form;
+  if (!form.mirrored) return t;
+  // x' = width − 1 − x, put in place of x.
+  for (int row = 0; row < 3; ++row) {
+    t[row * 3 + 2] += t[row * 3] * (width - 1);
+    t[row * 3] = -t[row * 3];
+  }
+  return t;
+}
+
+void DescribeRegion(int query_width, int query_height, int image_width, int image_height,
+                    Match& match) {
+  match.query_polygon = verify::OverlapInQuery(match.image_from_query, {query_width, query_height},
+                                               {image_width, image_height});
+  match.image_polygon.clear();
+  for (const Point& point : match.query_polygon) {
+    match.image_polygon.push_back(verify::Apply(match.image_from_query, point));
+  }
+  match.query_box = BoundingBox(match.query_polygon);
+  match.image_box = BoundingBox(match.image_polygon);
+  const double query_share = Share(match.query_polygon, query_width, query_height);
+  const double image_share = Share(match.image_polygon, image_width, image_height);
+  match.query_overlap_percent = 100 * query_share;
+  match.image_overlap_percent = 100 * image_share;
+  const Point centre{match.query_box.x + match.query_box.width / 2,
+                     match.query_box.y + match.query_box.height / 2};
+  const auto j = verify::JacobianAt(match.image_from_query, centre);
+  match.relation = DescribeRelation({j, query_share, image_share, match.inverted});
+}
+
+Status Confirm(SearchBackend& backend, const QueryForm& form, const image::GreyImage& preview,
+               bool keep_points, VerifiedContent& verified) {
+  const auto image = backend.Features(verified.content);
+  if (!image.ok()) {
+    return image.status().code() == StatusCode::kNotFound ? Status() : image.status();
+  }
+  Match& match = verified.match;
+  const verify::Refinement refined =
+      verify::Refine(form.features, *image, verified.image_from_form);
+  const int width = form.features.width;
+  match.image_from_query = FromPicture(refined.image_from_query, width, form.form);
+  match.inliers = std::max(match.inliers, refined.distinct);
+  const verify::PixelAgreement pixels =
+      ComparePixels(preview, form, *image, match.image_from_query);
+  match.evidence.query_found = refined.query_found;
+  match.evidence.image_found = refined.image_found;
+  match.evidence.pixel_correlation = pixels.correlation;
+  verified.log_odds = verify::LogOdds({.log10_false_alarms = match.evidence.log10_false_alarms,
+                                       .query_found = refined.query_found,
+                                       .image_found = refined.image_found,
+                                       .pixels = pixels});
+  match.score = verify::ScoreFromLogOdds(verified.log_odds);
+  match.copy = match.score >= kCopyThreshold;
+  DescribeRegion(width, form.features.height, image->width, image->height, match);
+  if (!keep_points || refined.pairs.empty()) return {};
+  match.inlier_points.clear();
+  for (const auto& [q, i] : refined.pairs) {
+    const Keypoint& ours = form.features.keypoints[q];
+    const Keypoint& theirs = image->keypoints[i];
+    match.inlier_points.push_back(
+        {features::InForm(Point{ours.x, ours.y}, width, form.form), {theirs.x, theirs.y}});
+  }
+  return {};
+}
+
+}  // namespace siftsearch::engine

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "engine/impl.h"
+#include "image/decode.h"
+
+namespace siftsearch::engine {
+
+/// Looks closer at a content that the voting points agree with: finds more of the points and a
+/// finer transform, and compares pixels (both from what is stored). Rewrites the match: transform,
+/// regions, inliers, evidence and score. `preview` is the query's own; without pixels, or where the
+/// content was removed meanwhile, the geometry alone decides. Safe from several threads.
+Status Confirm(SearchBackend& backend, const QueryForm& form, const image::GreyImage& preview,
+               bool keep_points, VerifiedContent& verified);
+
+/// The transform from the picture, given that from its form.
+Transform FromPicture(const Transform& image_from_form, int width, features::Form form);
+
+/// Fills in the regions, overlaps and relation of a match from its transform.
+void DescribeRegion(int query_width, int query_height, int image_width, int image_height,
+                    Match& match);
+
+}  // namespace siftsearch::engine

@@ -1,0 +1,343 @@
+#include "verify/refine.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <optional>
+
+namespace siftsearch::verify {
+namespace {
+
+constexpr int kRounds = 3;
+constexpr int kAffineFrom = 6;
+constexpr int kHomographyFrom = 12;
+constexpr double kMaxLogScale = 0.53;  // A factor of 1.7.
+constexpr double kMaxDegrees = 25;
+/// Squared distance of RootSIFT bytes; unrelated near descriptors lie at 215 in the median.
+constexpr std::int32_t kMaxDistance = 220 * 220;
+/// Keypoints are found from this region diameter on, in pixels of the working size.
+constexpr double kSmallestScale = 2;
+/// Side of the picture that features come from, and the margin in which it has no keypoints.
+constexpr double kWorkingSide = 640;
+constexpr double kMargin = 8;
+
+std::int32_t SquaredDistance(const std::uint8_t* a, const std::uint8_t* b) {
+  std::int32_t sum = 0;
+  for (int i = 0; i < kDescriptorBytes; ++i) {
+    const std::int32_t d = std::int32_t{a[i]} - b[i];
+    sum += d * d;
+  }
+  return sum;
+}
+
+/// Working pixels per pixel of a picture.
+double WorkingScale(const FeatureSet& picture) {
+  return std::min(1.0, kWorkingSide / std::max({1, picture.width, picture.height}));
+}
+
+/// The transform near a point: how it scales and turns there.
+struct Local {
+  double log_scale = 0;
+  double degrees = 0;
+};
+
+Local LocalAt(const Transform& t, Point p) {
+  const auto j = JacobianAt(t, p);
+  const double determinant = std::abs(j[0] * j[3] - j[1] * j[2]);
+  return {std::log(std::max(1e-12, determinant)) / 2,
+          std::atan2(j[2], j[0]) * 180 / std::numbers::pi};
+}
+
+/// Image keypoints by place, in square cells.
+class Grid {
+ public:
+  Grid(const FeatureSet& image, double cell) : cell_(cell) {
+    columns_ = static_cast<int>(image.width / cell) + 1;
+    rows_ = static_cast<int>(image.height / cell) + 1;
+    cells_.resize(static_cast<std::size_t>(columns_) * rows_);
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      const Keypoint& point = image.keypoints[i];
+      cells_[Cell(Column(point.x), Row(point.y))].push_back(static_cast<std::int32_t>(i));
+    }
+  }
+
+  /// Calls `visit` with every keypoint in the nine cells around a point.
+  template <typename Visit>
+  void Around(Point p, const Visit& visit) const {
+    const int column = Column(p.x), row = Row(p.y);
+    for (int y = std::max(0, row - 1); y <= std::min(rows_ - 1, row + 1); ++y) {
+      for (int x = std::max(0, column - 1); x <= std::min(columns_ - 1, column + 1); ++x) {
+        for (const std::int32_t i : cells_[Cell(x, y)]) visit(i);
+      }
+    }
+  }
+
+ private:
+  int Column(double x) const { return std::clamp(static_cast<int>(x / cell_), 0, columns_ - 1); }
+  int Row(double y) const { return std::clamp(static_cast<int>(y / cell_), 0, rows_ - 1); }
+  std::size_t Cell(int column, int row) const {
+    return static_cast<std::size_t>(row) * columns_ + column;
+  }
+
+  const double cell_;
+  int columns_ = 1;
+  int rows_ = 1;
+  std::vector<std::vector<std::int32_t>> cells_;
+};
+
+struct Candidate {
+  std::int32_t distance = 0;
+  std::int32_t query = 0;
+  std::int32_t image = 0;
+
+  auto operator<=>(const Candidate&) const = default;
+};
+
+bool InFront(const Transform& t, Point p) { return t[6] * p.x + t[7] * p.y + t[8] > 1e-9; }
+
+class Matcher {
+ public:
+  Matcher(const FeatureSet& query, const FeatureSet& image, double tolerance)
+      : query_(query),
+        image_(image),
+        tolerance_(tolerance * std::max(image.width, image.height)),
+        grid_(image, std::max(1.0, tolerance_)) {}
+
+  std::vector<std::pair<std::int32_t, std::int32_t>> Match(const Transform& transform) const {
+    std::vector<Candidate> candidates;
+    for (std::size_t i = 0; i < query_.size(); ++i) {
+      Collect(transform, static_cast<std::int32_t>(i), candidates);
+    }
+    std::sort(candidates.begin(), candidates.end());
+    std::vector<bool> query_used(query_.size()), image_used(image_.size());
+    std::vector<std::pair<std::int32_t, std::int32_t>> pairs;
+    for (const Candidate& c : candidates) {
+      if (query_used[c.query] || image_used[c.image]) continue;
+      query_used[c.query] = image_used[c.image] = true;
+      pairs.emplace_back(c.query, c.image);
+    }
+    return pairs;
+  }
+
+ private:
+  void Collect(const Transform& transform, std::int32_t i, std::vector<Candidate>& out) const {
+    const Keypoint& q = query_.keypoints[i];
+    const Point from{q.x, q.y};
+    if (!InFront(transform, from)) return;
+    const Point to = Apply(transform, from);
+    const Local local = LocalAt(transform, from);
+    grid_.Around(to, [&](std::int32_t k) {
+      const Keypoint& p = image_.keypoints[k];
+      const double dx = p.x - to.x, dy = p.y - to.y;
+      if (dx * dx + dy * dy > tolerance_ * tolerance_) return;
+      const double scale = std::log(std::max(1e-6, double{p.scale} / q.scale)) - local.log_scale;
+      if (!(std::abs(scale) <= kMaxLogScale)) return;
+      const double turn = std::remainder(p.angle - q.angle - local.degrees, 360.0);
+      if (!(std::abs(turn) <= kMaxDegrees)) return;
+      const std::int32_t distance =
+          SquaredDistance(query_.descriptors.data() + std::size_t{kDescriptorBytes} * i,
+                          image_.descriptors.data() + std::size_t{kDescriptorBytes} * k);
+      if (distance <= kMaxDistance) out.push_back({distance, i, k});
+    });
+  }
+
+  const FeatureSet& query_;
+  const FeatureSet& image_;
+  const double tolerance_;
+  const Grid grid_;
+};
+
+/// Moves points to mean 0 and mean distance √2, which keeps the equations well conditioned.
+struct Normalisation {
+  double x = 0, y = 0, scale = 1;
+
+  explicit Normalisation(const std::vector<Point>& points) {
+    for (const Point& p : points) x += p.x, y += p.y;
+    x /= static_cast<double>(points.size());
+    y /= static_cast<double>(points.size());
+    double spread = 0;
+    for (const Point& p : points) spread += std::hypot(p.x - x, p.y - y);
+    if (spread > 0) scale = std::numbers::sqrt2 * static_cast<double>(points.size()) / spread;
+  }
+
+  Point operator()(Point p) const { return {(p.x - x) * scale, (p.y - y) * scale}; }
+  Transform Matrix() const { return {scale, 0, -x * scale, 0, scale, -y * scale, 0, 0, 1}; }
+  Transform Inverse() const { return {1 / scale, 0, x, 0, 1 / scale, y, 0, 0, 1}; }
+};
+
+/// Least squares of rows · x = values by the normal equations, eliminated with pivoting; none where
+/// they do not fix x.
+template <std::size_t N>
+class LeastSquares {
+ public:
+  void Add(const std::array<double, N>& row, double value) {
+    for (std::size_t i = 0; i < N; ++i) {
+      for (std::size_t j = 0; j < N; ++j) matrix_[i][j] += row[i] * row[j];
+      matrix_[i][N] += row[i] * value;
+    }
+  }
+
+  std::optional<std::array<double, N>> Solve() {
+    for (std::size_t i = 0; i < N; ++i) {
+      std::size_t pivot = i;
+      for (std::size_t j = i + 1; j < N; ++j) {
+        if (std::abs(matrix_[j][i]) > std::abs(matrix_[pivot][i])) pivot = j;
+      }
+      if (!(std::abs(matrix_[pivot][i]) > 1e-9)) return std::nullopt;
+      std::swap(matrix_[i], matrix_[pivot]);
+      for (std::size_t j = 0; j < N; ++j) {
+        if (j == i) continue;
+        const double factor = matrix_[j][i] / matrix_[i][i];
+        for (std::size_t k = i; k <= N; ++k) matrix_[j][k] -= factor * matrix_[i][k];
+      }
+    }
+    std::array<double, N> solution;
+    for (std::size_t i = 0; i < N; ++i) solution[i] = matrix_[i][N] / matrix_[i][i];
+    return solution;
+  }
+
+ private:
+  std::array<std::array<double, N + 1>, N> matrix_{};
+};
+
+std::optional<Transform> FitAffine(const std::vector<Point>& from, const std::vector<Point>& to) {
+  LeastSquares<3> x, y;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    x.Add({from[i].x, from[i].y, 1}, to[i].x);
+    y.Add({from[i].x, from[i].y, 1}, to[i].y);
+  }
+  const auto a = x.Solve(), b = y.Solve();
+  if (!a || !b) return std::nullopt;
+  return Transform{(*a)[0], (*a)[1], (*a)[2], (*b)[0], (*b)[1], (*b)[2], 0, 0, 1};
+}
+
+std::optional<Transform> FitHomography(const std::vector<Point>& from,
+                                       const std::vector<Point>& to) {
+  LeastSquares<8> equations;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const auto [x, y] = from[i];
+    const auto [u, v] = to[i];
+    equations.Add({x, y, 1, 0, 0, 0, -u * x, -u * y}, u);
+    equations.Add({0, 0, 0, x, y, 1, -v * x, -v * y}, v);
+  }
+  const auto h = equations.Solve();
+  if (!h) return std::nullopt;
+  return Transform{(*h)[0], (*h)[1], (*h)[2], (*h)[3], (*h)[4], (*h)[5], (*h)[6], (*h)[7], 1};
+}
+
+/// True where the transform is a view of the query that keeps its hand and does not stretch one
+/// part of it far beyond another.
+bool Plausible(const Transform& t, const FeatureSet& query, double hand) {
+  double least = 0, most = 0;
+  for (const double x : {0.0, query.width - 1.0}) {
+    for (const double y : {0.0, query.height - 1.0}) {
+      if (!InFront(t, {x, y})) return false;
+      const auto j = JacobianAt(t, {x, y});
+      const double area = (j[0] * j[3] - j[1] * j[2]) * hand;
+      if (!(area > 0)) return false;
+      // Shear: the columns' lengths and angle.
+      const double a = std::hypot(j[0], j[2]), b = std::hypot(j[1], j[3]);
+      if (!(area > 0.35 * a * b) || a > 3 * b || b > 3 * a) return false;
+      least = least == 0 ? area : std::min(least, area);
+      most = std::max(most, area);
+    }
+  }
+  return most <= 4 * least;
+}
+
+/// Pairs of which no other has nearly the same position in either picture.
+int CountDistinct(const FeatureSet& query, const FeatureSet& image,
+                  const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs) {
+  std::vector<Point> used_query, used_image;
+  const auto near = [](const std::vector<Point>& used, const Keypoint& p, double pixel) {
+    return std::any_of(used.begin(), used.end(), [&](const Point& u) {
+      const double dx = u.x - p.x, dy = u.y - p.y;
+      return dx * dx + dy * dy < pixel * pixel;
+    });
+  };
+  const double query_pixel = 1 / WorkingScale(query), image_pixel = 1 / WorkingScale(image);
+  for (const auto& [q, i] : pairs) {
+    const Keypoint& a = query.keypoints[q];
+    const Keypoint& b = image.keypoints[i];
+    if (near(used_query, a, query_pixel) || near(used_image, b, image_pixel)) continue;
+    used_query.push_back({a.x, a.y});
+    used_image.push_back({b.x, b.y});
+  }
+  return static_cast<int>(used_query.size());
+}
+
+/// Share of the keypoints of `from` that `to` could show which are in `paired`.
+double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform& to_from_from,
+                  const std::vector<bool>& paired) {
+  const double margin = kMargin / WorkingScale(to);
+  int possible = 0, found = 0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const Keypoint& point = from.keypoints[i];
+    const Point p{point.x, point.y};
+    if (!InFront(to_from_from, p)) continue;
+    const Point there = Apply(to_from_from, p);
+    if (there.x < margin || there.y < margin || there.x > to.width - 1 - margin ||
+        there.y > to.height - 1 - margin) {
+      continue;
+    }
+    const double scale = point.scale * std::exp(LocalAt(to_from_from, p).log_scale);
+    if (scale * WorkingScale(to) < kSmallestScale) continue;
+    ++possible;
+    found += paired[i];
+  }
+  return possible > 0 ? static_cast<double>(found) / possible : 0;
+}
+
+/// The best transform that the pairs carry, or `before`.
+Transform Refit(const FeatureSet& query, const FeatureSet& image,
+                const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs,
+                const Transform& before, bool homography) {
+  const int distinct = CountDistinct(query, image, pairs);
+  if (distinct < kAffineFrom) return before;
+  std::vector<Point> from, to;
+  for (const auto& [q, i] : pairs) {
+    from.push_back({query.keypoints[q].x, query.keypoints[q].y});
+    to.push_back({image.keypoints[i].x, image.keypoints[i].y});
+  }
+  const Normalisation from_norm(from), to_norm(to);
+  for (Point& p : from) p = from_norm(p);
+  for (Point& p : to) p = to_norm(p);
+  const auto whole = [&](const Transform& t) {
+    return Product(Product(to_norm.Inverse(), t), from_norm.Matrix());
+  };
+  const double hand = before[0] * before[4] - before[1] * before[3] > 0 ? 1 : -1;
+  if (homography && distinct >= kHomographyFrom) {
+    const auto fit = FitHomography(from, to);
+    if (fit && Plausible(whole(*fit), query, hand)) return whole(*fit);
+  }
+  const auto fit = FitAffine(from, to);
+  return fit && Plausible(whole(*fit), query, hand) ? whole(*fit) : before;
+}
+
+}  // namespace
+
+Refinement Refine(const FeatureSet& query, const FeatureSet& image,
+                  const Transform& image_from_query, double tolerance) {
+  const Matcher matcher(query, image, tolerance);
+  Refinement result;
+  result.image_from_query = image_from_query;
+  result.pairs = matcher.Match(image_from_query);
+  for (int round = 0; round < kRounds; ++round) {
+    const Transform refit = Refit(query, image, result.pairs, result.image_from_query, round > 0);
+    auto pairs = matcher.Match(refit);
+    // A refit that loses pairs was led astray by wrong ones.
+    if (pairs.size() < result.pairs.size()) break;
+    result.image_from_query = refit;
+    result.pairs = std::move(pairs);
+  }
+  result.distinct = CountDistinct(query, image, result.pairs);
+  std::vector<bool> query_paired(query.size()), image_paired(image.size());
+  for (const auto& [q, i] : result.pairs) query_paired[q] = image_paired[i] = true;
+  const Transform& forward = result.image_from_query;
+  result.query_found = ShareFound(query, image, forward, query_paired);
+  result.image_found = ShareFound(image, query, Inverse(forward), image_paired);
+  return result;
+}
+
+}  // namespace siftsearch::verify

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "siftsearch/types.h"
+#include "verify/verify.h"
+
+namespace siftsearch::verify {
+
+/// What refining a fit found.
+struct Refinement {
+  Transform image_from_query{};  ///< Similarity, affine map or homography, as the points ask for.
+  std::vector<std::pair<std::int32_t, std::int32_t>>
+      pairs;         ///< (query row, image row), one to one.
+  int distinct = 0;  ///< Pairs at positions of their own in both pictures.
+  double query_found =
+      0;  ///< Share of the query's keypoints in the shared region that have a pair.
+  double image_found = 0;  ///< The same of the image's.
+};
+
+/// Guided matching: with a first transform known, every keypoint of the query is looked for near
+/// where the transform puts it, among the image's keypoints of fitting scale, angle and descriptor;
+/// pairs are one to one, nearest descriptors first. The transform is fitted anew to the pairs by
+/// least squares, as an affine map from 6 distinct pairs on, as a homography (Hartley and
+/// Zisserman, Multiple View Geometry, 2004, 4.1, normalised) from 12 on, as long as it stays a
+/// plausible view (no fold, area scale within a factor of 4 over the query), and the search is
+/// repeated. A keypoint counts as "in the shared region" if the other picture has pixels there and
+/// could show it at its scale. `tolerance` is a share of the image's longer side. Pure.
+Refinement Refine(const FeatureSet& query, const FeatureSet& image,
+                  const Transform& image_from_query, double tolerance = 4.0 / 640);
+
+}  // namespace siftsearch::verify

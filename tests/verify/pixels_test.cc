@@ -1,0 +1,117 @@
+#include "verify/pixels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "verify/score.h"
+#include "verify/verify.h"
+
+namespace siftsearch::verify {
+namespace {
+
+struct Picture {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> pixels;
+
+  GreyView view() const { return {width, height, pixels}; }
+};
+
+/// Smooth blobs; the same for the same seed.
+double Blobs(double x, double y, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> at(0, 200), size(1.5, 5), sign(-1, 1);
+  double value = 128;
+  for (int i = 0; i < 300; ++i) {
+    const double dx = x - at(random), dy = y - at(random), s = size(random);
+    value += 90 * sign(random) * std::exp(-(dx * dx + dy * dy) / (2 * s * s));
+  }
+  return std::clamp(value, 0.0, 255.0);
+}
+
+/// The blobs seen by a picture whose pixel p shows the place `place_from_picture` p.
+Picture See(int width, int height, const Transform& place_from_picture, unsigned seed) {
+  Picture picture{width, height, {}};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const Point p = Apply(place_from_picture, {double(x), double(y)});
+      picture.pixels.push_back(static_cast<std::uint8_t>(Blobs(p.x, p.y, seed)));
+    }
+  }
+  return picture;
+}
+
+constexpr Transform kSame = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+
+TEST(CompareAlignedTest, ThePictureItselfAgrees) {
+  const Picture a = See(120, 90, kSame, 1);
+  EXPECT_GT(CompareAligned(a.view(), a.view(), kSame).correlation, 0.9);
+}
+
+TEST(CompareAlignedTest, ScaledAndTurnedCopiesAgreeWhereTheTransformSays) {
+  const Picture image = See(180, 180, kSame, 1);
+  const Transform views[] = {{2, 0, 10, 0, 2, 5, 0, 0, 1},             // Half the size.
+                             {0.3, 0, 60, 0, 0.3, 50, 0, 0, 1},        // An enlarged crop.
+                             {0.8, -0.6, 80, 0.6, 0.8, 10, 0, 0, 1}};  // Turned.
+  for (const Transform& view : views) {
+    const Picture query = See(110, 80, view, 1);
+    EXPECT_GT(CompareAligned(query.view(), image.view(), view).correlation, 0.85);
+    Transform wrong = view;
+    wrong[2] += 12;
+    EXPECT_LT(CompareAligned(query.view(), image.view(), wrong).correlation, 0.6);
+  }
+}
+
+TEST(CompareAlignedTest, BrightnessAndContrastDoNotMatterInversionDoes) {
+  const Picture image = See(120, 90, kSame, 1);
+  Picture changed = image, inverted = image;
+  for (std::uint8_t& p : changed.pixels) p = static_cast<std::uint8_t>(40 + p / 2);
+  for (std::uint8_t& p : inverted.pixels) p = static_cast<std::uint8_t>(255 - p);
+  EXPECT_GT(CompareAligned(changed.view(), image.view(), kSame).correlation, 0.8);
+  EXPECT_LT(CompareAligned(inverted.view(), image.view(), kSame).correlation, -0.9);
+}
+
+TEST(CompareAlignedTest, StrangersDoNotAgree) {
+  const Picture a = See(150, 150, kSame, 1), b = See(150, 150, kSame, 2);
+  EXPECT_LT(CompareAligned(a.view(), b.view(), kSame).correlation, 0.3);
+}
+
+TEST(CompareAlignedTest, WhereThereIsNothingToCompareItSaysSo) {
+  const Picture a = See(100, 100, kSame, 1);
+  const Picture flat{100, 100, std::vector<std::uint8_t>(10'000, 200)};
+  EXPECT_EQ(CompareAligned(flat.view(), flat.view(), kSame).windows, 0);
+  EXPECT_EQ(CompareAligned(a.view(), a.view(), {1, 0, 500, 0, 1, 0, 0, 0, 1}).windows, 0);
+  EXPECT_EQ(CompareAligned(a.view(), a.view(), {1e-9, 0, 0, 0, 1e-9, 0, 0, 0, 1}).windows, 0);
+  EXPECT_EQ(CompareAligned({}, a.view(), kSame).windows, 0);
+  const Picture dot{1, 1, {7}};
+  EXPECT_EQ(CompareAligned(dot.view(), a.view(), kSame).windows, 0);
+}
+
+TEST(LogOddsTest, GrowsWithEveryKindOfEvidence) {
+  const Evidence weak{-10, 0.1, 0.1, {0.3, 500}};
+  const auto with = [&](auto change) {
+    Evidence stronger = weak;
+    change(stronger);
+    return LogOdds(stronger);
+  };
+  EXPECT_GT(with([](Evidence& e) { e.log10_false_alarms = -20; }), LogOdds(weak));
+  EXPECT_GT(with([](Evidence& e) { e.query_found = 0.5; }), LogOdds(weak));
+  EXPECT_GT(with([](Evidence& e) { e.image_found = 0.5; }), LogOdds(weak));
+  EXPECT_GT(with([](Evidence& e) { e.pixels.correlation = 0.9; }), LogOdds(weak));
+}
+
+TEST(LogOddsTest, ManyAgreeingPointsWithoutAgreeingPixelsAreNoCopy) {
+  EXPECT_LT(ScoreFromLogOdds(LogOdds({-300, 0.2, 0.2, {0.2, 900}})), 0.5);
+  EXPECT_GT(ScoreFromLogOdds(LogOdds({-300, 0.6, 0.4, {0.9, 900}})), 0.98);
+}
+
+TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
+  EXPECT_NEAR(ScoreFromLogOdds(LogOdds({kLog10FalseAlarmsAtHalf, 0.1, 0.1, {}})), 0.5, 1e-9);
+  EXPECT_TRUE(std::isfinite(LogOdds({-1e9, 1, 1, {}})));
+  EXPECT_TRUE(std::isfinite(LogOdds({1e9, 0, 0, {}})));
+}
+
+}  // namespace
+}  // namespace siftsearch::verify
