@@ -29,17 +29,17 @@ struct InputLimits {
 struct EngineOptions {
   bool create = false;  ///< Make the database when there is none.
   bool read_only = false;
-  std::optional<ExtractorSettings>
-      settings;  ///< To create with; must equal an existing database's.
-  InputLimits limits;
+  std::optional<ExtractorSettings> settings =
+      {};  ///< To create with; must equal an existing database's.
+  InputLimits limits = {};
   int threads = 0;                     ///< 0: one for each available processor.
   std::int64_t lock_wait_ms = 60'000;  ///< How long a writer waits for another.
 };
 
 /// One input of Add: a file, or a path that could not be read as one (`problem` says why).
 struct AddInput {
-  std::string path;  ///< Absolute.
-  Status problem;    ///< Not ok: the input is accounted for and nothing is read.
+  std::string path = {};  ///< Absolute.
+  Status problem = {};    ///< Not ok: the input is accounted for and nothing is read.
   bool ignored =
       false;  ///< With a problem: passed over rather than failed (a text file in a folder).
   bool from_folder = false;  ///< Found in a folder, so a file that is no picture is ignored.
@@ -55,9 +55,9 @@ struct AddOptions {
 
 /// A picture to look for.
 struct QueryInput {
-  std::string name;                                ///< Its path, or what to call `bytes`.
-  std::optional<std::vector<std::uint8_t>> bytes;  ///< Of the picture file; none: read `name`.
-  Status problem;                                  ///< Not ok: nothing is read.
+  std::string name;                                     ///< Its path, or what to call `bytes`.
+  std::optional<std::vector<std::uint8_t>> bytes = {};  ///< Of the picture file; none: read `name`.
+  Status problem = {};                                  ///< Not ok: nothing is read.
 };
 
 struct QueryOptions {

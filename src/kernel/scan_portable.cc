@@ -15,17 +15,31 @@ std::int32_t Dot(const std::int16_t* a, const std::int16_t* b, std::size_t dim) 
   return sum;
 }
 
+/// Dots of one vector with kTogether others that follow one another: it is loaded once for them
+/// all.
+constexpr std::size_t kTogether = 4;
+void Dots(const std::int16_t* a, const std::int16_t* b, std::size_t dim, std::int32_t* dots) {
+  std::int32_t sum[kTogether] = {};
+  for (std::size_t j = 0; j < dim; ++j) {
+    for (std::size_t r = 0; r < kTogether; ++r) sum[r] += std::int32_t{a[j]} * b[r * dim + j];
+  }
+  std::copy_n(sum, kTogether, dots);
+}
+
 void ScanBlock(const PackedQueries& queries, const std::int16_t* wide, std::size_t count,
                std::int64_t first_row, NearestRows& nearest) {
   const std::size_t dim = queries.dim;
   const auto* query = static_cast<const std::int16_t*>(queries.values);
   const std::int32_t* limits = nearest.limits();
   std::int32_t norms[kMaxBlockRows];
+  std::int32_t dots[kMaxBlockRows];
   for (std::size_t r = 0; r < count; ++r) norms[r] = Dot(wide + r * dim, wide + r * dim, dim);
   for (std::size_t q = 0; q < queries.count; ++q, query += dim) {
-    for (std::size_t r = 0; r < count; ++r) {
-      const std::int32_t distance =
-          norms[r] + queries.norms[q] - 2 * Dot(query, wide + r * dim, dim);
+    std::size_t r = 0;
+    for (; r + kTogether <= count; r += kTogether) Dots(query, wide + r * dim, dim, dots + r);
+    for (; r < count; ++r) dots[r] = Dot(query, wide + r * dim, dim);
+    for (r = 0; r < count; ++r) {
+      const std::int32_t distance = norms[r] + queries.norms[q] - 2 * dots[r];
       if (distance < limits[q]) {
         nearest.Insert(q, distance, first_row + static_cast<std::int64_t>(r));
       }
