@@ -17,6 +17,13 @@ namespace {
 constexpr int kOctaveLayers = 3;
 constexpr double kEdgeThreshold = 10;
 constexpr double kSigma = 1.6;
+/// A picture with fewer keypoints than this is looked at again with a lower contrast threshold.
+constexpr std::size_t kFewKeypoints = 300;
+constexpr double kLowerContrast = 0.25;
+/// Smaller pictures are enlarged to this longer side, at most so many times: scaled-down copies
+/// then keep enough keypoints.
+constexpr double kEnlargedSide = 400;
+constexpr double kMostEnlarged = 4;
 /// SIFT's first octave is twice the picture; smaller pictures hold no keypoint and OpenCV builds no
 /// pyramid for them.
 constexpr int kSmallestSide = 8;
@@ -36,13 +43,22 @@ cv::Size FullSize(const image::GreyImage& picture) {
                                 : cv::Size(picture.width, picture.height);
 }
 
+cv::Mat Enlarged(const cv::Mat& picture, int max_side) {
+  const double longer = std::max(picture.cols, picture.rows);
+  const double scale = std::min({kEnlargedSide / longer, max_side / longer, kMostEnlarged});
+  if (scale <= 1) return picture;
+  cv::Mat enlarged;
+  cv::resize(picture, enlarged, cv::Size(), scale, scale, cv::INTER_CUBIC);
+  return enlarged;
+}
+
 cv::Mat Scaled(const image::GreyImage& picture, int max_side) {
   // OpenCV takes no const data; nothing is written through this header.
   const cv::Mat whole(picture.height, picture.width, CV_8UC1,
                       const_cast<std::uint8_t*>(picture.pixels.data()));
   const cv::Size full = FullSize(picture);
   const double scale = static_cast<double>(max_side) / std::max(full.width, full.height);
-  if (scale >= 1) return whole;
+  if (scale >= 1) return Enlarged(whole, max_side);
   const cv::Size size(std::max(1, static_cast<int>(std::lround(full.width * scale))),
                       std::max(1, static_cast<int>(std::lround(full.height * scale))));
   if (size == whole.size()) return whole;
@@ -99,13 +115,15 @@ class SiftExtractor : public FeatureExtractor {
     const cv::Size full = FullSize(picture);
     features.width = full.width;
     features.height = full.height;
+    if (std::min(picture.width, picture.height) < kSmallestSide) return features;
     const cv::Mat scaled = Scaled(picture, settings_.max_side);
     if (std::min(scaled.cols, scaled.rows) < kSmallestSide) return features;
     std::vector<cv::KeyPoint> keypoints;
     cv::Mat descriptors;
-    cv::SIFT::create(settings_.max_features, kOctaveLayers, settings_.contrast_threshold,
-                     kEdgeThreshold, kSigma)
-        ->detectAndCompute(scaled, cv::noArray(), keypoints, descriptors);
+    RunSift(scaled, settings_.contrast_threshold, keypoints, descriptors);
+    if (keypoints.size() < kFewKeypoints) {
+      RunSift(scaled, settings_.contrast_threshold * kLowerContrast, keypoints, descriptors);
+    }
     const float x_scale = static_cast<float>(full.width) / scaled.cols;
     const float y_scale = static_cast<float>(full.height) / scaled.rows;
     const std::size_t count =
@@ -123,6 +141,12 @@ class SiftExtractor : public FeatureExtractor {
                     features.descriptors.data() + (features.size() - 1) * kDescriptorBytes);
     }
     return features;
+  }
+
+  void RunSift(const cv::Mat& picture, double contrast, std::vector<cv::KeyPoint>& keypoints,
+               cv::Mat& descriptors) const {
+    cv::SIFT::create(settings_.max_features, kOctaveLayers, contrast, kEdgeThreshold, kSigma)
+        ->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
   }
 
   const ExtractorSettings settings_;

@@ -22,7 +22,8 @@ class FeatureExtractor {
 };
 
 /// OpenCV SIFT on the picture scaled (area averaging) so that its longer side is at most
-/// `max_side`, descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255 (Arandjelović,
+/// `max_side`, or enlarged where it is small; with a lower contrast threshold where that leaves few
+/// keypoints; descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255 (Arandjelović,
 /// Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012).
 /// Turns OpenCV's own threads off for the whole process: parallelism is one picture a thread.
 /// kInvalidArgument for settings out of range or an unknown extractor.

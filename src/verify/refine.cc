@@ -16,6 +16,9 @@ constexpr double kMaxLogScale = 0.53;  // A factor of 1.7.
 constexpr double kMaxDegrees = 25;
 /// Squared distance of RootSIFT bytes; unrelated near descriptors lie at 215 in the median.
 constexpr std::int32_t kMaxDistance = 220 * 220;
+/// Of the keypoints that could agree, so many of the strongest are asked: the weakest of a picture
+/// of which only a part is shared are too weak to be among the other's.
+constexpr int kStrongest = 300;
 /// Keypoints are found from this region diameter on, in pixels of the working size.
 constexpr double kSmallestScale = 2;
 /// Side of the picture that features come from, and the margin in which it has no keypoints.
@@ -283,8 +286,8 @@ double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform&
     }
     const double scale = point.scale * std::exp(LocalAt(to_from_from, p).log_scale);
     if (scale * WorkingScale(to) < kSmallestScale) continue;
-    ++possible;
     found += paired[i];
+    if (++possible == kStrongest) break;
   }
   return possible > 0 ? static_cast<double>(found) / possible : 0;
 }

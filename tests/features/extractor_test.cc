@@ -98,8 +98,9 @@ TEST(ExtractorTest, GivesKeypointsInsideThePictureAndADescriptorEach) {
 }
 
 TEST(ExtractorTest, DescriptorsAreRootSiftOfWhatOpenCvComputes) {
-  const cv::Mat picture = DrawnPicture(400, 300, 2);
+  const cv::Mat picture = DrawnPicture(600, 450, 2);
   const FeatureSet features = Extract(picture, {.max_features = 100'000});
+  ASSERT_GT(features.size(), 300u);  // With fewer it would have looked again.
   std::vector<cv::KeyPoint> keypoints;
   cv::Mat sift;
   cv::SIFT::create(0)->detectAndCompute(picture, cv::noArray(), keypoints, sift);
@@ -119,6 +120,26 @@ TEST(ExtractorTest, DescriptorsAreRootSiftOfWhatOpenCvComputes) {
   std::sort(expected.begin(), expected.end());
   std::sort(actual.begin(), actual.end());
   EXPECT_EQ(actual, expected);
+}
+
+TEST(ExtractorTest, LowContrastStillGivesKeypoints) {
+  const cv::Mat picture = DrawnPicture(600, 450, 2);
+  cv::Mat faint;
+  picture.convertTo(faint, CV_8UC1, 0.15, 110);
+  EXPECT_GT(Extract(faint).size(), 200u);
+}
+
+TEST(ExtractorTest, SmallPicturesAreEnlarged) {
+  const cv::Mat picture = DrawnPicture(600, 450, 2);
+  cv::Mat small;
+  cv::resize(picture, small, cv::Size(), 0.2, 0.2, cv::INTER_AREA);
+  const FeatureSet features = Extract(small);
+  EXPECT_EQ(features.width, 120);
+  EXPECT_GT(features.size(), 150u);
+  for (const Keypoint& point : features.keypoints) {
+    EXPECT_GE(point.x, -0.5f);
+    EXPECT_LE(point.x, 119.5f);
+  }
 }
 
 TEST(ExtractorTest, DescriptorsHaveLength512) {
