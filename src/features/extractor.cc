@@ -18,7 +18,7 @@ constexpr int kOctaveLayers = 3;
 constexpr double kEdgeThreshold = 10;
 constexpr double kSigma = 1.6;
 /// A picture with fewer keypoints than this is looked at again with a lower contrast threshold.
-constexpr std::size_t kFewKeypoints = 300;
+constexpr std::size_t kFewKeypoints = 100;
 constexpr double kLowerContrast = 0.25;
 /// Smaller pictures are enlarged to this longer side, at most so many times: scaled-down copies
 /// then keep enough keypoints.
