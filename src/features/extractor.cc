@@ -22,7 +22,7 @@ constexpr std::size_t kFewKeypoints = 100;
 constexpr double kLowerContrast = 0.25;
 /// Smaller pictures are enlarged to this longer side, at most so many times: scaled-down copies
 /// then keep enough keypoints.
-constexpr double kEnlargedSide = 400;
+constexpr double kEnlargedSide = 256;
 constexpr double kMostEnlarged = 4;
 /// SIFT's first octave is twice the picture; smaller pictures hold no keypoint and OpenCV builds no
 /// pyramid for them.
