@@ -34,6 +34,9 @@ struct EngineOptions {
   InputLimits limits = {};
   int threads = 0;                     ///< 0: one for each available processor.
   std::int64_t lock_wait_ms = 60'000;  ///< How long a writer waits for another.
+  /// Variant of the exact search ("portable", "avx2", …); empty: of the environment variable
+  /// SIFTSEARCH_KERNEL, else the fastest that the machine has.
+  std::string kernel = {};
 };
 
 /// One input of Add: a file, or a path that could not be read as one (`problem` says why).

@@ -63,10 +63,18 @@ struct VotedContent {
   std::vector<VotedPair> pairs;
 };
 
+/// How thorough the search of an approximate index is; nothing changes for an exact one.
+struct Approximation {
+  int nprobe = 0;      ///< Inverted lists visited; 0: the square root of their number.
+  int ef_search = 0;   ///< Candidates kept in a graph; 0: 256.
+  bool rerank = true;  ///< Order candidates by exact distances between the stored descriptors.
+};
+
 struct SearchOptions {
   int neighbours = 10;      ///< k: nearest rows that may vote, per query descriptor.
   int max_candidates = 50;  ///< Contents returned, best votes first.
   int threads = 1;
+  std::optional<Approximation> approximation = {};  ///< None: as of SetApproximation.
 };
 
 /// One query of a batch. `exclude_content` (if positive) gets no votes: its rows are passed over as
@@ -84,9 +92,10 @@ struct BackendStats {
   std::int64_t segments = 0;
   std::int64_t segment_bytes = 0;
   std::int64_t catalog_bytes = 0;
-  std::int64_t generation = 0;  ///< Counts commits.
-  std::string index;            ///< "IDMap,Flat".
-  std::string kernel;           ///< Variant that searches.
+  std::int64_t generation = 0;   ///< Counts commits.
+  std::string index;             ///< Factory key, "IDMap,Flat".
+  std::int64_t index_bytes = 0;  ///< Size of the cached index; 0: there is none.
+  std::string kernel;            ///< Variant that searches.
 };
 
 /// A damaged or missing part found by `Check`.
@@ -118,6 +127,10 @@ class SearchBackend {
 
   /// Removes images in one commit. Ids that do not exist are passed over; returns how many went.
   virtual Result<std::int64_t> Remove(std::span<const ImageId> ids) = 0;
+
+  /// Default of SearchOptions::approximation for later searches. kInvalidArgument for a number that
+  /// the database's index does not have. Not while others search.
+  virtual Status SetApproximation(const Approximation& approximation) = 0;
 
   /// Best voted contents of each query, one pass over the database for the batch.
   virtual Result<std::vector<std::vector<VotedContent>>> Search(

@@ -47,7 +47,8 @@ std::string SettingsToJson(const ExtractorSettings& settings) {
   return Json{{"extractor", settings.extractor},
               {"max_features", settings.max_features},
               {"max_side", settings.max_side},
-              {"contrast_threshold", settings.contrast_threshold}}
+              {"contrast_threshold", settings.contrast_threshold},
+              {"index", settings.index}}
       .dump();
 }
 
@@ -62,6 +63,11 @@ bool SettingsFromJson(const std::string& text, ExtractorSettings* settings) {
   settings->max_features = json["max_features"].get<int>();
   settings->max_side = json["max_side"].get<int>();
   settings->contrast_threshold = json["contrast_threshold"].get<double>();
+  // Databases from before there was a choice lack it and have the default.
+  if (json.contains("index")) {
+    if (!json["index"].is_string()) return false;
+    settings->index = json["index"].get<std::string>();
+  }
   return true;
 }
 

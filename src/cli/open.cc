@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/status_macros.h"
 #include "cli/exit_code.h"
 
 namespace siftsearch::cli {
@@ -29,10 +30,27 @@ void EngineFlags::AddLockWait(Command& command) {
 void EngineFlags::AddSettings(Command& command) {
   const auto features = [this](int value) { features_ = value; };
   const auto max_side = [this](int value) { max_side_ = value; };
+  const auto index = [this](const std::string& value) { index_ = value; };
   command.Options()("features", po::value<int>()->value_name("N")->notifier(features),
                     "descriptors kept per image; fixed when the database is made [1000]")(
       "max-side", po::value<int>()->value_name("PX")->notifier(max_side),
-      "longer side to which pictures are scaled down; fixed when the database is made [640]");
+      "longer side to which pictures are scaled down; fixed when the database is made [640]")(
+      "index", po::value<std::string>()->value_name("KEY")->notifier(index),
+      "Faiss factory key of the search, such as IDMap,HNSW48 or IVF256,Flat; fixed when the "
+      "database is made [IDMap,Flat: exact]");
+}
+
+void EngineFlags::AddSearch(Command& command) {
+  const auto nprobe = [this](int value) { nprobe_ = value; };
+  const auto ef_search = [this](int value) { ef_search_ = value; };
+  command.Options()("nprobe", po::value<int>()->value_name("N")->notifier(nprobe),
+                    "lists that a search visits, of an IVF index [square root of all]")(
+      "ef-search", po::value<int>()->value_name("N")->notifier(ef_search),
+      "candidates that a search keeps, of an HNSW index [256]")(
+      "no-rerank", po::bool_switch(&no_rerank_),
+      "leave the order to an approximate index, without exact distances")(
+      "kernel", po::value(&kernel_)->value_name("NAME"),
+      "variant of exact search, such as portable; stats names the one in use [the fastest]");
 }
 
 void EngineFlags::AddMemory(Command& command) {
@@ -50,6 +68,13 @@ void EngineFlags::AddForms(Command& command, int& form_features) {
                                 "too; 0: none [{}]",
                                 form_features)
                         .c_str());
+}
+
+Approximation EngineFlags::approximation() const {
+  if (nprobe_) CheckRange("nprobe", *nprobe_, 1, 1'000'000);
+  if (ef_search_) CheckRange("ef-search", *ef_search_, 1, 1'000'000);
+  return {
+      .nprobe = nprobe_.value_or(0), .ef_search = ef_search_.value_or(0), .rerank = !no_rerank_};
 }
 
 std::int64_t EngineFlags::batch_bytes() const {
@@ -70,21 +95,34 @@ EngineOptions EngineFlags::Options() const {
   EngineOptions options;
   options.threads = threads_;
   options.limits = {max_pixels_, max_file_bytes_};
+  options.kernel = kernel_;
   options.lock_wait_ms = static_cast<std::int64_t>(lock_wait_s_ * 1000);
   return options;
 }
 
 std::optional<ExtractorSettings> EngineFlags::Settings(const ExtractorSettings& defaults) const {
-  if (!features_ && !max_side_) return std::nullopt;
+  if (!features_ && !max_side_ && !index_) return std::nullopt;
   ExtractorSettings settings = defaults;
   settings.max_features = features_.value_or(settings.max_features);
   settings.max_side = max_side_.value_or(settings.max_side);
+  settings.index = index_.value_or(settings.index);
   return settings;
 }
 
 Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions options) {
   options.read_only = true;
   return Engine::Open(command.database(), options);
+}
+
+Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags) {
+  const Approximation approximation = flags.approximation();
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto engine, OpenReader(command, flags.Options()));
+  SIFTSEARCH_RETURN_IF_ERROR(engine->backend().SetApproximation(approximation));
+  if (command.console().verbose()) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, engine->backend().Stats());
+    command.console().Detail(fmt::format("index {}, kernel {}", stats.index, stats.kernel));
+  }
+  return engine;
 }
 
 int Fail(const Console& console, const Status& status) {

@@ -3,6 +3,7 @@
 #include <boost/program_options.hpp>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "cli/command.h"
 #include "siftsearch/engine.h"
@@ -12,21 +13,25 @@ namespace siftsearch::cli {
 /// Options of several verbs, with their names and defaults in one place.
 class EngineFlags {
  public:
-  void AddThreads(Command& command);                    ///< --threads
-  void AddLimits(Command& command);                     ///< --max-pixels, --max-file-bytes
-  void AddLockWait(Command& command);                   ///< --lock-wait
-  void AddSettings(Command& command);                   ///< --features, --max-side
-  void AddMemory(Command& command);                     ///< --batch-memory
+  void AddThreads(Command& command);   ///< --threads
+  void AddLimits(Command& command);    ///< --max-pixels, --max-file-bytes
+  void AddLockWait(Command& command);  ///< --lock-wait
+  void AddSettings(Command& command);  ///< --features, --max-side, --index
+  void AddSearch(Command& command);    ///< --nprobe, --ef-search, --no-rerank, --kernel
+  void AddMemory(Command& command);    ///< --batch-memory
   void AddForms(Command& command, int& form_features);  ///< --form-features
 
   /// UsageError where a value makes no sense.
   EngineOptions Options() const;
 
+  /// How thorough searches are. UsageError where a value makes no sense.
+  Approximation approximation() const;
+
   /// Memory for the queries of one pass over the database.
   std::int64_t batch_bytes() const;
 
-  /// The extractor settings asked for, over those in `defaults`; none without --features and
-  /// --max-side.
+  /// The extractor settings asked for, over those in `defaults`; none without --features,
+  /// --max-side and --index.
   std::optional<ExtractorSettings> Settings(const ExtractorSettings& defaults) const;
 
  private:
@@ -37,10 +42,18 @@ class EngineFlags {
   std::int64_t max_file_bytes_ = InputLimits().max_file_bytes;
   std::optional<int> features_;
   std::optional<int> max_side_;
+  std::optional<std::string> index_;
+  std::optional<int> nprobe_;
+  std::optional<int> ef_search_;
+  bool no_rerank_ = false;
+  std::string kernel_;
 };
 
 /// The command's database, to read only.
 Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions options = {});
+
+/// The same, for searches as thorough as the flags say.
+Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags);
 
 /// Says why the operation on the database failed; gives the exit code.
 int Fail(const Console& console, const Status& status);

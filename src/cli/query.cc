@@ -49,6 +49,7 @@ QueryFlags ParseFlags(Command& command) {
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
+  flags.engine.AddSearch(command);
   flags.engine.AddForms(command, flags.query.form_features);
   command.Positional(&flags.images);
   command.Parse();
@@ -191,7 +192,7 @@ int RunQuery(Command& command) {
   const QueryFlags flags = ParseFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
-  const auto engine = OpenReader(command, flags.engine.Options());
+  const auto engine = OpenSearcher(command, flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
   Output output;
   ResultWriter writer(flags.format, output);

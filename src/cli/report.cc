@@ -47,6 +47,7 @@ ReportFlags ParseFlags(Command& command) {
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
+  flags.engine.AddSearch(command);
   flags.engine.AddForms(command, flags.report.form_features);
   command.Positional(&flags.paths);
   command.Parse();
@@ -103,7 +104,7 @@ int RunReport(Command& command) {
   const ReportFlags flags = ParseFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
-  const auto engine = OpenReader(command, flags.engine.Options());
+  const auto engine = OpenSearcher(command, flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
   // Before the work, so that a wrong -o costs no time.
   auto output = Output::Open(flags.file);

@@ -22,6 +22,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::string& database,
   open.settings = options.settings;
   open.lock_wait = std::chrono::milliseconds(options.lock_wait_ms);
   open.threads = options.threads > 0 ? options.threads : AvailableThreads();
+  open.kernel = options.kernel;
   SIFTSEARCH_ASSIGN_OR_RETURN(auto backend, local::LocalBackend::Open(DiskEnv(), database, open));
   return Over(std::move(backend), options);
 }

@@ -17,14 +17,34 @@ namespace {
 /// How often a reader starts over because a writer merged away a file that it was about to open.
 constexpr int kSnapshotAttempts = 20;
 
+Status CheckApproximation(const index::FactoryKey& key, const Approximation& asked) {
+  if (asked.nprobe < 0 || asked.ef_search < 0) {
+    return {StatusCode::kInvalidArgument, "nprobe and ef_search are not negative"};
+  }
+  if (asked.nprobe > 0 && key.lists() == 0) {
+    return {
+        StatusCode::kInvalidArgument,
+        fmt::format("nprobe is for an index of lists (IVF…); the database's is {}", key.text())};
+  }
+  if (asked.ef_search > 0 && !key.graph()) {
+    return {StatusCode::kInvalidArgument,
+            fmt::format("ef_search is for an index with a graph (HNSW…); the database's is {}",
+                        key.text())};
+  }
+  return {};
+}
+
 }  // namespace
 
 LocalBackend::LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
-                           std::unique_ptr<catalog::Catalog> catalog)
+                           std::unique_ptr<catalog::Catalog> catalog, index::FactoryKey key,
+                           kernel::Variant variant)
     : env_(env),
       folder_(std::move(folder)),
       options_(options),
       settings_(catalog->settings()),
+      variant_(variant),
+      index_(env, folder_, std::move(key)),
       catalog_(std::move(catalog)) {}
 
 int LocalBackend::threads() const {
@@ -63,7 +83,7 @@ Status LocalBackend::OpenForWriting() {
   return {};
 }
 
-Status LocalBackend::Write(const std::function<Status(Writer&)>& change) {
+Status LocalBackend::Write(const std::function<Status(Writer&)>& change, bool all) {
   if (options_.read_only) {
     return {StatusCode::kPermissionDenied,
             fmt::format("the database {} was opened for reading only", folder_)};
@@ -74,7 +94,17 @@ Status LocalBackend::Write(const std::function<Status(Writer&)>& change) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
                               Writer::Begin(env_, segments_folder(), *write_catalog_, threads()));
   SIFTSEARCH_RETURN_IF_ERROR(change(*writer));
-  return writer->Commit();
+  SIFTSEARCH_RETURN_IF_ERROR(writer->Commit());
+  writer.reset();
+  // The commit stands without an index: the next search makes it up, or says why it can't.
+  if (!index_.key().exact()) (void)UpdateIndex(all);
+  return {};
+}
+
+Status LocalBackend::UpdateIndex(bool all) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
+  return index_.Update(*snapshot, all, threads());
 }
 
 Result<std::vector<PutOutcome>> LocalBackend::Put(std::span<const PutItem> items) {
@@ -96,7 +126,7 @@ Result<std::int64_t> LocalBackend::Remove(std::span<const ImageId> ids) {
 }
 
 Status LocalBackend::Compact() {
-  SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }));
+  SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
   const std::lock_guard in_process(write_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
   return write_catalog_->Vacuum();
@@ -129,11 +159,21 @@ Result<std::shared_ptr<const Snapshot>> LocalBackend::TryOpenSnapshot(Status* mi
   return std::shared_ptr<const Snapshot>();
 }
 
+Status LocalBackend::SetApproximation(const Approximation& approximation) {
+  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(index_.key(), approximation));
+  approximation_ = approximation;
+  return {};
+}
+
 Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
     std::span<const SearchQuery> queries, const SearchOptions& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
-  return SearchSnapshot(*snapshot, queries, options);
+  SearchOptions effort = options;
+  if (!effort.approximation) effort.approximation = approximation_;
+  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(index_.key(), *effort.approximation));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto view, index_.View(snapshot, threads()));
+  return SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
 }
 
 Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
@@ -162,7 +202,6 @@ Result<BackendStats> LocalBackend::Stats() {
   const std::lock_guard lock(read_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Listing listing, catalog_->ReadListing());
   SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Counts counts, catalog_->Count());
-  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::ChosenVariant());
   stats.images = counts.images;
   stats.contents = counts.contents;
   stats.descriptors = counts.descriptors;
@@ -173,8 +212,9 @@ Result<BackendStats> LocalBackend::Stats() {
   }
   stats.catalog_bytes = counts.bytes;
   stats.generation = listing.generation;
-  stats.index = "IDMap,Flat";
-  stats.kernel = kernel::VariantName(variant);
+  stats.index = settings_.index;
+  stats.index_bytes = index_.bytes();
+  stats.kernel = kernel::VariantName(variant_);
   return stats;
 }
 

@@ -11,6 +11,7 @@
 
 #include "catalog/catalog.h"
 #include "env/file_env.h"
+#include "local/index_keeper.h"
 #include "local/snapshot.h"
 #include "local/writer.h"
 #include "siftsearch/search_backend.h"
@@ -25,7 +26,8 @@ struct OpenOptions {
   /// To create with (the defaults where not given); must equal an existing database's.
   std::optional<ExtractorSettings> settings{};
   std::chrono::milliseconds lock_wait{60'000};  ///< How long a writer waits for another.
-  int threads = 0;  ///< For verifying files; 0: one for each available processor.
+  int threads = 0;       ///< For verifying files; 0: one for each available processor.
+  std::string kernel{};  ///< Variant of the exact search; empty: as kernel::ChosenVariant says.
 };
 
 /// A database in a folder on this machine (schema/catalog.md). Each write takes the folder's lock
@@ -46,6 +48,7 @@ class LocalBackend : public SearchBackend {
   Result<bool> HasContent(const ContentHash& hash) override;
   Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items) override;
   Result<std::int64_t> Remove(std::span<const ImageId> ids) override;
+  Status SetApproximation(const Approximation& approximation) override;
   Result<std::vector<std::vector<VotedContent>>> Search(std::span<const SearchQuery> queries,
                                                         const SearchOptions& options) override;
   Result<std::vector<ImageRecord>> Describe(std::int64_t content) override;
@@ -59,7 +62,8 @@ class LocalBackend : public SearchBackend {
 
  private:
   LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
-               std::unique_ptr<catalog::Catalog> catalog);
+               std::unique_ptr<catalog::Catalog> catalog, index::FactoryKey key,
+               kernel::Variant variant);
   std::string segments_folder() const { return folder_ + "/segments"; }
   int threads() const;
 
@@ -67,14 +71,20 @@ class LocalBackend : public SearchBackend {
   Result<std::shared_ptr<const Snapshot>> CurrentSnapshot();
   /// One attempt; none when a listed file is missing (then `*missing` says which).
   Result<std::shared_ptr<const Snapshot>> TryOpenSnapshot(Status* missing);
-  /// Takes the locks, lets `change` plan a commit and commits it.
-  Status Write(const std::function<Status(Writer&)>& change);
+  /// Takes the locks, lets `change` plan a commit, commits it, and sees to the index (`all` as of
+  /// IndexKeeper::Update).
+  Status Write(const std::function<Status(Writer&)>& change, bool all = false);
+  Status UpdateIndex(bool all);
   Status OpenForWriting();
 
   FileEnv& env_;
   const std::string folder_;
   const OpenOptions options_;
   const ExtractorSettings settings_;
+
+  const kernel::Variant variant_;
+  IndexKeeper index_;
+  Approximation approximation_;
 
   std::mutex read_mutex_;  ///< Guards `catalog_`; held briefly.
   std::unique_ptr<catalog::Catalog> catalog_;

@@ -65,6 +65,7 @@ Status CheckSettings(const std::string& folder, const ExtractorSettings& stored,
   Compare("max_features", stored.max_features, asked.max_features, &differences);
   Compare("max_side", stored.max_side, asked.max_side, &differences);
   Compare("contrast_threshold", stored.contrast_threshold, asked.contrast_threshold, &differences);
+  Compare("index", stored.index, asked.index, &differences);
   if (differences.empty()) return {};
   return {StatusCode::kIncompatible,
           fmt::format("the database {} was made with other settings: {}", folder, differences)};
@@ -95,6 +96,9 @@ Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(FileEnv& env, const std::s
 
 Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std::string& folder,
                                                          const OpenOptions& options) {
+  if (options.settings) {
+    SIFTSEARCH_RETURN_IF_ERROR(index::FactoryKey::Parse(options.settings->index).status());
+  }
   SIFTSEARCH_ASSIGN_OR_RETURN(const FolderState state, Inspect(env, folder));
   if (state != FolderState::kDatabase && !options.create) return NoDatabase(folder);
   if (state == FolderState::kMissing) SIFTSEARCH_RETURN_IF_ERROR(MakeFolder(env, folder));
@@ -103,7 +107,16 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std
   if (options.settings) {
     SIFTSEARCH_RETURN_IF_ERROR(CheckSettings(folder, catalog->settings(), *options.settings));
   }
-  return std::unique_ptr<LocalBackend>(new LocalBackend(env, folder, options, std::move(catalog)));
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const kernel::Variant variant,
+      options.kernel.empty() ? kernel::ChosenVariant() : kernel::VariantNamed(options.kernel));
+  auto key = index::FactoryKey::Parse(catalog->settings().index);
+  if (!key.ok()) {
+    return Status(StatusCode::kIncompatible, fmt::format("the database {} can't be opened: {}",
+                                                         folder, key.status().message()));
+  }
+  return std::unique_ptr<LocalBackend>(
+      new LocalBackend(env, folder, options, std::move(catalog), std::move(key).value(), variant));
 }
 
 }  // namespace siftsearch::local

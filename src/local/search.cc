@@ -41,9 +41,10 @@ struct Slot {
 /// Searches for some of the queries at a time: those whose neighbours fit the memory.
 class BatchSearch {
  public:
-  BatchSearch(const Snapshot& snapshot, std::span<const SearchQuery> queries,
+  BatchSearch(const Snapshot& snapshot, const IndexView* view, std::span<const SearchQuery> queries,
               const SearchOptions& options, kernel::Variant variant)
       : snapshot_(snapshot),
+        view_(view),
         queries_(queries),
         options_(options),
         top_k_{
@@ -85,8 +86,7 @@ class BatchSearch {
     }
     int extra = any_excluded_ ? kFirstExtra : 0;
     while (!pending.empty() && options_.neighbours + extra <= kMaxK) {
-      SIFTSEARCH_ASSIGN_OR_RETURN(pending,
-                                  Pass(pending, snapshot_.spans(), options_.neighbours + extra));
+      SIFTSEARCH_ASSIGN_OR_RETURN(pending, Pass(pending, nullptr, options_.neighbours + extra));
       extra *= kExtraGrowth;
     }
     return SearchCut(std::move(pending));
@@ -97,19 +97,19 @@ class BatchSearch {
     for (auto begin = pending.begin(); begin != pending.end();) {
       const auto end = std::find_if(begin, pending.end(),
                                     [&](const Slot& slot) { return slot.query != begin->query; });
-      SIFTSEARCH_ASSIGN_OR_RETURN(
-          const std::vector<Slot> left,
-          Pass({begin, end}, snapshot_.SpansWithout(queries_[begin->query].exclude_content),
-               options_.neighbours));
+      const auto spans = snapshot_.SpansWithout(queries_[begin->query].exclude_content);
+      SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<Slot> left,
+                                  Pass({begin, end}, &spans, options_.neighbours));
       (void)left;  // Nothing is: no excluded row was searched.
       begin = end;
     }
     return {};
   }
 
-  /// Searches for `pending` with k' = `wide_k`; returns the descriptors that lack neighbours still.
+  /// Searches for `pending` with k' = `wide_k`, in `cut` or (null) all live rows; returns the
+  /// descriptors that lack neighbours still.
   Result<std::vector<Slot>> Pass(const std::vector<Slot>& pending,
-                                 const std::vector<kernel::RowSpan>& spans, int wide_k) {
+                                 const std::vector<kernel::RowSpan>* cut, int wide_k) {
     std::vector<Slot> lacking;
     const std::size_t width = static_cast<std::size_t>(wide_k);
     const std::size_t step =
@@ -120,13 +120,23 @@ class BatchSearch {
       const std::size_t count = std::min(step, pending.size() - begin);
       const std::span<const Slot> slots(pending.data() + begin, count);
       std::vector<kernel::Neighbour> found;
-      SIFTSEARCH_RETURN_IF_ERROR(
-          kernel::TopK(spans, kDescriptorBytes, Gather(slots), top_k, &found));
+      SIFTSEARCH_RETURN_IF_ERROR(Nearest(Gather(slots), cut, top_k, &found));
       for (std::size_t i = 0; i < count; ++i) {
         if (!Fill(slots[i], {found.data() + i * width, width})) lacking.push_back(slots[i]);
       }
     }
     return lacking;
+  }
+
+  Status Nearest(const std::vector<std::uint8_t>& descriptors,
+                 const std::vector<kernel::RowSpan>* cut, const kernel::TopKOptions& top_k,
+                 std::vector<kernel::Neighbour>* found) const {
+    if (cut == nullptr && view_ != nullptr) {
+      return view_->Nearest(descriptors, top_k, options_.approximation.value_or(Approximation()),
+                            found);
+    }
+    return kernel::TopK(cut != nullptr ? *cut : snapshot_.spans(), kDescriptorBytes, descriptors,
+                        top_k, found);
   }
 
   std::vector<std::uint8_t> Gather(std::span<const Slot> slots) const {
@@ -191,6 +201,7 @@ class BatchSearch {
   }
 
   const Snapshot& snapshot_;
+  const IndexView* const view_;
   const std::span<const SearchQuery> queries_;
   const SearchOptions& options_;
   const kernel::TopKOptions top_k_;
@@ -231,15 +242,16 @@ std::size_t BatchEnd(std::span<const SearchQuery> queries, std::size_t begin, in
 }  // namespace
 
 Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
+                                                              const IndexView* view,
                                                               std::span<const SearchQuery> queries,
-                                                              const SearchOptions& options) {
+                                                              const SearchOptions& options,
+                                                              kernel::Variant variant) {
   SIFTSEARCH_RETURN_IF_ERROR(CheckArguments(queries, options));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::ChosenVariant());
   std::vector<std::vector<VotedContent>> results;
   results.reserve(queries.size());
   for (std::size_t begin = 0; begin < queries.size();) {
     const std::size_t end = BatchEnd(queries, begin, options.neighbours);
-    BatchSearch search(snapshot, queries.subspan(begin, end - begin), options, variant);
+    BatchSearch search(snapshot, view, queries.subspan(begin, end - begin), options, variant);
     SIFTSEARCH_ASSIGN_OR_RETURN(auto part, search.Run());
     std::move(part.begin(), part.end(), std::back_inserter(results));
     begin = end;

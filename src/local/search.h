@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "local/index_view.h"
 #include "local/snapshot.h"
 #include "siftsearch/search_backend.h"
 #include "siftsearch/status.h"
@@ -11,9 +12,12 @@ namespace siftsearch::local {
 
 /// The k nearest live rows of every query descriptor vote for their contents: see
 /// SearchBackend::Search. Queries share passes over the rows as far as their neighbours fit 64 MiB.
-/// kInvalidArgument: a query's sizes do not fit each other, or k is not in 1 to 4088.
+/// With a `view` of the snapshot (may be null), by its index. kInvalidArgument: a query's sizes do
+/// not fit each other, or k is not in 1 to 4088.
 Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
+                                                              const IndexView* view,
                                                               std::span<const SearchQuery> queries,
-                                                              const SearchOptions& options);
+                                                              const SearchOptions& options,
+                                                              kernel::Variant variant);
 
 }  // namespace siftsearch::local

@@ -147,6 +147,7 @@ std::string StatsJson(const BackendStats& stats, const ExtractorSettings& settin
   json["catalog_bytes"] = stats.catalog_bytes;
   json["generation"] = stats.generation;
   json["index"] = stats.index;
+  json["index_bytes"] = stats.index_bytes;
   json["kernel"] = stats.kernel;
   json["extractor"] = settings.extractor;
   json["features"] = settings.max_features;

@@ -111,10 +111,11 @@ std::string StatsTable(const BackendStats& stats, const ExtractorSettings& setti
       "descriptors  {} ({} of removed images wait for compact)\n"
       "segments     {}, {}\n"
       "catalogue    {}\n"
-      "index        {}, searched by {}\n"
+      "index        {}{}, searched by {}\n"
       "features     {}, at most {} an image, longer side at most {} pixels\n",
       stats.images, stats.contents, stats.descriptors, stats.removed_descriptors, stats.segments,
-      ByteSize(stats.segment_bytes), ByteSize(stats.catalog_bytes), stats.index, stats.kernel,
+      ByteSize(stats.segment_bytes), ByteSize(stats.catalog_bytes), stats.index,
+      stats.index_bytes > 0 ? ", " + ByteSize(stats.index_bytes) : "", stats.kernel,
       settings.extractor, settings.max_features, settings.max_side);
 }
 

@@ -269,6 +269,10 @@ class UsageTest(ProgramTest):
         result = self.run_program("query", SCENES[0], code=3,
                                   env={**os.environ, "SIFTSEARCH_KERNEL": "abacus"})
         self.assertIn("no kernel 'abacus'; it has:", result.stderr)
+        result = self.run_program("--verbose", "query", "--kernel", "portable", SCENES[0])
+        self.assertIn("kernel portable", result.stderr)
+        result = self.run_program("query", "--kernel", "abacus", SCENES[0], code=3)
+        self.assertIn("no kernel 'abacus'; it has:", result.stderr)
 
     def test_the_database_is_named_before_or_after_the_verb_or_by_the_environment(self):
         def images(*words, **environment):

@@ -1,0 +1,108 @@
+#include "local/index_keeper.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "index/index_cache.h"
+
+namespace siftsearch::local {
+namespace {
+
+/// The kernel is through with so few rows before an index is read.
+constexpr std::int64_t kAlwaysExact = 4096;
+/// The index gets new rows when they are more than this part of all: exact search of them then
+/// costs an eighth of searching without an index, and the file is written some nine times in all
+/// while a database grows, whatever its size.
+constexpr std::int64_t kUncoveredPart = 8;
+/// An index is trained anew when there are so many times the rows that it was trained with: half of
+/// them had no say in the centroids then, and since each training costs about as much as all before
+/// it, a growing database pays for the last one twice.
+constexpr std::int64_t kRetrainGrowth = 2;
+
+}  // namespace
+
+IndexKeeper::IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key)
+    : env_(env), folder_(std::move(folder)), key_(std::move(key)) {}
+
+std::int64_t IndexKeeper::bytes() const {
+  if (key_.exact()) return 0;
+  const auto size = env_.FileSize(file());
+  return size.ok() ? *size : 0;
+}
+
+bool IndexKeeper::WorthAnIndex(std::int64_t rows) const {
+  return !key_.exact() && rows > kAlwaysExact && rows >= key_.min_rows();
+}
+
+Result<std::shared_ptr<const IndexView>> IndexKeeper::View(std::shared_ptr<const Snapshot> snapshot,
+                                                           int threads) {
+  if (key_.exact()) return std::shared_ptr<const IndexView>();
+  const std::lock_guard lock(mutex_);
+  if (view_ != nullptr && &view_->snapshot() == snapshot.get()) return view_;
+  Load(*snapshot, threads);
+  if (index_ == nullptr) {
+    if (!WorthAnIndex(Measure(*snapshot, {}).uncovered)) return std::shared_ptr<const IndexView>();
+    SIFTSEARCH_ASSIGN_OR_RETURN(index_, BuildAnew(*snapshot, threads));
+    TryToStore(*index_);
+  }
+  return view_ = std::make_shared<const IndexView>(std::move(snapshot), index_);
+}
+
+void IndexKeeper::Load(const Snapshot& snapshot, int threads) {
+  const auto header = index::ReadCacheHeader(env_, file(), key_);
+  if (!header.ok()) return;
+  if (index_ != nullptr && header->payload_checksum == index_checksum_) return;
+  auto read = index::ReadCache(env_, file(), key_);
+  if (!read.ok() || !IsIndexOf(snapshot, (*read)->contents(), threads)) return;
+  index_ = std::move(read).value();
+  index_checksum_ = header->payload_checksum;
+}
+
+Result<std::shared_ptr<index::ApproximateIndex>> IndexKeeper::BuildAnew(const Snapshot& snapshot,
+                                                                        int threads) const {
+  const Coverage all = Measure(snapshot, {});
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto built,
+                              index::ApproximateIndex::Build(key_, all.to_add, threads));
+  return std::shared_ptr<index::ApproximateIndex>(std::move(built));
+}
+
+void IndexKeeper::TryToStore(const index::ApproximateIndex& index) const {
+  const auto lock = env_.Lock(folder_, std::chrono::milliseconds(0));
+  if (!lock.ok()) return;
+  // A search goes on without the file: not every reader may write.
+  (void)index::WriteCache(env_, file(), key_, index);
+}
+
+IndexKeeper::Due IndexKeeper::PlanUpdate(const Coverage& coverage, std::int64_t trained_rows,
+                                         bool all) const {
+  const std::int64_t live = coverage.covered + coverage.uncovered;
+  const bool outgrown = key_.trained() && live >= kRetrainGrowth * trained_rows;
+  // Rows that are gone take places among the candidates from those that are live.
+  if (outgrown || coverage.gone > coverage.covered || (all && coverage.gone > 0)) return Due::kAnew;
+  const std::int64_t limit = all ? 0 : std::max(kAlwaysExact, live / kUncoveredPart);
+  return coverage.uncovered > limit ? Due::kMore : Due::kNothing;
+}
+
+Status IndexKeeper::Update(const Snapshot& snapshot, bool all, int threads) const {
+  std::shared_ptr<index::ApproximateIndex> index;
+  Due due = Due::kAnew;
+  if (auto header = index::ReadCacheHeader(env_, file(), key_); header.ok()) {
+    const Coverage coverage = Measure(snapshot, header->contents);
+    due = PlanUpdate(coverage, header->trained_rows, all);
+    if (due == Due::kNothing) return {};
+    auto read = index::ReadCache(env_, file(), key_);
+    if (due == Due::kMore && read.ok() && IsIndexOf(snapshot, (*read)->contents(), threads)) {
+      index = std::move(read).value();
+      SIFTSEARCH_RETURN_IF_ERROR(index->Add(coverage.to_add, threads));
+    }
+  }
+  if (index == nullptr) {
+    if (!WorthAnIndex(Measure(snapshot, {}).uncovered)) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(index, BuildAnew(snapshot, threads));
+  }
+  return index::WriteCache(env_, file(), key_, *index);
+}
+
+}  // namespace siftsearch::local

@@ -1,0 +1,67 @@
+"""--index and what belongs to it."""
+
+import unittest
+
+from program import SCENES, ProgramTest
+
+
+class IndexTest(ProgramTest):
+    def add_scenes(self, key):
+        """All scenes, under an index that this many descriptors can train."""
+        self.run_program("add", "--index", key, *SCENES)
+
+    def assert_all_found(self, *options):
+        for result, scene in zip(self.query(*options, *SCENES[:2]), SCENES):
+            self.assertEqual(result["matches"][0]["path"], str(scene.resolve()))
+            self.assertTrue(result["matches"][0]["copy"])
+
+    def stats(self):
+        return self.lines("stats", "--format", "json")[0]
+
+    def test_each_kind_finds_every_picture(self):
+        for key, option in (("IDMap,Flat", []), ("IDMap,HNSW48", ["--ef-search", "64"]),
+                            ("IVF16,Flat", ["--nprobe", "8"]), ("IVF16,SQ8", [])):
+            self.database = self.folder / key
+            self.add_scenes(key)
+            self.assertEqual(self.stats()["index"], key)
+            cached = (self.database / "index.cache").exists()
+            self.assertEqual(cached, key != "IDMap,Flat")
+            self.assert_all_found(*option)
+            self.assert_all_found("--no-rerank")
+            self.assert_sound()
+
+    def test_the_cache_can_be_deleted_or_spoilt(self):
+        self.add_scenes("IVF16,Flat")
+        cache = self.database / "index.cache"
+        cache.unlink()
+        self.assert_all_found()
+        self.assertTrue(cache.exists())
+        for spoilt in (b"", b"no index", cache.read_bytes()[:5000]):
+            cache.write_bytes(spoilt)
+            self.assert_all_found()
+
+    def test_wrong_keys_are_refused_and_make_nothing(self):
+        for key, cause in (("IVF64,PQ7", "divide 128"), ("Nonsense", "Nonsense"),
+                           ("IVF0,Flat", "1 to 65536"), ("", "characters")):
+            result = self.run_program("add", "--index", key, SCENES[0], code=None)
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(cause, result.stderr)
+            self.assertFalse(self.database.exists())
+
+    def test_the_key_belongs_to_the_database(self):
+        self.run_program("add", "--index", "IVF16,Flat", SCENES[0])
+        result = self.run_program("add", "--index", "IVF32,Flat", SCENES[1], code=3)
+        self.assertIn("IVF32,Flat", result.stderr)
+        self.run_program("add", "--index", "IVF16,Flat", SCENES[1])
+        self.run_program("add", SCENES[2])
+        self.assertEqual(self.stats()["index"], "IVF16,Flat")
+
+    def test_options_of_another_kind_are_refused(self):
+        self.run_program("add", SCENES[0])
+        result = self.run_program("query", "--nprobe", "4", SCENES[0], code=3)
+        self.assertIn("nprobe", result.stderr)
+        self.run_program("query", "--nprobe", "0", SCENES[0], code=2)
+
+
+if __name__ == "__main__":
+    unittest.main()

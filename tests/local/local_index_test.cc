@@ -1,0 +1,224 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "env/file_env.h"
+#include "index/index_cache.h"
+#include "local/local_backend.h"
+#include "testing.h"
+
+namespace siftsearch::local {
+namespace {
+
+constexpr int kRowsEach = 500;
+constexpr int kProbe = 40;  // Query descriptors.
+/// Enough contents for an index.
+constexpr int kContents = 12;
+
+std::unique_ptr<SearchBackend> OpenWith(const std::string& folder, const std::string& key,
+                                        bool read_only = false) {
+  ExtractorSettings settings;
+  settings.index = key;
+  auto backend = LocalBackend::Open(
+      DiskEnv(), folder, {.create = !read_only, .read_only = read_only, .settings = settings});
+  EXPECT_TRUE(backend.ok()) << backend.status().message();
+  return backend.ok() ? std::move(backend).value() : nullptr;
+}
+
+class LocalIndexTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    backend_ = OpenWith(folder(), GetParam());
+    ASSERT_NE(backend_, nullptr);
+    AddContents(1, kContents);
+  }
+
+  std::string folder() const { return root_.path("db"); }
+  std::string cache() const { return folder() + "/index.cache"; }
+
+  void AddContents(int first, int last) {
+    std::vector<PutItem> items;
+    for (int seed = first; seed <= last; ++seed) {
+      items.push_back(MakeItem("/p/" + std::to_string(seed), seed, kRowsEach));
+    }
+    ASSERT_TRUE(backend_->Put(items).ok());
+  }
+
+  /// Every content is found by its own descriptors, by a reader that begins anew.
+  void ExpectAllFound(int last = kContents) {
+    const auto reader = OpenWith(folder(), GetParam(), /*read_only=*/true);
+    ASSERT_NE(reader, nullptr);
+    for (int seed = 1; seed <= last; ++seed) {
+      EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
+    }
+  }
+
+  TestFolder root_;
+  std::unique_ptr<SearchBackend> backend_;
+};
+
+TEST_P(LocalIndexTest, ACommitStoresTheIndexAndSearchesUseIt) {
+  EXPECT_TRUE(std::filesystem::exists(cache()));
+  EXPECT_GT(backend_->Stats()->index_bytes, 0);
+  EXPECT_EQ(backend_->Stats()->index, GetParam());
+  ExpectAllFound();
+}
+
+TEST_P(LocalIndexTest, ADeletedOrDamagedCacheIsRebuilt) {
+  const auto size = std::filesystem::file_size(cache());
+  std::filesystem::remove(cache());
+  ExpectAllFound();
+  EXPECT_TRUE(std::filesystem::exists(cache()));  // A reader that may write stores it.
+  std::filesystem::resize_file(cache(), size / 2);
+  ExpectAllFound();
+  EXPECT_GT(std::filesystem::file_size(cache()), size / 2);
+  {
+    std::fstream file(cache(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(size / 2));
+    file.write("\xa5\x5a\xa5\x5a", 4);
+  }
+  ExpectAllFound();
+}
+
+TEST_P(LocalIndexTest, AnotherDatabasesCacheIsNotTrusted) {
+  const std::string other = root_.path("other");
+  {
+    const auto backend = OpenWith(other, GetParam());
+    for (int seed = 1; seed <= kContents; ++seed) {
+      // The same numbers of contents and rows, other descriptors.
+      PutOne(*backend, MakeItem("/q/" + std::to_string(seed), 100 + seed, kRowsEach));
+    }
+  }
+  std::filesystem::copy_file(other + "/index.cache", cache(),
+                             std::filesystem::copy_options::overwrite_existing);
+  ExpectAllFound();
+}
+
+TEST_P(LocalIndexTest, AnEarlierCacheFindsWhatWasAddedSince) {
+  const std::string kept = root_.path("kept.cache");
+  std::filesystem::copy_file(cache(), kept);
+  AddContents(kContents + 1, 2 * kContents);
+  std::filesystem::copy_file(kept, cache(), std::filesystem::copy_options::overwrite_existing);
+  ExpectAllFound(2 * kContents);
+}
+
+TEST_P(LocalIndexTest, OneMoreImageIsFoundWithoutANewIndex) {
+  const auto before = std::filesystem::last_write_time(cache());
+  AddContents(kContents + 1, kContents + 1);
+  EXPECT_EQ(std::filesystem::last_write_time(cache()), before);
+  ExpectAllFound(kContents + 1);
+}
+
+TEST_P(LocalIndexTest, RemovedImagesAndTheExcludedOneAreNeverReturned) {
+  EXPECT_NE(BestContent(*backend_, 4, /*exclude=*/4, kProbe), 4);
+  const std::vector<ImageId> ids = {3, 5};
+  ASSERT_EQ(*backend_->Remove(ids), 2);
+  for (const int seed : {3, 5}) EXPECT_NE(BestContent(*backend_, seed, 0, kProbe), seed);
+  ASSERT_TRUE(backend_->Compact().ok());
+  for (const int seed : {3, 5}) EXPECT_NE(BestContent(*backend_, seed, 0, kProbe), seed);
+  EXPECT_EQ(BestContent(*backend_, 4, 0, kProbe), 4);
+  AddContents(3, 3);  // Stored again, with a new number.
+  EXPECT_EQ(BestContent(*backend_, 3, 0, kProbe), kContents + 1);
+}
+
+TEST_P(LocalIndexTest, MergedSegmentsKeepTheIndex) {
+  for (int seed = kContents + 1; seed <= kContents + 10; ++seed) AddContents(seed, seed);
+  ExpectAllFound(kContents + 10);
+  ASSERT_TRUE(backend_->Compact().ok());
+  ExpectAllFound(kContents + 10);
+}
+
+TEST_P(LocalIndexTest, AnotherKeyIsRefused) {
+  ExtractorSettings settings;
+  settings.index = "IVF8,Flat";
+  const auto other = LocalBackend::Open(DiskEnv(), folder(), {.settings = settings});
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.status().code(), StatusCode::kIncompatible);
+  EXPECT_NE(other.status().message().find("IVF8,Flat"), std::string::npos);
+  const auto any = LocalBackend::Open(DiskEnv(), folder(), {});
+  ASSERT_TRUE(any.ok());
+  EXPECT_EQ((*any)->settings().index, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Keys, LocalIndexTest,
+                         ::testing::Values("IDMap,HNSW48", "IVF16,Flat", "IVF16,SQ8"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), ',', '_');
+                           return name;
+                         });
+
+TEST(LocalIndexKeyTest, TwiceTheRowsAreTrainedAnew) {
+  const TestFolder root;
+  const std::string folder = root.path("db");
+  const auto backend = OpenWith(folder, "IVF16,Flat");
+  const auto trained_rows = [&] {
+    const auto header = index::ReadCacheHeader(DiskEnv(), folder + "/index.cache",
+                                               *index::FactoryKey::Parse("IVF16,Flat"));
+    EXPECT_TRUE(header.ok()) << header.status().message();
+    return header.ok() ? header->trained_rows : 0;
+  };
+  const auto add = [&](int first, int last) {
+    std::vector<PutItem> items;
+    for (int seed = first; seed <= last; ++seed) {
+      items.push_back(MakeItem("/p/" + std::to_string(seed), seed, kRowsEach));
+    }
+    ASSERT_TRUE(backend->Put(items).ok());
+  };
+  add(1, 12);
+  EXPECT_EQ(trained_rows(), 12 * kRowsEach);
+  add(13, 23);
+  EXPECT_EQ(trained_rows(), 12 * kRowsEach);
+  add(24, 34);
+  EXPECT_EQ(trained_rows(), 34 * kRowsEach);
+}
+
+TEST(LocalIndexKeyTest, AllListsGiveTheExactAnswer) {
+  const TestFolder root;
+  const auto exact = OpenWith(root.path("exact"), "IDMap,Flat");
+  const auto lists = OpenWith(root.path("lists"), "IVF16,Flat");
+  ASSERT_TRUE(exact != nullptr && lists != nullptr);
+  for (int seed = 1; seed <= kContents; ++seed) {
+    PutOne(*exact, MakeItem("/" + std::to_string(seed), seed, kRowsEach));
+    PutOne(*lists, MakeItem("/" + std::to_string(seed), seed, kRowsEach));
+  }
+  const auto features = MakeFeatures(99, 200);
+  const SearchQuery query{.features = features.get(), .exclude_content = 2};
+  SearchOptions options;
+  const auto want = exact->Search({&query, 1}, options);
+  options.approximation = Approximation{.nprobe = 16};
+  const auto got = lists->Search({&query, 1}, options);
+  ASSERT_TRUE(want.ok() && got.ok());
+  ASSERT_EQ(want->front().size(), got->front().size());
+  for (std::size_t i = 0; i < want->front().size(); ++i) {
+    EXPECT_EQ(want->front()[i].content, got->front()[i].content);
+    EXPECT_EQ(want->front()[i].votes, got->front()[i].votes);
+  }
+}
+
+TEST(LocalIndexKeyTest, WrongKeysMakeNoDatabase) {
+  const TestFolder root;
+  ExtractorSettings settings;
+  settings.index = "IVF64,PQ7";
+  const auto refused =
+      LocalBackend::Open(DiskEnv(), root.path("db"), {.create = true, .settings = settings});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(root.path("db")));
+}
+
+TEST(LocalIndexKeyTest, NumbersOfAnotherKindOfIndexAreRefused) {
+  const TestFolder root;
+  const auto graph = OpenWith(root.path("graph"), "IDMap,HNSW48");
+  EXPECT_EQ(graph->SetApproximation({.nprobe = 4}).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(graph->SetApproximation({.ef_search = 64}).ok());
+  const auto exact = OpenWith(root.path("exact"), "IDMap,Flat");
+  EXPECT_EQ(exact->SetApproximation({.ef_search = 4}).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(exact->SetApproximation({.rerank = false}).ok());
+}
+
+}  // namespace
+}  // namespace siftsearch::local
