@@ -28,9 +28,8 @@ def run(command):
     return seconds, usage.ru_maxrss / 1024, output
 
 
-def main():
-    build, pictures = sys.argv[1:3]
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+def compare(build, pictures, rounds):
+    """The figures of `siftsearch add` and of the plain loop over the pictures of a folder."""
     program = os.path.join(build, "src/cli/siftsearch")
     loop = os.path.join(build, "bench/imread_sift_loop")
     work = tempfile.mkdtemp(prefix="siftsearch-bench-")
@@ -45,7 +44,7 @@ def main():
     finally:
         shutil.rmtree(work, ignore_errors=True)
     ours, plain = ours[1:], plain[1:]
-    print(json.dumps({
+    return {
         "machine": platform.machine(),
         "processors": len(os.sched_getaffinity(0)),
         "images": images,
@@ -54,7 +53,13 @@ def main():
         "ratio_per_round": [round(b[0] / a[0], 2) for a, b in zip(ours, plain)],
         "add_peak_mb": round(max(m for _, m in ours), 1),
         "loop_peak_mb": round(max(m for _, m in plain), 1),
-    }, indent=1))
+    }
+
+
+def main():
+    build, pictures = sys.argv[1:3]
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    print(json.dumps(compare(build, pictures, rounds), indent=1))
 
 
 if __name__ == "__main__":

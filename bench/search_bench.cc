@@ -1,310 +1,380 @@
-// Times exact search: each variant of our kernel against faiss::IndexFlatL2, in turn in one run,
-// and the opening of a large database. Prints what it measures on, then the results as JSON.
-//   search_bench --images FOLDER [--rows 100000,1000000] [--k 1,10,100] [--queries 1000]
-//   search_bench --open-rows 10000000 --work FOLDER
-#include <faiss/IndexFlat.h>
-#include <omp.h>
+// Times exact search, each variant of our kernel and faiss::IndexFlatL2 in turn in one run, and the
+// opening of a large database. Prints what it measures on, then the results.
+//   search_bench --workload search --images FOLDER [--rows 100000,1000000] [--k 1,10,100]
+//   search_bench --workload threads --images FOLDER
+//   search_bench --workload open|memory --rows 10000000 [--work FOLDER]
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <sstream>
-#include <string>
-#include <vector>
 
 #include "base/parallel.h"
-#include "features/extractor.h"
-#include "image/decode.h"
+#include "base/status_macros.h"
+#include "bench_data.h"
+#include "faiss_flat.h"
 #include "kernel/topk.h"
-#include "siftsearch/engine.h"
+#include "open_workload.h"
+#include "siftsearch/types.h"
 
-extern "C" void openblas_set_num_threads(int);
-
-namespace siftsearch {
+namespace siftsearch::bench {
 namespace {
 
 namespace po = boost::program_options;
-using Bytes = std::vector<std::uint8_t>;
 using Json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
+using kernel::Neighbour;
+using kernel::Variant;
+
+constexpr std::size_t kTrialRows = 100'000;
+constexpr std::uint64_t kRowSeed = 1, kQuerySeed = 2;
 
 struct Options {
-  std::string images;
-  std::string rows = "100000,1000000";
-  std::string ks = "10";
+  std::string workload = "search";
+  std::string images, rows = "100000,1000000", ks = "1,10,100", variants = "all", json, work;
   std::size_t queries = 1000;
   int rounds = 3;
   std::size_t faiss_rows_max = 10'000'000;
-  std::int64_t open_rows = 0;
-  std::string work;
 };
+
+std::vector<std::string> Words(const std::string& list) {
+  std::vector<std::string> words;
+  std::istringstream stream(list);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
 
 std::vector<std::size_t> Numbers(const std::string& list) {
   std::vector<std::size_t> numbers;
-  std::istringstream words(list);
-  for (std::string word; std::getline(words, word, ',');) numbers.push_back(std::stoull(word));
+  for (const std::string& word : Words(list)) numbers.push_back(std::stoull(word));
   return numbers;
 }
 
-template <typename Work>
-double Seconds(const Work& work) {
-  const auto start = Clock::now();
-  work();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-std::string Machine() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+Result<std::vector<Variant>> Variants(const std::string& list) {
+  if (list == "all") return kernel::SupportedVariants();
+  std::vector<Variant> variants;
+  for (const std::string& name : Words(list)) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const Variant variant, kernel::VariantNamed(name));
+    variants.push_back(variant);
   }
-  return "unknown";
+  return variants;
 }
 
-/// All descriptors of the pictures in a folder.
-Bytes RealDescriptors(const std::string& folder) {
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) paths.push_back(entry.path());
+/// Rows, queries and, unless there are too many rows, Faiss over them.
+struct Data {
+  Data(const Bytes& real, std::size_t n, const Options& options)
+      : rows(Extended(real, n, kRowSeed, Jitter::kRepeats)),
+        queries(Extended(real, options.queries, kQuerySeed, Jitter::kAll)) {
+    if (n <= options.faiss_rows_max) faiss = std::make_unique<FaissFlat>(rows, queries);
   }
-  std::sort(paths.begin(), paths.end());
-  const auto extractor = features::MakeExtractor({});
-  std::vector<Bytes> parts(paths.size());
-  ParallelFor(paths.size(), AvailableThreads(), [&](std::size_t i) {
-    std::ifstream file(paths[i], std::ios::binary);
-    const Bytes bytes{std::istreambuf_iterator<char>(file), {}};
-    const auto picture = image::DecodeGrey(bytes, {});
-    if (!picture.ok()) return;
-    const auto found = extractor.value()->Extract(*picture);
-    if (found.ok()) parts[i] = found->descriptors;
-  });
-  Bytes all;
-  for (const Bytes& part : parts) all.insert(all.end(), part.begin(), part.end());
-  return all;
-}
 
-/// `count` rows: the real ones in turn, from the second turn on with noise of ±8 in each byte.
-Bytes Extended(const Bytes& real, std::size_t count, unsigned seed, bool all_noisy) {
-  std::mt19937 random(seed);
-  Bytes rows(count * kDescriptorBytes);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const int value = real[i % real.size()];
-    const bool noisy = all_noisy || i >= real.size();
-    const int noise = noisy ? static_cast<int>(random() % 17) - 8 : 0;
-    rows[i] = static_cast<std::uint8_t>(std::clamp(value + noise, 0, 255));
-  }
-  return rows;
-}
+  Bytes rows;
+  Bytes queries;
+  std::unique_ptr<FaissFlat> faiss;
+};
 
-class FaissFlat {
- public:
-  FaissFlat(const Bytes& rows, const Bytes& queries) : index_(kDescriptorBytes) {
-    constexpr std::size_t kBlock = 100'000 * kDescriptorBytes;
-    for (std::size_t i = 0; i < rows.size(); i += kBlock) {
-      const std::size_t end = std::min(rows.size(), i + kBlock);
-      const std::vector<float> block(rows.begin() + i, rows.begin() + end);
-      index_.add(static_cast<faiss::Index::idx_t>((end - i) / kDescriptorBytes), block.data());
+/// One comparison: a number of rows, a k, a number of threads; all variants.
+struct Case {
+  std::string workload;
+  std::size_t n = 0;
+  std::size_t k = 0;
+  int threads = 1;
+  FaissThreads faiss_threads;
+};
+
+struct Times {
+  std::vector<std::vector<double>> ours;  ///< Of each variant, round by round.
+  std::vector<double> faiss;
+  bool same_answers = true;
+};
+
+/// Measures round after round: Faiss, then each variant. The first round is not counted.
+Result<Times> Measure(const Case& item, Data& data, const std::vector<Variant>& variants,
+                      int rounds) {
+  Times times{.ours = std::vector<std::vector<double>>(variants.size()), .faiss = {}};
+  const kernel::RowSpan span{data.rows.data(), item.n, 0};
+  std::vector<Neighbour> first, found;
+  for (int round = 0; round <= rounds; ++round) {
+    const double seconds = data.faiss ? data.faiss->Search(item.k, item.faiss_threads) : 0;
+    if (data.faiss && round > 0) times.faiss.push_back(seconds);
+    for (std::size_t v = 0; v < variants.size(); ++v) {
+      Status status;
+      const double taken = Seconds([&] {
+        status = kernel::TopK({&span, 1}, kDescriptorBytes, data.queries,
+                              {static_cast<int>(item.k), item.threads, variants[v]}, &found);
+      });
+      SIFTSEARCH_RETURN_IF_ERROR(status);
+      if (round > 0) times.ours[v].push_back(taken);
+      if (first.empty()) first = found;
+      times.same_answers &= found == first;
     }
-    queries_.assign(queries.begin(), queries.end());
   }
+  if (data.faiss) times.same_answers &= data.faiss->Agrees(first);
+  return times;
+}
 
-  double Search(std::size_t k, int omp_threads, int blas_threads) {
-    omp_set_num_threads(omp_threads);
-    openblas_set_num_threads(blas_threads);
-    const std::size_t n = queries_.size() / kDescriptorBytes;
-    distances.resize(n * k);
-    labels.resize(n * k);
-    return Seconds([&] {
-      index_.search(static_cast<faiss::Index::idx_t>(n), queries_.data(),
-                    static_cast<faiss::Index::idx_t>(k), distances.data(), labels.data());
-    });
+Json ResultJson(const Case& item, const Options& options, Variant variant, const Times& times,
+                const std::vector<double>& seconds) {
+  Json json = {{"workload", item.workload},
+               {"variant", kernel::VariantName(variant)},
+               {"n", item.n},
+               {"k", item.k},
+               {"queries", options.queries},
+               {"threads", item.threads},
+               {"seconds", seconds},
+               {"median", Median(seconds)}};
+  if (!times.faiss.empty()) {
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < seconds.size(); ++i) ratios.push_back(times.faiss[i] / seconds[i]);
+    json["faiss_seconds"] = times.faiss;
+    json["faiss_median"] = Median(times.faiss);
+    json["faiss_threads"] = {{"omp", item.faiss_threads.omp},
+                             {"openblas", item.faiss_threads.openblas}};
+    json["ratio"] = Median(times.faiss) / Median(seconds);
+    json["ratio_per_round"] = ratios;
   }
+  json["same_answers"] = times.same_answers;
+  return json;
+}
 
-  std::vector<float> distances;
-  std::vector<faiss::Index::idx_t> labels;
+void PrintResult(const Json& json) {
+  std::string line = fmt::format("{} n={} k={} threads={} {}: {:.4f} s",
+                                 json["workload"].get<std::string>(), json["n"].get<std::size_t>(),
+                                 json["k"].get<std::size_t>(), json["threads"].get<int>(),
+                                 json["variant"].get<std::string>(), json["median"].get<double>());
+  if (json.contains("ratio")) {
+    line += fmt::format("; faiss {:.4f} s; ratio {:.2f}, per round",
+                        json["faiss_median"].get<double>(), json["ratio"].get<double>());
+    for (const double ratio : json["ratio_per_round"]) line += fmt::format(" {:.2f}", ratio);
+  }
+  std::cout << line << "; same answers: " << (json["same_answers"].get<bool>() ? "yes" : "NO")
+            << std::endl;
+}
+
+/// Faiss's best setting for each k and each limit of threads.
+class BestFaissThreads {
+ public:
+  BestFaissThreads(const Bytes& real, const Options& options)
+      : data_(real, kTrialRows, options), may_run_(data_.faiss != nullptr) {}
+
+  FaissThreads Of(std::size_t k, int max_threads) {
+    if (!may_run_) return {};
+    const auto [entry, first] = best_.try_emplace({k, max_threads});
+    if (first) entry->second = Find(k, max_threads);
+    return entry->second;
+  }
 
  private:
-  faiss::IndexFlatL2 index_;
-  std::vector<float> queries_;
+  FaissThreads Find(std::size_t k, int max_threads) {
+    const std::vector<FaissTrial> trials = TryFaissThreads(*data_.faiss, k, max_threads);
+    for (const FaissTrial& trial : trials) {
+      std::cout << fmt::format("faiss setting n={} k={}: omp {} openblas {}: {:.4f} s\n",
+                               kTrialRows, k, trial.threads.omp, trial.threads.openblas,
+                               trial.seconds);
+    }
+    return trials.front().threads;
+  }
+
+  Data data_;
+  const bool may_run_;
+  std::map<std::pair<std::size_t, int>, FaissThreads> best_;
 };
 
-struct Threads {
-  int omp = 1;
-  int blas = 1;
-};
+/// The times of each tenfold number of rows, one beside the other.
+void AddScaling(Json& report) {
+  for (const Json& small : report["results"]) {
+    for (const Json& large : report["results"]) {
+      if (large["n"] != 10 * small["n"].get<std::size_t>() || large["k"] != small["k"] ||
+          large["variant"] != small["variant"] || large["threads"] != small["threads"]) {
+        continue;
+      }
+      Json entry = {{"variant", small["variant"]},
+                    {"k", small["k"]},
+                    {"threads", small["threads"]},
+                    {"n", {small["n"], large["n"]}},
+                    {"ratio", large["median"].get<double>() / small["median"].get<double>()}};
+      std::cout << fmt::format("time(n={}) / time(n={}), k={} {}: {:.2f}\n",
+                               large["n"].get<std::size_t>(), small["n"].get<std::size_t>(),
+                               small["k"].get<std::size_t>(), small["variant"].get<std::string>(),
+                               entry["ratio"].get<double>());
+      report["scaling"].push_back(std::move(entry));
+    }
+  }
+}
 
-/// Faiss's best setting, found on a small part of the data.
-Threads BestThreads(const Bytes& real, Json& report) {
-  const Bytes rows = Extended(real, 100'000, 1, false);
-  FaissFlat faiss(rows, Extended(real, 1000, 2, true));
-  Threads best;
-  double best_seconds = 1e9;
-  for (int omp = 1; omp <= AvailableThreads(); ++omp) {
-    for (int blas = 1; blas <= AvailableThreads(); ++blas) {
-      faiss.Search(10, omp, blas);
-      std::vector<double> times;
-      for (int i = 0; i < 3; ++i) times.push_back(faiss.Search(10, omp, blas));
-      report.push_back({{"omp", omp}, {"openblas", blas}, {"seconds", Median(times)}});
-      if (Median(times) < best_seconds) {
-        best_seconds = Median(times);
-        best = {omp, blas};
+Status SearchWorkload(const Options& options, Json& report) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto variants, Variants(options.variants));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Bytes real, RealDescriptors(options.images));
+  report["data"] = fmt::format(
+      "{} real descriptors of the pictures; rows beyond them are copies with seeded noise of -8 to "
+      "8 in each byte; queries are real descriptors with other noise",
+      real.size() / kDescriptorBytes);
+  std::cout << "data: " << report["data"].get<std::string>() << std::endl;
+  const int cores = AvailableThreads();
+  BestFaissThreads best(real, options);
+  for (const std::size_t n : Numbers(options.rows)) {
+    Data data(real, n, options);
+    for (const std::size_t k : Numbers(options.ks)) {
+      for (int t = options.workload == "threads" ? 1 : cores; t <= cores; ++t) {
+        const Case item = {options.workload, n, k, t, best.Of(k, t)};
+        SIFTSEARCH_ASSIGN_OR_RETURN(const Times times,
+                                    Measure(item, data, variants, options.rounds));
+        for (std::size_t v = 0; v < variants.size(); ++v) {
+          report["results"].push_back(ResultJson(item, options, variants[v], times, times.ours[v]));
+          PrintResult(report["results"].back());
+        }
       }
     }
   }
-  return best;
+  AddScaling(report);
+  return Status();
 }
 
-/// True where our distances are Faiss's.
-bool SameDistances(const std::vector<kernel::Neighbour>& ours, const FaissFlat& faiss) {
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    if (static_cast<float>(ours[i].distance) != faiss.distances[i]) return false;
+Json OpenJson(const std::string& workload, const DatabaseSize& size,
+              const std::vector<OpenTrial>& trials) {
+  std::vector<double> open, query, process, memory, peak;
+  for (const OpenTrial& trial : trials) {
+    open.push_back(trial.open_seconds);
+    query.push_back(trial.query_seconds);
+    process.push_back(trial.process_seconds);
+    memory.push_back(trial.private_mb);
+    peak.push_back(trial.peak_mb);
   }
-  return true;
+  Json json = {{"workload", workload},
+               {"n", size.descriptors},
+               {"images", size.images},
+               {"segments", size.segments},
+               {"bytes_per_descriptor", static_cast<double>(size.bytes) / size.descriptors},
+               {"seconds", open},
+               {"median", Median(open)},
+               {"process_median", Median(process)},
+               {"private_mb", Median(memory)},
+               {"peak_mb_with_mapped_files", Median(peak)}};
+  if (workload == "memory") json["query_median"] = Median(query);
+  return json;
 }
 
-Json SearchWorkload(const Options& options, const Bytes& real, std::size_t n, std::size_t k,
-                    Threads faiss_threads) {
-  const Bytes rows = Extended(real, n, 1, false);
-  const Bytes queries = Extended(real, options.queries, 2, true);
-  std::unique_ptr<FaissFlat> faiss;
-  if (n <= options.faiss_rows_max) faiss = std::make_unique<FaissFlat>(rows, queries);
-  const kernel::RowSpan span{rows.data(), n, 0};
-  const auto variants = kernel::SupportedVariants();
-  std::vector<std::vector<double>> ours(variants.size());
-  std::vector<double> theirs;
-  bool same = true;
-  for (int round = 0; round <= options.rounds; ++round) {  // The first is not counted.
-    const double seconds = faiss ? faiss->Search(k, faiss_threads.omp, faiss_threads.blas) : 0;
-    if (round > 0) theirs.push_back(seconds);
-    for (std::size_t v = 0; v < variants.size(); ++v) {
-      std::vector<kernel::Neighbour> found;
-      Status status;
-      const double taken = Seconds([&] {
-        status = kernel::TopK({&span, 1}, kDescriptorBytes, queries,
-                              {static_cast<int>(k), AvailableThreads(), variants[v]}, &found);
-      });
-      if (!status.ok()) std::cerr << status.message() << '\n';
-      if (faiss) same &= SameDistances(found, *faiss);
-      if (round > 0) ours[v].push_back(taken);
+/// "open" opens the database; "memory" queries it, too.
+Status OpenWorkload(const Options& options, Json& report) {
+  const bool query = options.workload == "memory";
+  report["data"] = "synthetic descriptors, 1000 in each content";
+  std::cout << "data: " << report["data"].get<std::string>() << std::endl;
+  for (const std::size_t n : Numbers(options.rows)) {
+    const std::string folder = fmt::format("{}/rows-{}.db", options.work, n);
+    SIFTSEARCH_ASSIGN_OR_RETURN(const DatabaseSize size,
+                                MakeDatabase(folder, static_cast<std::int64_t>(n)));
+    for (const bool with_query : {false, true}) {
+      if (with_query && !query) continue;
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto trials,
+                                  TryOpening(folder, options.rounds, with_query));
+      report["results"].push_back(OpenJson(with_query ? "memory" : "open", size, trials));
+      std::cout << report["results"].back().dump() << std::endl;
     }
   }
-  Json result = {{"rows", n}, {"k", k}, {"queries", options.queries}, {"same_distances", same}};
-  if (faiss) result["faiss_flat_seconds"] = Median(theirs);
-  for (std::size_t v = 0; v < variants.size(); ++v) {
-    Json entry = {{"seconds", Median(ours[v])}};
-    if (faiss) entry["ratio"] = Median(theirs) / Median(ours[v]);
-    result[std::string(kernel::VariantName(variants[v]))] = entry;
-  }
-  return result;
+  return Status();
 }
 
-/// A database of pictures with 1,000 random descriptors each, unless it is there already.
-Status MakeDatabase(const std::string& folder, std::int64_t rows) {
-  auto engine = Engine::Open(folder, {.create = true});
-  if (!engine.ok()) return engine.status();
-  SearchBackend& backend = engine.value()->backend();
-  const auto stats = backend.Stats();
-  if (!stats.ok()) return stats.status();
-  std::mt19937_64 random(1);
-  std::vector<PutItem> items;
-  for (std::int64_t image = stats->images; image < rows / 1000; ++image) {
-    auto features = std::make_shared<FeatureSet>();
-    features->width = features->height = 640;
-    features->keypoints.resize(1000, {100, 100, 5, 0});
-    features->descriptors.resize(1000 * kDescriptorBytes);
-    for (std::size_t i = 0; i < features->descriptors.size(); i += 8) {
-      const std::uint64_t bits = random() & 0x7f7f7f7f7f7f7f7f;
-      std::copy_n(reinterpret_cast<const std::uint8_t*>(&bits), 8, &features->descriptors[i]);
+/// Runs `work` with a folder to work in: the one given, or a new one that goes afterwards.
+template <typename Work>
+Status WithFolder(Options options, const Work& work) {
+  const bool temporary = options.work.empty();
+  if (temporary) {
+    std::string name = std::filesystem::temp_directory_path() / "siftsearch-bench-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) {
+      return Status(StatusCode::kIoError, "No folder " + name + " can be made.");
     }
-    PutItem item;
-    item.path = "/picture/" + std::to_string(image);
-    for (std::size_t i = 0; i < 8; ++i) item.hash[i] = static_cast<std::uint8_t>(image >> (8 * i));
-    item.features = std::move(features);
-    items.push_back(std::move(item));
-    if (items.size() < 200 && image + 1 < rows / 1000) continue;
-    const auto put = backend.Put(items);
-    if (!put.ok()) return put.status();
-    items.clear();
+    options.work = name;
   }
-  return backend.Compact();
+  std::error_code ignored;
+  std::filesystem::create_directories(options.work, ignored);
+  const Status status = work(options);
+  if (temporary) std::filesystem::remove_all(options.work, ignored);
+  return status;
 }
 
-/// Process memory in MB: without the pages of mapped files.
-double OwnMemory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) / 1024;
-  }
-  return 0;
+Result<Json> MachineJson() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Variant variant, kernel::ChosenVariant());
+  Json report = {{"machine", Machine()},
+                 {"cpu_features", CpuFeatures()},
+                 {"variant", kernel::VariantName(variant)},
+                 {"threads", AvailableThreads()},
+                 {"data", ""},
+                 {"results", Json::array()}};
+  std::cout << "machine: " << Machine() << "\ncpu features: " << report["cpu_features"].dump()
+            << "\nkernel variant: " << kernel::VariantName(variant)
+            << "\nthreads: " << AvailableThreads() << std::endl;
+  return report;
 }
 
-Json OpenWorkload(const Options& options) {
-  const std::string folder = options.work + "/open.db";
-  if (const Status made = MakeDatabase(folder, options.open_rows); !made.ok()) {
-    return {{"error", made.message()}};
-  }
-  std::vector<double> times;
-  BackendStats stats;
-  for (int i = 0; i < 11; ++i) {
-    times.push_back(Seconds([&] {
-      const auto engine = Engine::Open(folder, {.read_only = true});
-      if (engine.ok()) stats = engine.value()->backend().Stats().value();
-    }));
-  }
-  return {{"descriptors", stats.descriptors},
-          {"images", stats.images},
-          {"segments", stats.segments},
-          {"bytes_per_descriptor",
-           static_cast<double>(stats.segment_bytes + stats.catalog_bytes) / stats.descriptors},
-          {"open_ms", Median(times) * 1000},
-          {"own_memory_mb", OwnMemory()}};
+Status WriteJson(const Json& report, const std::string& path) {
+  if (path.empty()) return Status();
+  std::ofstream file(path);
+  file << report.dump(1) << std::endl;
+  return file ? Status() : Status(StatusCode::kIoError, path + " can't be written.");
 }
 
-int Main(int argc, char** argv) {
+Status Run(const Options& options) {
+  const std::string& workload = options.workload;
+  if (workload.starts_with("child-")) {
+    return OpenInThisProcess(options.work, workload == "child-query");
+  }
+  const bool search = workload == "search" || workload == "threads";
+  if (!search && workload != "open" && workload != "memory") {
+    return Status(StatusCode::kInvalidArgument,
+                  "There is no workload " + workload + ": search, threads, open or memory.");
+  }
+  if (search && options.images.empty()) {
+    return Status(StatusCode::kInvalidArgument, "This workload takes --images FOLDER.");
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(Json report, MachineJson());
+  const Status status =
+      search ? SearchWorkload(options, report)
+             : WithFolder(options, [&](const Options& o) { return OpenWorkload(o, report); });
+  SIFTSEARCH_RETURN_IF_ERROR(status);
+  return WriteJson(report, options.json);
+}
+
+Options Parse(int argc, char** argv) {
   Options options;
   po::options_description named("search_bench");
-  named.add_options()("images", po::value(&options.images), "folder of pictures")(
-      "rows", po::value(&options.rows), "numbers of rows")("k", po::value(&options.ks), "ks")(
-      "queries", po::value(&options.queries), "query descriptors")(
-      "rounds", po::value(&options.rounds), "rounds")(
-      "faiss-rows-max", po::value(&options.faiss_rows_max), "leave Faiss out above")(
-      "open-rows", po::value(&options.open_rows), "time the opening of so many descriptors")(
-      "work", po::value(&options.work), "folder for the database to open");
+  named.add_options()("help", "print this")("workload", po::value(&options.workload),
+                                            "search, threads, open or memory [search]")(
+      "images", po::value(&options.images), "folder of pictures to take descriptors from")(
+      "rows", po::value(&options.rows), "numbers of rows [100000,1000000]")(
+      "k", po::value(&options.ks), "numbers of neighbours [1,10,100]")(
+      "queries", po::value(&options.queries), "query descriptors [1000]")(
+      "rounds", po::value(&options.rounds), "rounds after a first one [3]")(
+      "variants", po::value(&options.variants), "all, or names with commas [all]")(
+      "faiss-rows-max", po::value(&options.faiss_rows_max), "no Faiss above [10000000]")(
+      "work", po::value(&options.work), "folder to make, or find, databases in [a temporary one]")(
+      "json", po::value(&options.json), "write the results to this file");
   po::variables_map values;
   po::store(po::parse_command_line(argc, argv, named), values);
   po::notify(values);
-  Json report = {{"machine", Machine()},
-                 {"threads", AvailableThreads()},
-                 {"kernel", kernel::VariantName(kernel::SupportedVariants().front())}};
-  if (options.open_rows > 0) report["open"] = OpenWorkload(options);
-  if (!options.images.empty()) {
-    const Bytes real = RealDescriptors(options.images);
-    report["data"] = std::to_string(real.size() / kDescriptorBytes) +
-                     " real descriptors, beyond them copies with noise of ±8; queries with noise";
-    std::cerr << report.dump() << '\n';
-    const Threads threads = BestThreads(real, report["faiss_threads"]);
-    for (const std::size_t n : Numbers(options.rows)) {
-      for (const std::size_t k : Numbers(options.ks)) {
-        report["search"].push_back(SearchWorkload(options, real, n, k, threads));
-        std::cerr << report["search"].back().dump() << '\n';
-      }
-    }
+  if (values.contains("help")) {
+    std::cout << named;
+    std::exit(0);
   }
-  std::cout << report.dump(1) << std::endl;
-  return 0;
+  return options;
+}
+
+int Main(int argc, char** argv) {
+  try {
+    const Status status = Run(Parse(argc, argv));
+    if (!status.ok()) std::cerr << "search_bench: " << status.message() << '\n';
+    return status.ok() ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::cerr << "search_bench: " << error.what() << '\n';
+    return 2;
+  }
 }
 
 }  // namespace
-}  // namespace siftsearch
+}  // namespace siftsearch::bench
 
-int main(int argc, char** argv) { return siftsearch::Main(argc, argv); }
+int main(int argc, char** argv) { return siftsearch::bench::Main(argc, argv); }

@@ -53,12 +53,25 @@ struct AddSummary {
   bool stopped = false;
 };
 
+/// What a match seems to be.
+enum class MatchKind {
+  kCopy,           ///< score >= kCopyThreshold.
+  kSameScene,      ///< The points agree all over, the pixels do not: another view, another chart.
+  kSharedOverlay,  ///< A part that many pictures share agrees: a watermark, a logo, a form.
+  kUnclear,        ///< Too little agrees to say.
+};
+
 /// What a score rests on.
 struct Evidence {
   double log10_false_alarms = 0;  ///< log10 of the chance agreements as good that were expected.
   double query_found = 0;  ///< Share of the query's keypoints in the shared region that agree.
   double image_found = 0;  ///< The same of the image's.
-  double pixel_correlation = 0;  ///< Of the pixels over the shared region, −1 to 1.
+  double closeness = 0;    ///< How near the agreeing descriptors are, 0 to 1 (mean vote).
+  double rarity =
+      0;  ///< Mean over agreeing points of 1 / (1 + other images with such a descriptor).
+  double pixel_correlation = 0;  ///< Of the pixels where one lies over the other, −1 to 1.
+  double pixels_coherent = 0;    ///< Share of the pixels there that one agreeing block explains.
+  double pixels_inside = 0;      ///< How well the pixels inside that block agree, 0 to 1.
 };
 
 /// A verified match, with the words of design.md.
@@ -67,6 +80,7 @@ struct Match {
   ImageRecord image;
   double score = 0;   ///< Confidence in [0, 1] that the two share copied content.
   bool copy = false;  ///< score >= kCopyThreshold.
+  MatchKind kind = MatchKind::kUnclear;
   double votes = 0;
   int inliers = 0;  ///< Agreeing keypoints at distinct positions.
   bool mirrored = false;

@@ -52,6 +52,7 @@ struct VotedPair {
   std::int32_t query = 0;  ///< Index into the query's features.
   Keypoint image;
   float weight = 0;
+  float rarity = 1;  ///< 1 / (1 + other contents with a row about as near).
 };
 
 /// A stored content that earned votes, not yet verified.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/status_macros.h"
 #include "engine/relation.h"
@@ -34,20 +35,50 @@ Transform ToPreview(int width, int height, const image::GreyImage& preview) {
   return {x, 0, 0.5 * x - 0.5, 0, y, 0.5 * y - 0.5, 0, 0, 1};
 }
 
-/// The pixels of both previews where the match lays them over each other.
-verify::PixelAgreement ComparePixels(const image::GreyImage& query_preview, const QueryForm& form,
-                                     const FeatureSet& image, const Transform& image_from_query) {
+/// The pixels of both previews where the match lays them over each other; none without previews.
+std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& query_preview,
+                                                    const QueryForm& form, const FeatureSet& image,
+                                                    const Transform& image_from_query) {
   const auto preview = image::DecodeGrey(image.preview, {});
-  if (!preview.ok() || query_preview.pixels.empty()) return {};
+  if (!preview.ok() || query_preview.pixels.empty()) return std::nullopt;
   image::GreyImage ours = query_preview;
   if (form.form.inverted) {
     for (std::uint8_t& pixel : ours.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
   }
   const Transform to_query = ToPreview(form.features.width, form.features.height, ours);
   const Transform to_image = ToPreview(image.width, image.height, *preview);
-  return verify::CompareAligned(
+  verify::PixelAgreement agreement = verify::CompareAligned(
       {ours.width, ours.height, ours.pixels}, {preview->width, preview->height, preview->pixels},
       verify::Product(verify::Product(to_image, image_from_query), verify::Inverse(to_query)));
+  const auto [left, top, right, bottom] = agreement.rectangle;
+  const Transform to_pixels = verify::Inverse(to_image);
+  const Point first = verify::Apply(to_pixels, {left, top});
+  const Point last = verify::Apply(to_pixels, {right, bottom});
+  agreement.rectangle = {first.x, first.y, last.x, last.y};
+  return agreement;
+}
+
+/// Fills in the evidence and what follows from it.
+void Judge(const verify::Refinement& refined, const std::optional<verify::PixelAgreement>& pixels,
+           VerifiedContent& verified) {
+  Match& match = verified.match;
+  Evidence& evidence = match.evidence;
+  evidence.query_found = refined.query_found;
+  evidence.image_found = refined.image_found;
+  evidence.closeness = verified.close / std::max(1, match.inliers);
+  evidence.rarity = verified.rare / std::max(1, match.inliers);
+  const double share = std::max(match.query_overlap_percent, match.image_overlap_percent) / 100;
+  if (pixels) {
+    evidence.pixel_correlation = pixels->correlation;
+    evidence.pixels_coherent = pixels->coherent;
+    evidence.pixels_inside = pixels->inside;
+    verified.log_odds = verify::LogOdds(evidence, match.inliers, share);
+  } else {
+    verified.log_odds = verify::LogOddsOfPoints(evidence);
+  }
+  match.score = verify::ScoreFromLogOdds(verified.log_odds);
+  match.copy = match.score >= kCopyThreshold;
+  match.kind = verify::KindOf(evidence, match.score, share);
 }
 
 }  // namespace
@@ -64,12 +95,22 @@ Transform FromPicture(const Transform& image_from_form, int width, features::For
 }
 
 void DescribeRegion(int query_width, int query_height, int image_width, int image_height,
-                    Match& match) {
-  match.query_polygon = verify::OverlapInQuery(match.image_from_query, {query_width, query_height},
-                                               {image_width, image_height});
+                    const std::optional<verify::PixelAgreement>& pixels, Match& match) {
+  const auto overlap = verify::OverlapInQuery(match.image_from_query, {query_width, query_height},
+                                              {image_width, image_height});
   match.image_polygon.clear();
-  for (const Point& point : match.query_polygon) {
+  for (const Point& point : overlap) {
     match.image_polygon.push_back(verify::Apply(match.image_from_query, point));
+  }
+  if (pixels && pixels->coherent > 0) {
+    const auto [left, top, right, bottom] = pixels->rectangle;
+    auto cut = verify::ClipToRectangle(match.image_polygon, left, top, right, bottom);
+    if (verify::PolygonArea(cut) > 0) match.image_polygon = std::move(cut);
+  }
+  match.query_polygon.clear();
+  const Transform query_from_image = verify::Inverse(match.image_from_query);
+  for (const Point& point : match.image_polygon) {
+    match.query_polygon.push_back(verify::Apply(query_from_image, point));
   }
   match.query_box = BoundingBox(match.query_polygon);
   match.image_box = BoundingBox(match.image_polygon);
@@ -90,23 +131,19 @@ Status Confirm(SearchBackend& backend, const QueryForm& form, const image::GreyI
     return image.status().code() == StatusCode::kNotFound ? Status() : image.status();
   }
   Match& match = verified.match;
-  const verify::Refinement refined =
-      verify::Refine(form.features, *image, verified.image_from_form);
+  verify::Refinement refined = verify::Refine(form.features, *image, verified.image_from_form);
+  verified.image_from_form = refined.image_from_query;
   const int width = form.features.width;
   match.image_from_query = FromPicture(refined.image_from_query, width, form.form);
   match.inliers = std::max(match.inliers, refined.distinct);
-  const verify::PixelAgreement pixels =
+  const std::optional<verify::PixelAgreement> pixels =
       ComparePixels(preview, form, *image, match.image_from_query);
-  match.evidence.query_found = refined.query_found;
-  match.evidence.image_found = refined.image_found;
-  match.evidence.pixel_correlation = pixels.correlation;
-  verified.log_odds = verify::LogOdds({.log10_false_alarms = match.evidence.log10_false_alarms,
-                                       .query_found = refined.query_found,
-                                       .image_found = refined.image_found,
-                                       .pixels = pixels});
-  match.score = verify::ScoreFromLogOdds(verified.log_odds);
-  match.copy = match.score >= kCopyThreshold;
-  DescribeRegion(width, form.features.height, image->width, image->height, match);
+  if (pixels && pixels->coherent > 0) {
+    const auto [left, top, right, bottom] = pixels->rectangle;
+    verify::CountFound(form.features, *image, {left, top, right, bottom}, refined);
+  }
+  DescribeRegion(width, form.features.height, image->width, image->height, pixels, match);
+  Judge(refined, pixels, verified);
   if (!keep_points || refined.pairs.empty()) return {};
   match.inlier_points.clear();
   for (const auto& [q, i] : refined.pairs) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <optional>
+
 #include "engine/impl.h"
 #include "image/decode.h"
+#include "verify/pixels.h"
 
 namespace siftsearch::engine {
 
@@ -15,8 +18,9 @@ Status Confirm(SearchBackend& backend, const QueryForm& form, const image::GreyI
 /// The transform from the picture, given that from its form.
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form);
 
-/// Fills in the regions, overlaps and relation of a match from its transform.
+/// Fills in the regions, overlaps and relation of a match from its transform; `pixels` (its
+/// rectangle in the image's own pixels) cuts away what the transform covers and the pixels deny.
 void DescribeRegion(int query_width, int query_height, int image_width, int image_height,
-                    Match& match);
+                    const std::optional<verify::PixelAgreement>& pixels, Match& match);
 
 }  // namespace siftsearch::engine

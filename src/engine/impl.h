@@ -42,6 +42,8 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
 struct VerifiedContent {
   std::int64_t content = 0;
   double log_odds = 0;  ///< Of the score.
+  double close = 0;     ///< Sums over the agreeing votes: weights,
+  double rare = 0;      ///< and rarities.
   Transform image_from_form{};
   std::size_t form = 0;  ///< Index of the form that it was found in.
   Match match;

@@ -1,90 +1,13 @@
-#include <algorithm>
-#include <cmath>
-#include <set>
 #include <utility>
 
 #include "base/ordered_pipeline.h"
-#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
-#include "engine/confirm.h"
 #include "engine/impl.h"
 #include "features/preview.h"
-#include "verify/verify.h"
 
 namespace siftsearch {
 namespace engine {
-namespace {
-
-VerifiedContent VerifyOne(const VerifyInput& input, const QueryForm& form,
-                          const VotedContent& candidate) {
-  const FeatureSet& query = form.features;
-  std::vector<verify::PointPair> pairs;
-  pairs.reserve(candidate.pairs.size());
-  for (const VotedPair& pair : candidate.pairs) {
-    pairs.push_back({query.keypoints[pair.query], pair.image, pair.weight});
-  }
-  verify::VerifyOptions options;
-  // Each form is a picture more that chance could agree with.
-  options.images_searched = input.images_searched * static_cast<double>(input.forms.size());
-  const verify::Verification fit = verify::FitSimilarity(
-      pairs, {query.width, query.height}, {candidate.width, candidate.height}, options);
-  VerifiedContent verified;
-  verified.content = candidate.content;
-  verified.form = static_cast<std::size_t>(&form - input.forms.data());
-  verified.image_from_form = fit.image_from_query;
-  Match& match = verified.match;
-  match.evidence.log10_false_alarms = fit.log10_false_alarms;
-  match.votes = candidate.votes;
-  match.inliers = fit.distinct_inliers;
-  match.mirrored = form.form.mirrored;
-  match.inverted = form.form.inverted;
-  return verified;
-}
-
-/// Of the geometry alone.
-bool AgreesBetter(const VerifiedContent& a, const VerifiedContent& b) {
-  const double x = a.match.evidence.log10_false_alarms, y = b.match.evidence.log10_false_alarms;
-  if (x != y) return x < y;
-  if (a.match.votes != b.match.votes) return a.match.votes > b.match.votes;
-  return a.content < b.content;
-}
-
-bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
-  if (a.match.score != b.match.score || a.match.score > 0) {
-    if (a.match.score == 0 || b.match.score == 0) return a.match.score > 0;
-    if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
-  }
-  return AgreesBetter(a, b);
-}
-
-/// At most this many contents are looked at closer, and only where the points agree better than
-/// chance alone would have it.
-constexpr std::size_t kMostConfirmed = 30;
-constexpr double kWorthConfirming = -1;
-
-/// `verified` is in the order of AgreesBetter.
-Status ConfirmBest(const VerifyInput& input, int threads, std::vector<VerifiedContent>& verified) {
-  std::size_t count = 0;
-  while (count < std::min(kMostConfirmed, verified.size()) &&
-         verified[count].match.evidence.log10_false_alarms < kWorthConfirming) {
-    ++count;
-  }
-  if (count == 0) return {};
-  image::GreyImage preview;
-  if (auto decoded = image::DecodeGrey(input.preview, {}); decoded.ok()) {
-    preview = std::move(decoded).value();
-  }
-  std::vector<Status> statuses(count);
-  ParallelFor(count, threads, [&](std::size_t i) {
-    statuses[i] = Confirm(*input.backend, input.forms[verified[i].form], preview, input.keep_points,
-                          verified[i]);
-  });
-  for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
-  return {};
-}
-
-}  // namespace
 
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
                               Timings* timings) {
@@ -98,24 +21,6 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
   SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture));
   if (timings) timings->extract_ms = MillisecondsSince(decoded);
   return features;
-}
-
-Result<std::vector<VerifiedContent>> VerifyCandidates(const VerifyInput& input, int threads) {
-  std::vector<std::pair<const QueryForm*, const VotedContent*>> work;
-  for (const QueryForm& form : input.forms) {
-    for (const VotedContent& candidate : form.candidates) work.emplace_back(&form, &candidate);
-  }
-  std::vector<VerifiedContent> verified(work.size());
-  ParallelFor(work.size(), threads, [&](std::size_t i) {
-    verified[i] = VerifyOne(input, *work[i].first, *work[i].second);
-  });
-  std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
-  std::set<std::int64_t> seen;
-  std::erase_if(verified, [&](const auto& v) { return !seen.insert(v.content).second; });
-  SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(input, threads, verified));
-  std::erase_if(verified, [&](const auto& v) { return v.match.score < input.min_score; });
-  std::stable_sort(verified.begin(), verified.end(), RanksBefore);
-  return verified;
 }
 
 namespace {

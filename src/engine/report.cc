@@ -89,6 +89,7 @@ Match IdenticalFile(const ImageRecord& image) {
   match.image = image;
   match.score = 1;
   match.copy = true;
+  match.kind = MatchKind::kCopy;
   match.relation = "identical file";
   match.image_from_query = {1, 0, 0, 0, 1, 0, 0, 0, 1};
   const double w = image.width;

@@ -17,6 +17,8 @@
 #include "base/status_macros.h"
 #include "siftsearch/types.h"
 
+extern "C" void openblas_set_num_threads(int);
+
 namespace siftsearch::index {
 namespace {
 
@@ -27,11 +29,12 @@ constexpr std::int64_t kSamplePerList = 64;
 constexpr std::int64_t kMinSample = 65'536;
 constexpr unsigned kSampleSeed = 1234;
 
-/// Runs Faiss on `threads` threads, the only place that sets their number, and turns what it
-/// throws into a Status.
+/// Runs Faiss on `threads` threads and turns what it throws into a Status. The only place that sets
+/// their number: OpenMP's, with OpenBLAS on one, since Faiss calls it from inside parallel regions.
 template <typename Work>
 Status RunFaiss(const char* what, int threads, const Work& work) {
   omp_set_num_threads(std::max(1, threads));
+  openblas_set_num_threads(1);
   try {
     work();
   } catch (const std::bad_alloc&) {

@@ -195,7 +195,8 @@ class BatchSearch {
       const auto row = static_cast<std::uint32_t>(pair.row - place.first_row);
       content.pairs.push_back({.query = pair.query,
                                .image = place.reader->keypoint(*place.entry, row),
-                               .weight = pair.weight});
+                               .weight = pair.weight,
+                               .rarity = pair.rarity});
     }
     return content;
   }

@@ -45,10 +45,26 @@ Json AttributesJson(const std::map<std::string, std::string>& attributes) {
   return json;
 }
 
+const char* KindName(MatchKind kind) {
+  switch (kind) {
+    case MatchKind::kCopy:
+      return "copy";
+    case MatchKind::kSameScene:
+      return "same_scene";
+    case MatchKind::kSharedOverlay:
+      return "shared_overlay";
+    case MatchKind::kUnclear:
+      break;
+  }
+  return "unclear";
+}
+
 /// The fields after the names of the two images.
 void SetMatch(Json& json, const Match& match) {
   json["score"] = Rounded(match.score, 1e6);
   json["copy"] = match.copy;
+  json["kind"] = KindName(match.kind);
+  json["shared_overlay"] = match.kind == MatchKind::kSharedOverlay;
   json["votes"] = Rounded(match.votes, 100);
   json["inliers"] = match.inliers;
   json["mirrored"] = match.mirrored;
@@ -67,7 +83,11 @@ void SetMatch(Json& json, const Match& match) {
   json["evidence"] = {{"log10_false_alarms", Rounded(evidence.log10_false_alarms, 100)},
                       {"query_found", Rounded(evidence.query_found, 1000)},
                       {"image_found", Rounded(evidence.image_found, 1000)},
-                      {"pixel_correlation", Rounded(evidence.pixel_correlation, 1000)}};
+                      {"closeness", Rounded(evidence.closeness, 1000)},
+                      {"rarity", Rounded(evidence.rarity, 1000)},
+                      {"pixel_correlation", Rounded(evidence.pixel_correlation, 1000)},
+                      {"pixels_coherent", Rounded(evidence.pixels_coherent, 1000)},
+                      {"pixels_inside", Rounded(evidence.pixels_inside, 1000)}};
 }
 
 Json MatchJson(const Match& match) {

@@ -13,7 +13,19 @@ namespace {
 
 std::string Score(const Match& match) { return fmt::format("{:.4f}", match.score); }
 
-std::string Verdict(const Match& match) { return match.copy ? "copy" : "-"; }
+std::string Verdict(const Match& match) {
+  switch (match.kind) {
+    case MatchKind::kCopy:
+      return "copy";
+    case MatchKind::kSameScene:
+      return "scene";
+    case MatchKind::kSharedOverlay:
+      return "overlay";
+    case MatchKind::kUnclear:
+      break;
+  }
+  return "-";
+}
 
 std::string Time(std::int64_t seconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));

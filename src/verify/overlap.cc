@@ -98,4 +98,13 @@ std::vector<Point> OverlapInQuery(const Transform& t, Size query, Size image) {
   return polygon;
 }
 
+std::vector<Point> ClipToRectangle(std::vector<Point> polygon, double left, double top,
+                                   double right, double bottom) {
+  for (const HalfPlane& edge : {HalfPlane{1, 0, left}, HalfPlane{-1, 0, -right},
+                                HalfPlane{0, 1, top}, HalfPlane{0, -1, -bottom}}) {
+    polygon = Clip(polygon, edge);
+  }
+  return polygon;
+}
+
 }  // namespace siftsearch::verify

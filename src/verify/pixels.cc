@@ -14,6 +14,10 @@ constexpr double kFlat = 6;    // Standard deviation in grey levels below which 
 constexpr double kNoise = 20;  // Variance that noise and rounding may have; softens the quotient.
 constexpr int kFewWindows = 20;
 constexpr int kLargestGrid = 1024;
+constexpr int kCells = 48;          // Along the longer side, for the agreeing rectangle.
+constexpr double kFewShare = 0.02;  // Of all windows; fewer say nothing.
+constexpr double kAgainst = 0.1;    // How far below kNeutral a correlation speaks against.
+constexpr double kNeutral = 0.3;    // Correlation that speaks neither for nor against.
 
 /// Sums over rectangles in constant time.
 class Integral {
@@ -128,6 +132,143 @@ Grid Sample(const GreyView& query, const GreyView& image, const Transform& image
   return grid;
 }
 
+/// Correlation of a window, where there is texture to compare.
+struct WindowAgreement {
+  bool textured = false;
+  double texture = 0;
+  double correlation = 0;
+};
+
+/// The windows whose first place is a place of the grid, row by row.
+class WindowMap {
+ public:
+  explicit WindowMap(const Grid& grid)
+      : columns(std::max(0, grid.columns - kWindow + 1)),
+        rows(std::max(0, grid.rows - kWindow + 1)) {
+    const auto over = [&](auto value) {
+      return Integral(grid.columns, grid.rows, [&](int x, int y) { return value(grid.At(x, y)); });
+    };
+    const auto& a = grid.query;
+    const auto& b = grid.image;
+    const Integral valid = over([&](std::size_t i) { return double(grid.valid[i]); });
+    const Integral sum_a = over([&](std::size_t i) { return a[i]; });
+    const Integral sum_b = over([&](std::size_t i) { return b[i]; });
+    const Integral sum_aa = over([&](std::size_t i) { return a[i] * a[i]; });
+    const Integral sum_bb = over([&](std::size_t i) { return b[i] * b[i]; });
+    const Integral sum_ab = over([&](std::size_t i) { return a[i] * b[i]; });
+    windows.reserve(static_cast<std::size_t>(columns) * rows);
+    for (int y = 0; y < rows; ++y) {
+      for (int x = 0; x < columns; ++x) {
+        const auto mean = [&](const Integral& of) {
+          return of.Sum(x, y, x + kWindow, y + kWindow) / (kWindow * kWindow);
+        };
+        windows.push_back(mean(valid) < 1 - 1e-9 ? WindowAgreement()
+                                                 : Compare(mean(sum_a), mean(sum_b), mean(sum_aa),
+                                                           mean(sum_bb), mean(sum_ab)));
+      }
+    }
+  }
+
+  const int columns;
+  const int rows;
+  std::vector<WindowAgreement> windows;
+
+ private:
+  static WindowAgreement Compare(double a, double b, double aa, double bb, double ab) {
+    const double var_a = std::max(0.0, aa - a * a), var_b = std::max(0.0, bb - b * b);
+    const double texture = std::sqrt(std::max(var_a, var_b));
+    if (texture <= kFlat) return {};
+    return {.textured = true,
+            .texture = texture,
+            .correlation = (ab - a * b) / std::sqrt((var_a + kNoise) * (var_b + kNoise))};
+  }
+};
+
+/// Sums of (correlation − kNeutral) in square cells of windows.
+struct Cells {
+  explicit Cells(const WindowMap& map)
+      : side(std::max(1, (std::max(map.columns, map.rows) + kCells - 1) / kCells)),
+        columns((map.columns + side - 1) / side),
+        rows((map.rows + side - 1) / side),
+        values(static_cast<std::size_t>(columns) * rows),
+        windows(values.size()) {
+    for (int y = 0; y < map.rows; ++y) {
+      for (int x = 0; x < map.columns; ++x) {
+        const WindowAgreement& window = map.windows[static_cast<std::size_t>(y) * map.columns + x];
+        if (!window.textured) continue;
+        const std::size_t cell = static_cast<std::size_t>(y / side) * columns + x / side;
+        values[cell] += window.correlation - kNeutral;
+        ++windows[cell];
+      }
+    }
+  }
+
+  const int side;
+  const int columns;
+  const int rows;
+  std::vector<double> values;
+  std::vector<int> windows;  ///< Textured ones.
+};
+
+struct Rectangle {
+  double sum = 0;
+  int left = 0, top = 0, right = 0, bottom = 0;  ///< In cells, the last ones outside.
+};
+
+/// Whether the textured windows between two rows and two columns of cells speak against a copy.
+bool Disagrees(const Cells& cells, int all_windows, int left, int top, int right, int bottom) {
+  double sum = 0;
+  int windows = 0;
+  for (int y = top; y < bottom; ++y) {
+    for (int x = left; x < right; ++x) {
+      const std::size_t cell = static_cast<std::size_t>(y) * cells.columns + x;
+      sum += cells.values[cell];
+      windows += cells.windows[cell];
+    }
+  }
+  return windows > kFewShare * all_windows && sum < -kAgainst * windows;
+}
+
+int WindowsIn(const Cells& cells, const Rectangle& r) {
+  int windows = 0;
+  for (int y = r.top; y < r.bottom; ++y) {
+    for (int x = r.left; x < r.right; ++x) {
+      windows += cells.windows[static_cast<std::size_t>(y) * cells.columns + x];
+    }
+  }
+  return windows;
+}
+
+/// Moves the sides of a rectangle outward where nothing beyond them disagrees: flat sky has no
+/// windows that could agree.
+Rectangle Widened(const Cells& cells, int windows, Rectangle r) {
+  if (!Disagrees(cells, windows, 0, r.top, r.left, r.bottom)) r.left = 0;
+  if (!Disagrees(cells, windows, r.right, r.top, cells.columns, r.bottom)) r.right = cells.columns;
+  if (!Disagrees(cells, windows, r.left, 0, r.right, r.top)) r.top = 0;
+  if (!Disagrees(cells, windows, r.left, r.bottom, r.right, cells.rows)) r.bottom = cells.rows;
+  return r;
+}
+
+/// The rectangle of the largest sum: for each pair of rows, the best run of columns.
+Rectangle LargestSum(const Cells& cells) {
+  Rectangle best;
+  std::vector<double> column(static_cast<std::size_t>(cells.columns));
+  for (int top = 0; top < cells.rows; ++top) {
+    std::fill(column.begin(), column.end(), 0.0);
+    for (int bottom = top; bottom < cells.rows; ++bottom) {
+      double sum = 0;
+      int left = 0;
+      for (int x = 0; x < cells.columns; ++x) {
+        column[x] += cells.values[static_cast<std::size_t>(bottom) * cells.columns + x];
+        if (sum <= 0) sum = 0, left = x;
+        sum += column[x];
+        if (sum > best.sum) best = {sum, left, top, x + 1, bottom + 1};
+      }
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
@@ -136,37 +277,29 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
   if (query.width < 1 || query.height < 1 || image.width < 1 || image.height < 1) return result;
   const Grid grid = Sample(query, image, image_from_query);
   if (grid.columns < kWindow || grid.rows < kWindow) return result;
-  const auto over = [&](auto value) {
-    return Integral(grid.columns, grid.rows, [&](int x, int y) { return value(grid.At(x, y)); });
-  };
-  const auto& a = grid.query;
-  const auto& b = grid.image;
-  const Integral valid = over([&](std::size_t i) { return double(grid.valid[i]); });
-  const Integral sum_a = over([&](std::size_t i) { return a[i]; });
-  const Integral sum_b = over([&](std::size_t i) { return b[i]; });
-  const Integral sum_aa = over([&](std::size_t i) { return a[i] * a[i]; });
-  const Integral sum_bb = over([&](std::size_t i) { return b[i] * b[i]; });
-  const Integral sum_ab = over([&](std::size_t i) { return a[i] * b[i]; });
+  const WindowMap map(grid);
   double weighted = 0, weight = 0;
-  constexpr double kCount = kWindow * kWindow;
-  for (int y = 0; y + kWindow <= grid.rows; ++y) {
-    for (int x = 0; x + kWindow <= grid.columns; ++x) {
-      const auto sum = [&](const Integral& of) { return of.Sum(x, y, x + kWindow, y + kWindow); };
-      if (sum(valid) < kCount - 0.5) continue;
-      const double mean_a = sum(sum_a) / kCount, mean_b = sum(sum_b) / kCount;
-      const double var_a = std::max(0.0, sum(sum_aa) / kCount - mean_a * mean_a);
-      const double var_b = std::max(0.0, sum(sum_bb) / kCount - mean_b * mean_b);
-      const double texture = std::sqrt(std::max(var_a, var_b));
-      if (texture <= kFlat) continue;
-      const double covariance = sum(sum_ab) / kCount - mean_a * mean_b;
-      const double correlation = covariance / std::sqrt((var_a + kNoise) * (var_b + kNoise));
-      weighted += correlation * texture;
-      weight += texture;
-      ++result.windows;
-    }
+  for (const WindowAgreement& window : map.windows) {
+    if (!window.textured) continue;
+    weighted += window.correlation * window.texture;
+    weight += window.texture;
+    ++result.windows;
   }
   if (result.windows < kFewWindows) return {};
   result.correlation = weighted / weight;
+  const Cells cells(map);
+  const Rectangle best = LargestSum(cells);
+  result.coherent = best.sum / ((1 - kNeutral) * result.windows);
+  result.inside = best.sum / ((1 - kNeutral) * std::max(1, WindowsIn(cells, best)));
+  const Rectangle wide = Widened(cells, result.windows, best);
+  const auto edge = [&](int cell, int count, int size) {
+    if (cell == 0) return -0.5;
+    if (cell == count) return size - 0.5;
+    return (cell * cells.side + (kWindow - 1) / 2.0) * grid.pitch;
+  };
+  result.rectangle = {
+      edge(wide.left, cells.columns, image.width), edge(wide.top, cells.rows, image.height),
+      edge(wide.right, cells.columns, image.width), edge(wide.bottom, cells.rows, image.height)};
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -17,13 +18,22 @@ struct GreyView {
 /// How the pixels of two aligned pictures compare.
 struct PixelAgreement {
   double correlation = 0;  ///< −1 to 1; see CompareAligned.
-  int windows = 0;         ///< Textured windows compared; too few say nothing: 0, and 0 above.
+  double coherent = 0;  ///< How much of the textured windows one agreeing rectangle holds, 0 to 1.
+  double inside = 0;    ///< The same, of the textured windows inside that rectangle only.
+  int windows = 0;      ///< Textured windows compared; too few say nothing: 0, and 0 above.
+  /// That rectangle, widened to where something disagrees, in image pixels: left, top, right,
+  /// bottom.
+  std::array<double, 4> rectangle{};
 };
 
-/// Compares two pictures where `image_from_query` (in their pixels) lays one over the other: the
-/// mean of the normalised cross-correlation in windows of 7 × 7, weighted by how much texture the
-/// richer of the two has in the window; from −1 to 1. Flat windows say nothing and are passed over.
-/// Both pictures are sampled at the coarser one's resolution. Pure.
+/// Compares two pictures where `image_from_query` (in their pixels) lays one over the other, by the
+/// normalised cross-correlation in windows of 7 × 7. `correlation` is its mean, weighted by how
+/// much texture the richer of the two has in the window. Flat windows say nothing and are passed
+/// over. `rectangle` is the block of the image, upright in it, that has the largest sum of
+/// (correlation − 0.3) over its textured windows (Bentley, "Programming Pearls", CACM 1984, in two
+/// dimensions), and `coherent` that sum over what it would be if all of the shared region
+/// agreed. A picture of which a part is covered agrees in one block, pictures of one template agree
+/// in many small ones. Both pictures are sampled at the coarser one's resolution. Pure.
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
                               const Transform& image_from_query);
 

@@ -9,9 +9,10 @@
 namespace siftsearch::verify {
 namespace {
 
-constexpr int kRounds = 3;
+constexpr int kRounds = 6;
 constexpr int kAffineFrom = 6;
 constexpr int kHomographyFrom = 12;
+constexpr double kMostAreaRatio = 12;
 constexpr double kMaxLogScale = 0.53;  // A factor of 1.7.
 constexpr double kMaxDegrees = 25;
 /// Squared distance of RootSIFT bytes; unrelated near descriptors lie at 215 in the median.
@@ -246,7 +247,7 @@ bool Plausible(const Transform& t, const FeatureSet& query, double hand) {
       most = std::max(most, area);
     }
   }
-  return most <= 4 * least;
+  return most <= kMostAreaRatio * least;
 }
 
 /// Pairs of which no other has nearly the same position in either picture.
@@ -271,8 +272,9 @@ int CountDistinct(const FeatureSet& query, const FeatureSet& image,
 }
 
 /// Share of the keypoints of `from` that `to` could show which are in `paired`.
+template <typename Inside>
 double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform& to_from_from,
-                  const std::vector<bool>& paired) {
+                  const std::vector<bool>& paired, const Inside& inside) {
   const double margin = kMargin / WorkingScale(to);
   int possible = 0, found = 0;
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -284,6 +286,7 @@ double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform&
         there.y > to.height - 1 - margin) {
       continue;
     }
+    if (!inside(p, there)) continue;
     const double scale = point.scale * std::exp(LocalAt(to_from_from, p).log_scale);
     if (scale * WorkingScale(to) < kSmallestScale) continue;
     found += paired[i];
@@ -335,12 +338,23 @@ Refinement Refine(const FeatureSet& query, const FeatureSet& image,
     result.pairs = std::move(pairs);
   }
   result.distinct = CountDistinct(query, image, result.pairs);
-  std::vector<bool> query_paired(query.size()), image_paired(image.size());
-  for (const auto& [q, i] : result.pairs) query_paired[q] = image_paired[i] = true;
-  const Transform& forward = result.image_from_query;
-  result.query_found = ShareFound(query, image, forward, query_paired);
-  result.image_found = ShareFound(image, query, Inverse(forward), image_paired);
+  constexpr double kAll = 1e9;
+  CountFound(query, image, {-kAll, -kAll, kAll, kAll}, result);
   return result;
+}
+
+void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageRegion& region,
+                Refinement& refinement) {
+  std::vector<bool> query_paired(query.size()), image_paired(image.size());
+  for (const auto& [q, i] : refinement.pairs) query_paired[q] = image_paired[i] = true;
+  const auto holds = [&](Point p) {
+    return p.x >= region.left && p.x <= region.right && p.y >= region.top && p.y <= region.bottom;
+  };
+  const Transform& forward = refinement.image_from_query;
+  refinement.query_found = ShareFound(query, image, forward, query_paired,
+                                      [&](Point, Point there) { return holds(there); });
+  refinement.image_found = ShareFound(image, query, Inverse(forward), image_paired,
+                                      [&](Point here, Point) { return holds(here); });
 }
 
 }  // namespace siftsearch::verify

@@ -21,12 +21,21 @@ struct Refinement {
   double image_found = 0;  ///< The same of the image's.
 };
 
+/// An upright rectangle in the image's pixels.
+struct ImageRegion {
+  double left = 0, top = 0, right = 0, bottom = 0;
+};
+
+/// Fills in the shares found, of the keypoints in a part of the shared region.
+void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageRegion& region,
+                Refinement& refinement);
+
 /// Guided matching: with a first transform known, every keypoint of the query is looked for near
 /// where the transform puts it, among the image's keypoints of fitting scale, angle and descriptor;
 /// pairs are one to one, nearest descriptors first. The transform is fitted anew to the pairs by
 /// least squares, as an affine map from 6 distinct pairs on, as a homography (Hartley and
 /// Zisserman, Multiple View Geometry, 2004, 4.1, normalised) from 12 on, as long as it stays a
-/// plausible view (no fold, area scale within a factor of 4 over the query), and the search is
+/// plausible view (no fold, area scale within a factor of 12 over the query), and the search is
 /// repeated. A keypoint counts as "in the shared region" if the other picture has pixels there and
 /// could show it at its scale. `tolerance` is a share of the image's longer side. Pure.
 Refinement Refine(const FeatureSet& query, const FeatureSet& image,

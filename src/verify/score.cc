@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "verify/verify.h"
 
@@ -12,28 +11,52 @@ namespace {
 /// Beyond this a smaller number of false alarms says nothing more: two views of one building or two
 /// charts of one program agree by hundreds of points.
 constexpr double kMostPowersOfTen = 60;
+constexpr double kSmallestShare = 1e-3;
 
-/// Fitted by logistic regression to 877 candidates of 425 queries: 285 copies of 90 photographs by
-/// 19 attacks, and strangers: photographs, charts of one program, views of one building, blood
-/// cells.
-constexpr double kConstant = -11.181;
-constexpr double kPerFalseAlarmLog = 4.995;
-constexpr double kPerShareFound = 2.754;
-constexpr double kPerCorrelation = 5.440;
+/// Fitted by logistic regression to the candidates of copybench's half a (bench/README.md).
+constexpr double kConstant = -4.68;
+constexpr double kPerRarity = 5.39;
+constexpr double kPerCloseWithoutPixels = -5.39;
+constexpr double kPerRegionLog = 3.45;
+constexpr double kPerCoherentPowers = 2.02;
+constexpr double kPerFoundWithoutPixels = -9.74;
+constexpr double kPerCommonWithoutPixels = -5.9;
+constexpr double kPerFound = 2.14;
+
+/// Log10 of the number of false alarms below which agreement is no chance.
+constexpr double kSurelyNoChance = -14;
+constexpr double kSceneShare = 0.4;
+constexpr double kSceneRarity = 0.5;
 
 }  // namespace
 
-double LogOdds(const Evidence& evidence) {
-  if (evidence.pixels.windows == 0) {
-    const double score = ScoreFromFalseAlarms(evidence.log10_false_alarms);
-    return std::clamp(std::log(score / (1 - score)), -30.0, 30.0);
-  }
+double LogOdds(const Evidence& evidence, int inliers, double region_share) {
   const double powers = std::clamp(-evidence.log10_false_alarms, 0.0, kMostPowersOfTen);
-  return kConstant + kPerFalseAlarmLog * std::log10(1 + powers) +
-         kPerShareFound * std::max(evidence.query_found, evidence.image_found) +
-         kPerCorrelation * evidence.pixels.correlation;
+  const double disagreeing = 1 - evidence.pixels_inside;
+  const double votes = evidence.closeness * inliers, rare = evidence.rarity * inliers;
+  return kConstant + kPerRarity * std::min(1.0, evidence.rarity) +
+         kPerCloseWithoutPixels * std::min(1.0, evidence.closeness) * disagreeing +
+         kPerRegionLog * std::log10(std::clamp(region_share, kSmallestShare, 1.0)) +
+         kPerCoherentPowers * evidence.pixels_coherent * powers / 10 +
+         kPerFoundWithoutPixels * std::min(evidence.query_found, evidence.image_found) *
+             disagreeing +
+         kPerCommonWithoutPixels * std::log10((1 + votes) / (1 + rare)) *
+             (1 - evidence.pixels_coherent) +
+         kPerFound * std::max(evidence.query_found, evidence.image_found);
+}
+
+double LogOddsOfPoints(const Evidence& evidence) {
+  const double score = ScoreFromFalseAlarms(evidence.log10_false_alarms);
+  return std::clamp(std::log(score / (1 - score)), -30.0, 30.0);
 }
 
 double ScoreFromLogOdds(double log_odds) { return 1 / (1 + std::exp(-log_odds)); }
+
+MatchKind KindOf(const Evidence& evidence, double score, double region_share) {
+  if (score >= kCopyThreshold) return MatchKind::kCopy;
+  if (evidence.log10_false_alarms > kSurelyNoChance) return MatchKind::kUnclear;
+  return region_share >= kSceneShare && evidence.rarity >= kSceneRarity ? MatchKind::kSameScene
+                                                                        : MatchKind::kSharedOverlay;
+}
 
 }  // namespace siftsearch::verify

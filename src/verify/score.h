@@ -1,24 +1,25 @@
 #pragma once
 
-#include "verify/pixels.h"
+#include "siftsearch/results.h"
 
 namespace siftsearch::verify {
 
-/// What speaks for and against two pictures sharing copied content.
-struct Evidence {
-  double log10_false_alarms = 0;  ///< Of the voting points (verify.h).
-  double query_found = 0;         ///< Shares of the keypoints in the shared region (refine.h).
-  double image_found = 0;
-  PixelAgreement pixels;
-};
+/// Natural logarithm of the odds that two pictures share copied content: a logistic model. For a
+/// copy speak agreement of points beyond chance as far as the pixels agree, too, descriptors that
+/// few other images have, keypoints found again, and a region that is a large part of either
+/// picture. Against it speaks what only strangers that share a template, a font or a scene have:
+/// points that agree as exactly as in a clean copy where the pixels do not, and that other images
+/// have as well. Growing in what speaks for it. `region_share` is the larger of the shares of
+/// the two pictures that the shared region covers. Pure.
+double LogOdds(const Evidence& evidence, int inliers, double region_share);
 
-/// Natural logarithm of the odds that the two share copied content: a logistic model of how far
-/// the agreement of points is beyond chance, of how much of what could agree does, and of how well
-/// the pixels correlate. The last two tell a copy from a stranger that shares a template, a font or
-/// a scene. Where there are no pixels to compare, the points alone decide.
-double LogOdds(const Evidence& evidence);
+/// The same where there are no pixels to compare: the points alone decide.
+double LogOddsOfPoints(const Evidence& evidence);
 
 /// 1 / (1 + e^−x).
 double ScoreFromLogOdds(double log_odds);
+
+/// What a match of these odds seems to be.
+MatchKind KindOf(const Evidence& evidence, double score, double region_share);
 
 }  // namespace siftsearch::verify

@@ -67,6 +67,10 @@ double ScoreFromFalseAlarms(double log10_false_alarms);
 /// of its outer pixels. Empty when nothing, or no more than an edge, overlaps. Pure.
 std::vector<Point> OverlapInQuery(const Transform& image_from_query, Size query, Size image);
 
+/// The part of a convex polygon inside an upright rectangle. Pure.
+std::vector<Point> ClipToRectangle(std::vector<Point> polygon, double left, double top,
+                                   double right, double bottom);
+
 Point Apply(const Transform& transform, Point point);
 Transform Inverse(const Transform& transform);
 Transform Product(const Transform& a, const Transform& b);

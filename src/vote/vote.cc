@@ -7,6 +7,8 @@
 namespace siftsearch::vote {
 namespace {
 
+constexpr int kMostCounted = 16;
+
 double Distance(const Neighbour& neighbour) {
   return std::sqrt(static_cast<double>(neighbour.distance));
 }
@@ -20,6 +22,21 @@ double Yardstick(std::span<const Neighbour> row) {
 double Weight(const Neighbour& neighbour, double yardstick) {
   const double closeness = 1 - Distance(neighbour) / yardstick;
   return closeness > 0 ? closeness * closeness : 0;
+}
+
+/// 1 / (1 + other images in the row that are about as near as this neighbour, or nearer).
+float Rarity(std::span<const Neighbour> row, const Neighbour& neighbour) {
+  const double reach = Distance(neighbour) / kAboutAsNear;
+  std::int64_t seen[kMostCounted];
+  int others = 0;
+  for (const Neighbour& other : row) {
+    if (other.image < 0 || Distance(other) > reach || others == kMostCounted) break;
+    if (other.image == neighbour.image ||
+        std::find(seen, seen + others, other.image) != seen + others)
+      continue;
+    seen[others++] = other.image;
+  }
+  return 1.0f / static_cast<float>(1 + others);
 }
 
 class Tally {
@@ -66,8 +83,9 @@ std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
       if (neighbour.image < 0) break;
       const double weight = Weight(neighbour, yardstick);
       if (weight == 0) continue;
-      tally.Vote(neighbour.image, {static_cast<std::int32_t>(query), neighbour.row,
-                                   neighbour.distance, static_cast<float>(weight)});
+      tally.Vote(neighbour.image,
+                 {static_cast<std::int32_t>(query), neighbour.row, neighbour.distance,
+                  static_cast<float>(weight), Rarity(row, neighbour)});
     }
   }
   return std::move(tally).Ranked(static_cast<std::size_t>(options.max_candidates));

@@ -92,7 +92,8 @@ class OddPathsTest(ProgramTest):
         self.assertEqual(list(result), ["query", "error", "width", "height", "descriptors",
                                         "matches", "timings_ms"])
         self.assertEqual(list(result["matches"][0]),
-                         ["rank", "id", "path", "score", "copy", "votes", "inliers", "mirrored",
+                         ["rank", "id", "path", "score", "copy", "kind",
+                          "shared_overlay", "votes", "inliers", "mirrored",
                           "inverted", "relation", "image_from_query", "query_box", "image_box",
                           "query_polygon", "image_polygon", "query_overlap_percent",
                           "image_overlap_percent", "attributes", "evidence"])

@@ -13,7 +13,8 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
   EXPECT_EQ(
       QueryJson(SampleResult()),
       R"({"query":"q.jpg","error":null,"width":100,"height":50,"descriptors":812,"matches":[)"
-      R"({"rank":1,"id":17,"path":"/p/a.jpg","score":0.998765,"copy":true,"votes":210.5,)"
+      R"({"rank":1,"id":17,"path":"/p/a.jpg","score":0.998765,"copy":true,"kind":"copy",)"
+      R"("shared_overlay":false,"votes":210.5,)"
       R"("inliers":143,"mirrored":false,"inverted":false,"relation":"crop of, 34 % of its area",)"
       R"("image_from_query":[[1.0,0.0,10.0],[0.0,1.0,20.0],[0.0,0.0,1.0]],)"
       R"("query_box":[-0.5,-0.5,100.0,50.0],"image_box":[9.5,19.5,100.0,50.0],)"
@@ -22,7 +23,8 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
       R"("query_overlap_percent":100.0,"image_overlap_percent":33.7,)"
       R"("attributes":{"seller":"acme"},)"
       R"("evidence":{"log10_false_alarms":0.0,"query_found":0.0,"image_found":0.0,)"
-      R"("pixel_correlation":0.0}}],)"
+      R"("closeness":0.0,"rarity":0.0,"pixel_correlation":0.0,"pixels_coherent":0.0,)"
+      R"("pixels_inside":0.0}}],)"
       R"("timings_ms":{"decode":1.23,"extract":2.0,"search":3.0,"verify":4.0}})");
 }
 

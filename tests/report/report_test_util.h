@@ -13,6 +13,7 @@ inline Match SampleMatch(const std::string& path = "/p/a.jpg") {
   match.image.attributes = {{"seller", "acme"}};
   match.score = 0.99876543;
   match.copy = true;
+  match.kind = MatchKind::kCopy;
   match.votes = 210.504;
   match.inliers = 143;
   match.relation = "crop of, 34 % of its area";

@@ -89,28 +89,79 @@ TEST(CompareAlignedTest, WhereThereIsNothingToCompareItSaysSo) {
   EXPECT_EQ(CompareAligned(dot.view(), a.view(), kSame).windows, 0);
 }
 
-TEST(LogOddsTest, GrowsWithEveryKindOfEvidence) {
-  const Evidence weak{-10, 0.1, 0.1, {0.3, 500}};
-  const auto with = [&](auto change) {
-    Evidence stronger = weak;
-    change(stronger);
-    return LogOdds(stronger);
+Evidence Some() {
+  return {.log10_false_alarms = -20,
+          .query_found = 0.3,
+          .image_found = 0.3,
+          .closeness = 0.4,
+          .rarity = 0.6,
+          .pixel_correlation = 0.6,
+          .pixels_coherent = 0.4,
+          .pixels_inside = 0.6};
+}
+
+TEST(LogOddsTest, GrowsWithWhatSpeaksForACopy) {
+  const auto with = [](auto change) {
+    Evidence evidence = Some();
+    change(evidence);
+    return LogOdds(evidence, 30, 0.5);
   };
-  EXPECT_GT(with([](Evidence& e) { e.log10_false_alarms = -20; }), LogOdds(weak));
-  EXPECT_GT(with([](Evidence& e) { e.query_found = 0.5; }), LogOdds(weak));
-  EXPECT_GT(with([](Evidence& e) { e.image_found = 0.5; }), LogOdds(weak));
-  EXPECT_GT(with([](Evidence& e) { e.pixels.correlation = 0.9; }), LogOdds(weak));
+  const double before = LogOdds(Some(), 30, 0.5);
+  EXPECT_GT(with([](Evidence& e) { e.log10_false_alarms = -40; }), before);
+  EXPECT_GT(with([](Evidence& e) { e.query_found = 0.6; }), before);
+  EXPECT_GT(with([](Evidence& e) { e.rarity = 0.9; }), before);
+  EXPECT_GT(with([](Evidence& e) { e.pixels_coherent = 0.8; }), before);
+  EXPECT_GT(with([](Evidence& e) { e.pixels_inside = 0.9; }), before);
+  EXPECT_GT(LogOdds(Some(), 30, 0.9), before);
+  EXPECT_LT(LogOdds(Some(), 30, 0.05), before);
 }
 
 TEST(LogOddsTest, ManyAgreeingPointsWithoutAgreeingPixelsAreNoCopy) {
-  EXPECT_LT(ScoreFromLogOdds(LogOdds({-300, 0.2, 0.2, {0.2, 900}})), 0.5);
-  EXPECT_GT(ScoreFromLogOdds(LogOdds({-300, 0.6, 0.4, {0.9, 900}})), 0.98);
+  const Evidence chart{.log10_false_alarms = -300,
+                       .query_found = 0.5,
+                       .image_found = 0.4,
+                       .closeness = 0.6,
+                       .rarity = 0.2,
+                       .pixel_correlation = 0.4,
+                       .pixels_coherent = 0.2,
+                       .pixels_inside = 0.5};
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(chart, 90, 1)), 0.05);
+}
+
+TEST(LogOddsTest, AnExactCopyIsSureHoweverManyAreStored) {
+  for (const double rarity : {1.0, 0.5, 0.1}) {
+    const Evidence exact{.log10_false_alarms = -900,
+                         .query_found = 1,
+                         .image_found = 1,
+                         .closeness = 1,
+                         .rarity = rarity,
+                         .pixel_correlation = 1,
+                         .pixels_coherent = 0.97,
+                         .pixels_inside = 0.97};
+    EXPECT_GT(ScoreFromLogOdds(LogOdds(exact, 500, 1)), 0.999) << rarity;
+  }
 }
 
 TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
-  EXPECT_NEAR(ScoreFromLogOdds(LogOdds({kLog10FalseAlarmsAtHalf, 0.1, 0.1, {}})), 0.5, 1e-9);
-  EXPECT_TRUE(std::isfinite(LogOdds({-1e9, 1, 1, {}})));
-  EXPECT_TRUE(std::isfinite(LogOdds({1e9, 0, 0, {}})));
+  Evidence evidence;
+  evidence.log10_false_alarms = kLog10FalseAlarmsAtHalf;
+  EXPECT_NEAR(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.5, 1e-9);
+  for (const double extreme : {-1e9, 1e9}) {
+    evidence.log10_false_alarms = extreme;
+    EXPECT_TRUE(std::isfinite(LogOddsOfPoints(evidence)));
+    EXPECT_TRUE(std::isfinite(LogOdds(evidence, 0, 0)));
+  }
+}
+
+TEST(KindTest, TellsOverlaysFromScenes) {
+  Evidence evidence = Some();
+  EXPECT_EQ(KindOf(evidence, 0.7, 0.5), MatchKind::kCopy);
+  EXPECT_EQ(KindOf(evidence, 0.3, 0.8), MatchKind::kSameScene);
+  EXPECT_EQ(KindOf(evidence, 0.3, 0.1), MatchKind::kSharedOverlay);
+  evidence.rarity = 0.2;
+  EXPECT_EQ(KindOf(evidence, 0.3, 0.8), MatchKind::kSharedOverlay);
+  evidence.log10_false_alarms = -3;
+  EXPECT_EQ(KindOf(evidence, 0.3, 0.8), MatchKind::kUnclear);
 }
 
 }  // namespace

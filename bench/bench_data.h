@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "siftsearch/status.h"
+
+namespace siftsearch::bench {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// Wall time of `work()` in seconds.
+template <typename Work>
+double Seconds(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double Median(std::vector<double> values);
+
+/// The processor's name.
+std::string Machine();
+
+/// Those instruction sets that the kernel can use and this processor has.
+std::vector<std::string> CpuFeatures();
+
+/// All descriptors of the pictures in a folder and below. kNotFound when there is none.
+Result<Bytes> RealDescriptors(const std::string& folder);
+
+enum class Jitter { kAll, kRepeats };
+
+/// `count` rows, the real ones in turn; all of them, or those from the second turn on, with seeded
+/// noise of −8 to 8 in each byte. More rows begin with the same rows.
+Bytes Extended(const Bytes& real, std::size_t count, std::uint64_t seed, Jitter jitter);
+
+}  // namespace siftsearch::bench

@@ -1,0 +1,208 @@
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "engine/confirm.h"
+#include "engine/impl.h"
+#include "verify/verify.h"
+
+namespace siftsearch::engine {
+namespace {
+
+/// At most this many contents are looked at closer, and only where the points agree better than
+/// chance alone would have it.
+constexpr std::size_t kMostConfirmed = 30;
+constexpr double kWorthConfirming = -1;
+/// Places of one picture in another that are looked for.
+constexpr std::size_t kMostPlaces = 12;
+/// Two places are one where their boxes overlap by this much (IoU) in both pictures.
+constexpr double kSamePlace = 0.3;
+/// A voted pair belongs to a place up to this many times the tolerance of inliers from it.
+constexpr double kExplained = 3;
+
+using Candidates = std::vector<std::pair<const QueryForm*, const VotedContent*>>;
+
+/// Of the geometry alone.
+bool AgreesBetter(const VerifiedContent& a, const VerifiedContent& b) {
+  const double x = a.match.evidence.log10_false_alarms, y = b.match.evidence.log10_false_alarms;
+  if (x != y) return x < y;
+  if (a.match.votes != b.match.votes) return a.match.votes > b.match.votes;
+  return a.content < b.content;
+}
+
+bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
+  if (a.match.score != b.match.score || a.match.score > 0) {
+    if (a.match.score == 0 || b.match.score == 0) return a.match.score > 0;
+    if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
+  }
+  return AgreesBetter(a, b);
+}
+
+double OverlapOfBoxes(const Box& a, const Box& b) {
+  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
+  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
+  if (width <= 0 || height <= 0) return 0;
+  const double both = width * height;
+  return both / (a.width * a.height + b.width * b.height - both);
+}
+
+class CandidateVerifier {
+ public:
+  CandidateVerifier(const VerifyInput& input, int threads) : input_(input), threads_(threads) {
+    for (const QueryForm& form : input.forms) {
+      for (const VotedContent& candidate : form.candidates) {
+        candidates_[candidate.content].emplace_back(&form, &candidate);
+      }
+    }
+    if (auto decoded = image::DecodeGrey(input.preview, {}); decoded.ok()) {
+      preview_ = std::move(decoded).value();
+    }
+  }
+
+  Result<std::vector<VerifiedContent>> Run() {
+    std::vector<const Candidates*> work;
+    for (const auto& [content, candidates] : candidates_) work.push_back(&candidates);
+    std::vector<VerifiedContent> verified(work.size());
+    ParallelFor(work.size(), threads_, [&](std::size_t i) { verified[i] = Best(*work[i], {}); });
+    std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
+    SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(verified));
+    std::erase_if(verified, [&](const auto& v) { return v.match.score < input_.min_score; });
+    std::stable_sort(verified.begin(), verified.end(), RanksBefore);
+    return verified;
+  }
+
+ private:
+  /// Whether a voted pair agrees with a place that is known.
+  bool Explained(const QueryForm& form, const verify::PointPair& pair,
+                 const VotedContent& candidate, const std::vector<VerifiedContent>& places) const {
+    const double reach = kExplained * verify::VerifyOptions().tolerance *
+                         std::max(candidate.width, candidate.height);
+    return std::any_of(places.begin(), places.end(), [&](const VerifiedContent& place) {
+      if (&input_.forms[place.form] != &form) return false;
+      const Point at = verify::Apply(place.image_from_form, {pair.query.x, pair.query.y});
+      return std::hypot(at.x - pair.image.x, at.y - pair.image.y) <= reach;
+    });
+  }
+
+  VerifiedContent Fit(const QueryForm& form, const VotedContent& candidate,
+                      const std::vector<VerifiedContent>& places) const {
+    const FeatureSet& query = form.features;
+    std::vector<verify::PointPair> pairs;
+    pairs.reserve(candidate.pairs.size());
+    std::vector<float> rarity;
+    for (const VotedPair& pair : candidate.pairs) {
+      pairs.push_back({query.keypoints[pair.query], pair.image, pair.weight});
+      if (Explained(form, pairs.back(), candidate, places)) {
+        pairs.pop_back();
+        continue;
+      }
+      rarity.push_back(pair.rarity);
+    }
+    verify::VerifyOptions options;
+    // Each form is a picture more that chance could agree with.
+    options.images_searched = input_.images_searched * static_cast<double>(input_.forms.size());
+    const verify::Verification fit = verify::FitSimilarity(
+        pairs, {query.width, query.height}, {candidate.width, candidate.height}, options);
+    VerifiedContent verified;
+    verified.content = candidate.content;
+    verified.form = static_cast<std::size_t>(&form - input_.forms.data());
+    verified.image_from_form = fit.image_from_query;
+    Match& match = verified.match;
+    match.evidence.log10_false_alarms = fit.log10_false_alarms;
+    match.votes = candidate.votes;
+    for (const std::int32_t i : fit.inliers) {
+      verified.close += pairs[i].weight;
+      verified.rare += rarity[i];
+    }
+    match.inliers = fit.distinct_inliers;
+    match.mirrored = form.form.mirrored;
+    match.inverted = form.form.inverted;
+    return verified;
+  }
+
+  /// The best form's fit of a content, without what `places` explain.
+  VerifiedContent Best(const Candidates& candidates,
+                       const std::vector<VerifiedContent>& places) const {
+    std::optional<VerifiedContent> best;
+    for (const auto& [form, candidate] : candidates) {
+      VerifiedContent fit = Fit(*form, *candidate, places);
+      if (!best || AgreesBetter(fit, *best)) best = std::move(fit);
+    }
+    return std::move(*best);
+  }
+
+  /// Makes the whole features of those forms of which only the strongest were searched.
+  void CompleteForms() {
+    const FeatureSet& whole = input_.forms.front().features;
+    for (const QueryForm& form : input_.forms) {
+      complete_.push_back(form.features.size() == whole.size() ? nullptr
+                                                               : std::make_unique<QueryForm>());
+      if (!complete_.back()) continue;
+      complete_.back()->form = form.form;
+      complete_.back()->features = features::InForm(whole, form.form, whole.size());
+    }
+  }
+
+  const QueryForm& CompleteForm(std::size_t index) const {
+    return complete_[index] ? *complete_[index] : input_.forms[index];
+  }
+
+  /// Confirms a fit, then looks for further places of the same picture.
+  Status ConfirmPlaces(VerifiedContent first, std::vector<VerifiedContent>& places) const {
+    VerifiedContent next = std::move(first);
+    while (true) {
+      SIFTSEARCH_RETURN_IF_ERROR(
+          Confirm(*input_.backend, CompleteForm(next.form), preview_, input_.keep_points, next));
+      if (!places.empty() && !(next.match.copy && IsNewPlace(next.match, places))) return {};
+      places.push_back(std::move(next));
+      if (!places.back().match.copy || places.size() >= kMostPlaces) return {};
+      next = Best(candidates_.at(places.front().content), places);
+      if (next.match.evidence.log10_false_alarms >= kWorthConfirming) return {};
+    }
+  }
+
+  static bool IsNewPlace(const Match& match, const std::vector<VerifiedContent>& places) {
+    return std::none_of(places.begin(), places.end(), [&](const VerifiedContent& place) {
+      return OverlapOfBoxes(match.query_box, place.match.query_box) > kSamePlace &&
+             OverlapOfBoxes(match.image_box, place.match.image_box) > kSamePlace;
+    });
+  }
+
+  /// `verified` is in the order of AgreesBetter.
+  Status ConfirmBest(std::vector<VerifiedContent>& verified) {
+    std::size_t count = 0;
+    while (count < std::min(kMostConfirmed, verified.size()) &&
+           verified[count].match.evidence.log10_false_alarms < kWorthConfirming) {
+      ++count;
+    }
+    std::vector<Status> statuses(count);
+    std::vector<std::vector<VerifiedContent>> places(count);
+    if (count > 0) CompleteForms();
+    ParallelFor(count, threads_,
+                [&](std::size_t i) { statuses[i] = ConfirmPlaces(verified[i], places[i]); });
+    for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
+    verified.erase(verified.begin(), verified.begin() + static_cast<std::ptrdiff_t>(count));
+    for (auto& found : places) std::move(found.begin(), found.end(), std::back_inserter(verified));
+    return {};
+  }
+
+  const VerifyInput& input_;
+  const int threads_;
+  image::GreyImage preview_;
+  std::map<std::int64_t, Candidates> candidates_;
+  std::vector<std::unique_ptr<QueryForm>> complete_;  ///< By form; null: as it was searched.
+};
+
+}  // namespace
+
+Result<std::vector<VerifiedContent>> VerifyCandidates(const VerifyInput& input, int threads) {
+  return CandidateVerifier(input, threads).Run();
+}
+
+}  // namespace siftsearch::engine

@@ -1,0 +1,324 @@
+"""copybench make: a set of originals, attacked copies and strangers from a folder of photographs."""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+
+import attacks
+import geometry
+import strangers
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
+SMALLEST_REGION = 100  # square pixels of an original that a copy must show
+
+
+def options(parser):
+    """The command line of `make`."""
+    parser.add_argument("--images", required=True, type=pathlib.Path, metavar="FOLDER",
+                        action="append", help="photographs, in this folder and below it; again")
+    parser.add_argument("--related", type=pathlib.Path, metavar="FILE",
+                        help="list of files among them, one a line, that may be copies of others: "
+                             "neither originals nor strangers nor backdrops")
+    parser.add_argument("--distractors", type=pathlib.Path, metavar="FOLDER", action="append",
+                        default=[], help="pictures that are stored besides the originals, unless "
+                        "they serve as something else; again")
+    parser.add_argument("--alike", type=pathlib.Path, metavar="FOLDER", action="append",
+                        default=[], help="pictures that look alike and are no copies of one "
+                        "another: every second one is stored, the others are strangers; again")
+    parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIR",
+                        help="a new or empty folder")
+    parser.add_argument("--seed", required=True, type=int, metavar="N")
+    parser.add_argument("--originals", type=int, default=100, metavar="N")
+    parser.add_argument("--strangers", type=int, default=100, metavar="N")
+    parser.add_argument("--copies-per-attack", type=int, default=5, metavar="N",
+                        help="for each strength of each attack")
+    parser.add_argument("--half", choices=("a", "b", "all"), default="all",
+                        help="of the photographs: a to tune on, b to report on")
+    parser.add_argument("--same", type=pathlib.Path, metavar="FILE",
+                        help="pairs of names of --alike files, with a tab between, that do show the "
+                             "same: they count neither as right nor as wrong")
+    parser.add_argument("--duplicates", type=int, default=0, metavar="N",
+                        help="originals that are stored several times: with one to eight copies, "
+                             "saved again and scaled, which are right answers, too [0]")
+    parser.add_argument("--others", action="store_true",
+                        help="take strangers and backdrops from the other half, where one half has "
+                             "too few pictures; no pair of pictures is in both benches even so")
+    parser.add_argument("--split-seed", type=int, default=1, metavar="N",
+                        help="decides the halves; keep it, so that b stays unseen [1]")
+    parser.add_argument("--attacks", metavar="NAME,…", default=",".join(attacks.ATTACKS),
+                        help="only these: %(default)s")
+
+
+def generator(*words):
+    """Random numbers that depend on the words only."""
+    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def pictures(folder):
+    """[(hash of the content, path)] of all pictures in a folder and below it, by path."""
+    return [(hashlib.sha256(path.read_bytes()).hexdigest(), path)
+            for path in sorted(folder.rglob("*"))
+            if path.suffix.lower() in ENDINGS and path.is_file()]
+
+
+def photographs(folders, half, split_seed):
+    """{hash of the content: path} of a half, ordered by hash; equal files count once."""
+    found = {}
+    for content, path in (pair for folder in folders for pair in pictures(folder)):
+        side = hashlib.sha256(f"{split_seed}/{content}".encode()).digest()[0] % 2
+        if half == "all" or half == "ab"[side]:
+            found.setdefault(content, path)
+    return dict(sorted(found.items()))
+
+
+def related(file):
+    """The hashes of the files that a list names."""
+    names = file.read_text(encoding="utf-8").splitlines() if file else []
+    return {hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest() for name in names if name}
+
+
+def link(path, folder, number):
+    """A link to a picture under a name that says nothing; gives its path in the bench."""
+    target = folder / f"d{number:05}{path.suffix.lower()}"
+    target.symlink_to(path.absolute())
+    return f"{folder.name}/{target.name}"
+
+
+def write_distractors(options, used):
+    """Links what is stored besides originals; gives how many, and the strangers of --alike."""
+    folder, queries, count = options.out / "originals", [], 0
+    for source in options.distractors:
+        for content, path in pictures(source):
+            if content not in used:
+                used.add(content)
+                link(path, folder, count)
+                count += 1
+    same = [set(line.split("\t")) for line in options.same.read_text().splitlines()
+            ] if options.same else []
+    for source in options.alike:
+        stored = {}
+        for _, path in pictures(source)[::2]:
+            stored[path.name] = link(path, folder, count)
+            count += 1
+        for _, path in pictures(source)[1::2]:
+            ignored = [stored[name] for name in stored if {name, path.name} in same]
+            queries.append(({"kind": "stranger", "attack": f"alike {path.parent.name}",
+                             "strength": 1, "originals": [], "ignored": ignored}, read(path)))
+    return count, queries
+
+
+def write_duplicates(options, originals):
+    """Stores some originals several times; gives {original: [its duplicates]} as paths."""
+    rng = generator(options.seed, "duplicates")
+    found = {}
+    for path in sorted(rng.permutation(originals)[:options.duplicates]):
+        image = read(options.out / path)
+        found[str(path)] = []
+        for i in range(int(rng.integers(1, 9))):
+            factor = rng.uniform(0.5, 1)
+            small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 91))]
+            name = path.replace("originals/o", f"originals/s{i}").rsplit(".", 1)[0] + ".jpg"
+            (options.out / name).write_bytes(cv2.imencode(".jpg", small, quality)[1].tobytes())
+            found[str(path)].append(name)
+    return found
+
+
+def with_duplicates(line, duplicates):
+    """The truth of a query, with the duplicates of the originals that it shows."""
+    more = [{"path": name} for part in line["originals"]
+            for name in duplicates.get(part["path"], [])]
+    return {**line, "originals": line["originals"] + more}
+
+
+def read(path):
+    """BGR pixels, upright; None where OpenCV can't read the file."""
+    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+
+
+def write(path, image):
+    """As JPEG of quality 95."""
+    path.write_bytes(cv2.imencode(".jpg", image, QUALITY)[1].tobytes())
+
+
+class Pool:
+    """The pictures that attacks may take besides the one they attack."""
+
+    def __init__(self, out, originals, backdrops):
+        self.out, self.originals, self.backdrops = out, originals, backdrops
+
+    def original(self, path):
+        """An original, not attacked yet, by its path in the bench."""
+        return geometry.whole(path, read(self.out / path))
+
+    def backdrop(self, rng):
+        """Pixels of a photograph that is no original."""
+        return read(self.backdrops[int(rng.integers(0, len(self.backdrops)))])
+
+    def others(self, rng, count, without):
+        """`count` further originals, fewer if there are not so many."""
+        left = [path for path in self.originals if path not in without]
+        return [self.original(left[i]) for i in rng.permutation(len(left))[:count]]
+
+
+def plan(count, share, groups):
+    """The groups of `count` pictures: `share` of them cycle through `groups`, the rest is None."""
+    hard = min(count, round(count * share)) if groups else 0
+    return [groups[i % len(groups)] for i in range(hard)] + [None] * (count - hard)
+
+
+def theme(seed, group):
+    """The seed of a group's shared trait."""
+    return int(generator(seed, "theme", group).integers(0, 2 ** 62))
+
+
+def write_picture(path, group, photo, seed, name):
+    """A photograph as it is (its bytes, where `path` has its ending), or a member of a group."""
+    if group is None:
+        path.write_bytes(photo.read_bytes())
+        return
+    pixels = read(photo) if photo else None
+    write(path, strangers.member(group, pixels, generator(seed, name), theme(seed, group)))
+
+
+def takes_photo(group):
+    """Whether a picture of this group (None: plain) uses up a photograph."""
+    return group is None or group in strangers.NEEDS_PHOTO
+
+
+def write_originals(options, photos):
+    """Writes DIR/originals, taking photographs from the list's end; gives paths in the bench.
+
+    A sixth of them, but at least one for each group, carries the trait of a group of strangers.
+    """
+    groups = list(strangers.GROUPS)
+    share = max(len(groups) / max(1, options.originals), 1 / 6)
+    planned = plan(options.originals, min(share, 0.5), groups)
+    order = generator(options.seed, "original names").permutation(len(planned))
+    paths = []
+    for number, group in zip(order, planned):
+        photo = photos.pop() if takes_photo(group) else None
+        ending = ".jpg" if group else photo.suffix.lower()
+        path = f"originals/o{number:05}{ending}"
+        write_picture(options.out / path, group, photo, options.seed, f"original {number}")
+        paths.append(path)
+    return sorted(paths)
+
+
+def attacked(pool, path, attack, strength, rng):
+    """A copy whose truth is not empty; None where twenty tries gave none."""
+    for _ in range(20):
+        done = attacks.ATTACKS[attack][0](pool.original(path), strength, rng, pool)
+        done.parts = [p for p in done.parts if geometry.area(p.region) >= SMALLEST_REGION]
+        if done.parts:
+            return done
+    return None
+
+
+def copies(options, pool):
+    """Yields (what truth.jsonl says but for the name, pixels) of each copy."""
+    for attack in options.attacks.split(","):
+        for strength in attacks.ATTACKS[attack][1]:
+            order = generator(options.seed, "choice", attack, strength).permutation(
+                len(pool.originals))
+            for i in range(options.copies_per_attack):
+                rng = generator(options.seed, "copy", attack, strength, i)
+                done = attacked(pool, pool.originals[order[i % len(order)]], attack, strength, rng)
+                if done is not None:
+                    yield ({"kind": "copy", "attack": attack, "strength": strength,
+                            "originals": [part.record() for part in done.parts]}, done.image)
+
+
+def stranger_queries(options, photos):
+    """Yields (what truth.jsonl says but for the name, pixels) of each stranger; half are hard."""
+    for i, group in enumerate(plan(options.strangers, 0.5, list(strangers.GROUPS))):
+        photo = read(photos.pop()) if takes_photo(group) else None
+        rng = generator(options.seed, "stranger", i)
+        image = photo if group is None else strangers.member(group, photo, rng,
+                                                             theme(options.seed, group))
+        yield {"kind": "stranger", "attack": group or "plain", "strength": 1, "originals": []}, image
+
+
+def check_numbers(options, photos, strange):
+    """Ends the program where there are too few photographs; one must be left as a backdrop."""
+    groups = list(strangers.GROUPS)
+    share = min(0.5, max(len(groups) / max(1, options.originals), 1 / 6))
+    originals = sum(map(takes_photo, plan(options.originals, share, groups)))
+    others = sum(map(takes_photo, plan(options.strangers, 0.5, groups))) + (not options.strangers)
+    for needed, found in ([(originals, photos), (others, strange)] if options.others
+                          else [(originals + others, photos)]):
+        if needed > len(found):
+            sys.exit(f"copybench: {needed} photographs are needed, the half has {len(found)}")
+
+
+def shuffled(options, half, used):
+    """The photographs of a half that may be originals or strangers, in the seed's order."""
+    found = photographs(options.images, half, options.split_seed)
+    without = related(options.related)
+    photos = [(content, path) for content, path in found.items()
+              if content not in without and read(path) is not None]
+    used.update(content for content, _ in photos)
+    order = generator(options.seed, "order", half).permutation(len(photos))
+    return [photos[i][1] for i in order]
+
+
+def write_queries(options, queries):
+    """Writes DIR/queries under names in random order, and DIR/truth.jsonl by name."""
+    total = 1 << 24
+    used, lines = set(), []
+    names = generator(options.seed, "query names")
+    for truth, image in queries:
+        number = int(names.integers(0, total))
+        while number in used:
+            number = int(names.integers(0, total))
+        used.add(number)
+        name = f"queries/q{number:08}.jpg"
+        write(options.out / name, image)
+        lines.append({"query": name, **truth})
+    lines.sort(key=lambda line: line["query"])
+    with open(options.out / "truth.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    return lines
+
+
+def new_bench(out):
+    """Creates the folders of a bench; ends the program where something is there already."""
+    if out.exists() and any(out.iterdir()):
+        sys.exit(f"copybench: {out} is not empty")
+    for folder in ("originals", "queries"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+
+
+def run(options):
+    """Makes the bench; gives the exit code."""
+    unknown = set(options.attacks.split(",")) - set(attacks.ATTACKS)
+    if unknown:
+        sys.exit(f"copybench: no such attacks: {', '.join(sorted(unknown))}")
+    used = set()
+    photos = shuffled(options, options.half, used)
+    strange = shuffled(options, "ba"["ab".index(options.half)], used) if options.others else photos
+    check_numbers(options, photos, strange)
+    new_bench(options.out)
+    originals = write_originals(options, photos)
+    pool = Pool(options.out, originals, list(strange))
+    distractors, alike = write_distractors(options, used)
+    duplicates = write_duplicates(options, originals)
+    lines = write_queries(options, ((with_duplicates(line, duplicates), image) for part in (copies(options, pool),
+                                                      stranger_queries(options, list(strange)),
+                                                      alike)
+                                    for line, image in part))
+    made = sum(line["kind"] == "copy" for line in lines)
+    (options.out / "bench.json").write_text(json.dumps(
+        {"made_by": "copybench make", "seed": options.seed, "half": options.half,
+         "split_seed": options.split_seed, "photographs": len(used), "originals": len(originals), "distractors": distractors,
+         "copies": made, "strangers": len(lines) - made, "attacks": options.attacks.split(",")},
+        indent=1) + "\n")
+    print(f"{options.out}: {len(originals)} originals, {distractors} distractors, {made} copies, "
+          f"{len(lines) - made} strangers")
+    return 0
