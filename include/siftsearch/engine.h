@@ -70,7 +70,7 @@ struct QueryOptions {
   int max_candidates = 30;              ///< Contents verified geometrically.
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
   /// The strongest descriptors that are searched in mirrored and inverted form, too; 0: none.
-  int form_features = 100'000;
+  int form_features = 200;
 };
 
 struct ReportOptions {
@@ -78,8 +78,7 @@ struct ReportOptions {
   int neighbours = 10;
   int max_candidates = 30;
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
-  /// As of QueryOptions; fewer, since every picture of the database is a query.
-  int form_features = 300;
+  int form_features = 200;  ///< As of QueryOptions.
   std::function<bool()> stop;
   std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
 };

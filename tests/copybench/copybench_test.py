@@ -329,6 +329,9 @@ class MakeTest(FolderTest):
         self.assertEqual(sum(path.is_symlink() for path in (bench / "originals").iterdir()), 4)
         lines = score.read_lines(bench / "truth.jsonl")
         self.assertEqual(sum(line["attack"] == "alike alike" for line in lines), 2)
+        left = score.without_alike(bench, lines)
+        self.assertEqual(len(left), len(lines) - 2)
+        self.assertEqual(len(left[0]["ignored"]), 2)
 
     def test_duplicates_are_right_answers(self):
         bench = self.make("bench", "--attacks", "jpeg", "--duplicates", 3)

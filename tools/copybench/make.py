@@ -91,8 +91,9 @@ def link(path, folder, number):
 
 
 def write_distractors(options, used):
-    """Links what is stored besides originals; gives how many, and the strangers of --alike."""
-    folder, queries, count = options.out / "originals", [], 0
+    """Links what is stored besides originals; gives how many, the strangers of --alike, and what
+    is stored of it."""
+    folder, queries, alike, count = options.out / "originals", [], [], 0
     for source in options.distractors:
         for content, path in pictures(source):
             if content not in used:
@@ -106,11 +107,12 @@ def write_distractors(options, used):
         for _, path in pictures(source)[::2]:
             stored[path.name] = link(path, folder, count)
             count += 1
+        alike.extend(stored.values())
         for _, path in pictures(source)[1::2]:
             ignored = [stored[name] for name in stored if {name, path.name} in same]
             queries.append(({"kind": "stranger", "attack": f"alike {path.parent.name}",
                              "strength": 1, "originals": [], "ignored": ignored}, read(path)))
-    return count, queries
+    return count, queries, alike
 
 
 def write_duplicates(options, originals):
@@ -307,16 +309,16 @@ def run(options):
     new_bench(options.out)
     originals = write_originals(options, photos)
     pool = Pool(options.out, originals, list(strange))
-    distractors, alike = write_distractors(options, used)
+    distractors, strange_queries, alike = write_distractors(options, used)
     duplicates = write_duplicates(options, originals)
     lines = write_queries(options, ((with_duplicates(line, duplicates), image) for part in (copies(options, pool),
                                                       stranger_queries(options, list(strange)),
-                                                      alike)
+                                                      strange_queries)
                                     for line, image in part))
     made = sum(line["kind"] == "copy" for line in lines)
     (options.out / "bench.json").write_text(json.dumps(
         {"made_by": "copybench make", "seed": options.seed, "half": options.half,
-         "split_seed": options.split_seed, "photographs": len(used), "originals": len(originals), "distractors": distractors,
+         "split_seed": options.split_seed, "photographs": len(used), "originals": len(originals), "distractors": distractors, "alike": alike,
          "copies": made, "strangers": len(lines) - made, "attacks": options.attacks.split(",")},
         indent=1) + "\n")
     print(f"{options.out}: {len(originals)} originals, {distractors} distractors, {made} copies, "

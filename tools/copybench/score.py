@@ -23,8 +23,17 @@ def options(parser):
                         help="what `siftsearch query --format jsonl` printed")
     parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIR",
                         help="for scores.json, per_attack.csv and report.html")
+    parser.add_argument("--without-alike", action="store_true",
+                        help="as if the pictures of make --alike were not there")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N",
                         help="of the bootstrap [1000]")
+
+
+def without_alike(bench, truth):
+    """The truth without the pictures of `make --alike`, stored and asked for."""
+    stored = json.loads((bench / "bench.json").read_text()).get("alike", [])
+    return [{**line, "ignored": line.get("ignored", []) + stored} for line in truth
+            if not line["attack"].startswith("alike ")]
 
 
 def read_lines(path):
@@ -345,6 +354,8 @@ def write_table(path, rows):
 def run(options):
     """Scores and reports; gives the exit code."""
     truth, results = (read_lines(p) for p in (options.bench / "truth.jsonl", options.results))
+    if getattr(options, "without_alike", False):
+        truth = without_alike(options.bench, truth)
     originals = len(list((options.bench / "originals").iterdir()))
     scores, pairs = score_all(truth, results, originals, options.resamples)
     times = options.results.parent / "times.json"
