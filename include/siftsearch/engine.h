@@ -66,6 +66,8 @@ struct QueryInput {
 struct QueryOptions {
   int top = 10;
   double min_score = 0;
+  /// Matches of which more were expected by chance (Evidence::log10_false_alarms) are not listed.
+  double max_log10_false_alarms = 9;
   int neighbours = 10;                  ///< k of the vote.
   int max_candidates = 30;              ///< Contents verified geometrically.
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
@@ -75,13 +77,28 @@ struct QueryOptions {
 
 struct ReportOptions {
   double min_score = kCopyThreshold;
+  double max_log10_false_alarms = 9;  ///< As of QueryOptions.
   int neighbours = 10;
   int max_candidates = 30;
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
-  int form_features = 200;  ///< As of QueryOptions.
+  int form_features = 200;              ///< As of QueryOptions.
   std::function<bool()> stop;
   std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
 };
+
+struct CompareOptions {
+  ExtractorSettings settings = {};
+  InputLimits limits = {};
+  int threads = 0;  ///< 0: one for each available processor.
+  /// Variant of the exact search, as of EngineOptions.
+  std::string kernel = {};
+};
+
+/// Finds `image` in `query` without a database: the matches are the places of one in the other. Of
+/// a picture and itself (equal bytes) they are the places that repeat others (copy-move); each pair
+/// of places may be told from both sides. An input that can't be read ends it with a Status that
+/// names it.
+Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOptions& options);
 
 /// The facade: decode, extract, store, search, verify, describe. One object may be used from one
 /// thread at a time; it uses several itself. Errors of one image never end a batch; a Status

@@ -8,8 +8,9 @@ enum ExitCode {
   kExitDone = 0,
   kExitSomeFailed = 1,  ///< Some inputs failed; the rest is done.
   kExitUsage = 2,
-  kExitDatabase = 3,   ///< The database can't be opened or is damaged.
-  kExitResources = 4,  ///< Out of disk or memory, or the results can't be written.
+  kExitDatabase = 3,    ///< The database can't be opened or is damaged.
+  kExitResources = 4,   ///< Out of disk or memory, or the results can't be written.
+  kExitCopyFound = 11,  ///< --fail-on-copy, and there is a copy.
   kExitInterrupted = 130,
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 
 #include "base/status_macros.h"
@@ -58,16 +59,28 @@ void EngineFlags::AddMemory(Command& command) {
                     "memory for pictures that share a pass over the database [32]");
 }
 
-void EngineFlags::AddForms(Command& command, int& form_features) {
-  const auto set = [&form_features](int value) {
-    CheckRange("form-features", value, 0, 100'000);
-    form_features = value;
-  };
-  command.Options()("form-features", po::value<int>()->value_name("N")->notifier(set),
-                    fmt::format("strongest descriptors that are searched mirrored and inverted, "
-                                "too; 0: none [{}]",
-                                form_features)
-                        .c_str());
+void EngineFlags::AddEffort(Command& command) {
+  const auto forms = [this](int value) { form_features_ = value; };
+  command.Options()("preset", po::value(&preset_)->value_name("NAME"),
+                    "fast (no mirrored or inverted copies), balanced or thorough [balanced]")(
+      "form-features", po::value<int>()->value_name("N")->notifier(forms),
+      "strongest descriptors that are searched mirrored and inverted, too; 0: none [200]")(
+      "max-false-alarms", po::value(&max_false_alarms_)->value_name("N"),
+      "list only matches of which chance would give at most N in a database of this size");
+}
+
+EngineFlags::Effort EngineFlags::effort() const {
+  CheckOneOf("preset", preset_, {"fast", "balanced", "thorough"});
+  if (form_features_) CheckRange("form-features", *form_features_, 0, 100'000);
+  if (!(max_false_alarms_ > 0)) throw UsageError("--max-false-alarms is more than 0");
+  Effort effort;
+  if (preset_ == "fast") effort = {.max_candidates = 10, .form_features = 0};
+  if (preset_ == "thorough") {
+    effort = {.neighbours = 20, .max_candidates = 100, .form_features = 100'000};
+  }
+  effort.form_features = form_features_.value_or(effort.form_features);
+  effort.max_log10_false_alarms = std::log10(max_false_alarms_);
+  return effort;
 }
 
 Approximation EngineFlags::approximation() const {

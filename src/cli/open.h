@@ -19,10 +19,28 @@ class EngineFlags {
   void AddSettings(Command& command);  ///< --features, --max-side, --index
   void AddSearch(Command& command);    ///< --nprobe, --ef-search, --no-rerank, --kernel
   void AddMemory(Command& command);    ///< --batch-memory
-  void AddForms(Command& command, int& form_features);  ///< --form-features
+  void AddEffort(Command& command);    ///< --preset, --form-features, --max-false-alarms
 
   /// UsageError where a value makes no sense.
   EngineOptions Options() const;
+
+  /// What the presets decide.
+  struct Effort {
+    int neighbours = QueryOptions().neighbours;
+    int max_candidates = QueryOptions().max_candidates;
+    int form_features = QueryOptions().form_features;
+    double max_log10_false_alarms = QueryOptions().max_log10_false_alarms;
+
+    template <typename Options>
+    void ApplyTo(Options& options) const {
+      options.neighbours = neighbours;
+      options.max_candidates = max_candidates;
+      options.form_features = form_features;
+      options.max_log10_false_alarms = max_log10_false_alarms;
+    }
+  };
+  /// UsageError where a value makes no sense.
+  Effort effort() const;
 
   /// How thorough searches are. UsageError where a value makes no sense.
   Approximation approximation() const;
@@ -47,6 +65,9 @@ class EngineFlags {
   std::optional<int> ef_search_;
   bool no_rerank_ = false;
   std::string kernel_;
+  std::string preset_ = "balanced";
+  std::optional<int> form_features_;
+  double max_false_alarms_ = 1e9;
 };
 
 /// The command's database, to read only.

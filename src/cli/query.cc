@@ -4,17 +4,14 @@
 #include <iterator>
 
 #include "base/status_macros.h"
+#include "cli/draw_match.h"
 #include "cli/exit_code.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/result_writer.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
-#include "draw/match_picture.h"
 #include "engine/picture_file.h"
-#include "image/decode.h"
-#include "report/csv.h"
-#include "report/json.h"
-#include "report/table.h"
 
 namespace siftsearch::cli {
 namespace po = boost::program_options;
@@ -24,17 +21,10 @@ struct QueryFlags {
   std::vector<std::string> images;
   std::string format = "table";
   std::string draw;
+  bool fail_on_copy = false;
   QueryOptions query;
   EngineFlags engine;
 };
-
-std::string DrawFormat(const std::string& file) {
-  for (const auto& [ending, format] :
-       {std::pair{".png", "png"}, {".jpg", "jpeg"}, {".jpeg", "jpeg"}}) {
-    if (file.ends_with(ending)) return format;
-  }
-  throw UsageError("--draw writes a .png or a .jpg");
-}
 
 QueryFlags ParseFlags(Command& command) {
   QueryFlags flags;
@@ -45,16 +35,18 @@ QueryFlags ParseFlags(Command& command) {
       "format", po::value(&flags.format)->value_name("FORMAT"),
       "table, json, jsonl or csv [table]")(
       "draw", po::value(&flags.draw)->value_name("FILE"),
-      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)");
+      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)")(
+      "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy");
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
   flags.engine.AddSearch(command);
-  flags.engine.AddForms(command, flags.query.form_features);
+  flags.engine.AddEffort(command);
   command.Positional(&flags.images);
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
   CheckRange("top", flags.query.top, 1, 1'000'000);
+  flags.engine.effort().ApplyTo(flags.query);
   flags.query.batch_bytes = flags.engine.batch_bytes();
   flags.query.max_candidates = std::max(flags.query.max_candidates, flags.query.top);
   if (!(flags.query.min_score >= 0 && flags.query.min_score <= 1)) {
@@ -95,78 +87,26 @@ QueryInput InputOf(const std::string& name, const InputLimits& limits) {
   return input;
 }
 
-/// The picture of the best match; `query` are the bytes that were searched.
-Status Draw(const QueryFlags& flags, const QueryResult& result,
-            std::span<const std::uint8_t> query) {
-  const Match& match = result.matches.front();
-  const EngineOptions options = flags.engine.Options();
-  const image::DecodeLimits limits{options.limits.max_pixels, options.limits.max_file_bytes};
-  const auto about = [](const std::string& path, const Status& status) {
-    return Status(status.code(), path + ": " + status.message());
-  };
-  const auto file = engine::ReadPictureFile(match.image.path, options.limits);
-  if (!file.ok()) return about(match.image.path, file.status());
-  const auto theirs = image::DecodeRgb(file->bytes, limits);
-  if (!theirs.ok()) return about(match.image.path, theirs.status());
-  if (theirs->width != match.image.width || theirs->height != match.image.height) {
-    return about(match.image.path,
-                 {StatusCode::kInvalidArgument, "has changed since it was added"});
-  }
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto ours, image::DecodeRgb(query, limits));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto drawing, draw::DrawMatch(ours, *theirs, match, {}));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto bytes, image::Encode(drawing, DrawFormat(flags.draw), 90));
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto file_output, Output::Open(flags.draw));
-  file_output.Write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  return file_output.Close();
-}
-
-/// Writes results in the format asked for.
-class ResultWriter {
- public:
-  ResultWriter(std::string format, Output& output) : format_(std::move(format)), output_(output) {
-    if (format_ == "csv") output_.Write(report::QueryCsvHeader());
-    if (format_ == "json") output_.Write("[");
-  }
-
-  void Write(const QueryResult& result) {
-    if (format_ == "csv") output_.Write(report::QueryCsv(result));
-    if (format_ == "jsonl") output_.Write(report::QueryJson(result) + "\n");
-    if (format_ == "json") output_.Write((first_ ? "\n" : ",\n") + report::QueryJson(result));
-    // An error is told on standard error.
-    if (format_ == "table" && result.error.ok()) output_.Write(report::QueryTable(result));
-    first_ = false;
-    output_.Flush();
-  }
-
-  void End() {
-    if (format_ == "json") output_.Write(first_ ? "]\n" : "\n]\n");
-  }
-
- private:
-  const std::string format_;
-  Output& output_;
-  bool first_ = true;
-};
-
 /// Draws the best match of the only image, if there is one.
 Status DrawIfFound(const QueryFlags& flags, const QueryResult& result, const QueryInput& input,
                    const Console& console) {
   if (!result.error.ok()) return {};
-  if (result.matches.empty() || result.matches.front().query_polygon.empty()) {
-    console.Note("no match to draw");
-    return {};
-  }
-  if (input.bytes) return Draw(flags, result, *input.bytes);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto file,
-                              engine::ReadPictureFile(input.name, flags.engine.Options().limits));
-  return Draw(flags, result, file.bytes);
+  const InputLimits limits = flags.engine.Options().limits;
+  if (input.bytes) return DrawBest(flags.draw, limits, result, *input.bytes, console);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto file, engine::ReadPictureFile(input.name, limits));
+  return DrawBest(flags.draw, limits, result, file.bytes, console);
 }
 
-/// Queries all images and writes their results; gives how many failed.
-Result<int> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
-                     ResultWriter& writer) {
-  const InputLimits limits = flags.engine.Options().limits;
+struct Counts {
   int failed = 0;
+  int copies = 0;
+};
+
+/// Queries all images and writes their results.
+Result<Counts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
+                        ResultWriter& writer) {
+  const InputLimits limits = flags.engine.Options().limits;
+  Counts counts;
   QueryInput last;
   std::size_t next = 0;
   const auto inputs = [&]() -> std::optional<QueryInput> {
@@ -178,12 +118,14 @@ Result<int> QueryAll(Engine& engine, const QueryFlags& flags, const Console& con
   Status drawn;
   SIFTSEARCH_RETURN_IF_ERROR(engine.Query(inputs, flags.query, [&](const QueryResult& result) {
     writer.Write(result);
-    failed += !result.error.ok();
+    counts.failed += !result.error.ok();
+    for (const Match& match : result.matches) counts.copies += match.copy;
     if (!result.error.ok()) console.Error(result.query, result.error.message());
     if (!flags.draw.empty()) drawn = DrawIfFound(flags, result, last, console);
   }));
   if (!drawn.ok()) console.Error("--draw: " + drawn.message());
-  return failed + !drawn.ok();
+  counts.failed += !drawn.ok();
+  return counts;
 }
 
 }  // namespace
@@ -196,17 +138,18 @@ int RunQuery(Command& command) {
   if (!engine.ok()) return Fail(console, engine.status());
   Output output;
   ResultWriter writer(flags.format, output);
-  const auto failed = QueryAll(**engine, flags, console, writer);
-  if (!failed.ok()) {
+  const auto counts = QueryAll(**engine, flags, console, writer);
+  if (!counts.ok()) {
     writer.End();
     (void)output.Close();  // The first error is the one to tell.
-    return Fail(console, failed.status());
+    return Fail(console, counts.status());
   }
   writer.End();
   return Finish(console, output,
-                StopAsked()   ? kExitInterrupted
-                : *failed > 0 ? kExitSomeFailed
-                              : kExitDone);
+                StopAsked()                                ? kExitInterrupted
+                : counts->failed > 0                       ? kExitSomeFailed
+                : flags.fail_on_copy && counts->copies > 0 ? kExitCopyFound
+                                                           : kExitDone);
 }
 
 }  // namespace siftsearch::cli

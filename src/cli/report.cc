@@ -25,6 +25,7 @@ struct ReportFlags {
   std::string format;
   std::string file;
   bool null_separated = false;
+  bool fail_on_copy = false;
   ReportOptions report;
   EngineFlags engine;
 };
@@ -42,15 +43,17 @@ ReportFlags ParseFlags(Command& command) {
       "output,o", po::value(&flags.file)->value_name("FILE"), "write to FILE [stdout]")(
       "min-score", po::value(&flags.report.min_score)->value_name("S"),
       "list pairs of at least this score, 0 to 1 [0.5]")(
+      "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy")(
       "null,0", po::bool_switch(&flags.null_separated),
       "with -: the paths on stdin end with NUL, not with a line break");
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
   flags.engine.AddSearch(command);
-  flags.engine.AddForms(command, flags.report.form_features);
+  flags.engine.AddEffort(command);
   command.Positional(&flags.paths);
   command.Parse();
+  flags.engine.effort().ApplyTo(flags.report);
   flags.report.batch_bytes = flags.engine.batch_bytes();
   if (flags.format.empty()) flags.format = FormatOf(flags.file);
   CheckOneOf("format", flags.format, {"csv", "jsonl", "table"});
@@ -119,9 +122,10 @@ int RunReport(Command& command) {
                   report->images, report->pairs.size(), report->groups, report->failed, seconds,
                   report->stopped ? "; stopped on request, incomplete" : ""));
   return Finish(console, *output,
-                report->stopped      ? kExitInterrupted
-                : report->failed > 0 ? kExitSomeFailed
-                                     : kExitDone);
+                report->stopped                            ? kExitInterrupted
+                : report->failed > 0                       ? kExitSomeFailed
+                : flags.fail_on_copy && report->groups > 0 ? kExitCopyFound
+                                                           : kExitDone);
 }
 
 }  // namespace siftsearch::cli

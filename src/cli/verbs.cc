@@ -16,6 +16,8 @@ constexpr Verb kVerbs[] = {
     {"add", "", "PATH...", "Store images: files, folders, or - for a list of paths on stdin.",
      RunAdd},
     {"query", "search", "IMAGE...", "Find the stored images that these are copies of.", RunQuery},
+    {"compare", "", "IMAGE IMAGE",
+     "Find one image in another, or repeated places in one, without a database.", RunCompare},
     {"report", "", "[PATH...]",
      "List all copies inside the database, or of these images in the database.", RunReport},
     {"list", "", "", "List the stored images.", RunList},

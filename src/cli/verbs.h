@@ -21,6 +21,7 @@ struct Verb {
 
 int RunAdd(Command& command);
 int RunQuery(Command& command);
+int RunCompare(Command& command);
 int RunReport(Command& command);
 int RunList(Command& command);
 int RunShow(Command& command);

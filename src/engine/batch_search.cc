@@ -63,13 +63,15 @@ Status BatchSearch::Flush() {
     const auto verify_start = Clock::now();
     BatchQuery& query = queries_[i];
     const std::span<const QueryForm> own(forms.data() + i * forms_each, forms_each);
-    auto found = VerifyCandidates({.backend = impl_.backend.get(),
-                                   .forms = own,
-                                   .preview = query.features.preview,
-                                   .images_searched = options_.images_searched,
-                                   .min_score = options_.min_score,
-                                   .keep_points = options_.keep_points},
-                                  inner_threads);
+    auto found = VerifyCandidates(
+        {.features_of = [&](std::int64_t content) { return impl_.backend->Features(content); },
+         .forms = own,
+         .preview = query.features.preview,
+         .images_searched = options_.images_searched,
+         .min_score = options_.min_score,
+         .max_log10_false_alarms = options_.max_log10_false_alarms,
+         .keep_points = options_.keep_points},
+        inner_threads);
     statuses[i] = found.status();
     if (found.ok()) verified[i] = std::move(found).value();
     Timings& timings = query.timings;

@@ -22,6 +22,7 @@ struct BatchOptions {
   int neighbours = 10;
   int max_candidates = 30;
   double min_score = 0;
+  double max_log10_false_alarms = 9;
   std::int64_t batch_bytes = 0;  ///< Memory for the queries of one pass over the database.
   double images_searched = 1;
   bool keep_points = false;

@@ -124,9 +124,9 @@ void DescribeRegion(int query_width, int query_height, int image_width, int imag
   match.relation = DescribeRelation({j, query_share, image_share, match.inverted});
 }
 
-Status Confirm(SearchBackend& backend, const QueryForm& form, const image::GreyImage& preview,
-               bool keep_points, VerifiedContent& verified) {
-  const auto image = backend.Features(verified.content);
+Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
+               const image::GreyImage& preview, bool keep_points, VerifiedContent& verified) {
+  const auto image = features_of(verified.content);
   if (!image.ok()) {
     return image.status().code() == StatusCode::kNotFound ? Status() : image.status();
   }

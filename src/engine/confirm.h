@@ -12,8 +12,8 @@ namespace siftsearch::engine {
 /// finer transform, and compares pixels (both from what is stored). Rewrites the match: transform,
 /// regions, inliers, evidence and score. `preview` is the query's own; without pixels, or where the
 /// content was removed meanwhile, the geometry alone decides. Safe from several threads.
-Status Confirm(SearchBackend& backend, const QueryForm& form, const image::GreyImage& preview,
-               bool keep_points, VerifiedContent& verified);
+Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
+               const image::GreyImage& preview, bool keep_points, VerifiedContent& verified);
 
 /// The transform from the picture, given that from its form.
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,12 +58,16 @@ struct QueryForm {
   std::vector<VotedContent> candidates;
 };
 
+/// Stored features of a content; kNotFound when it was removed meanwhile. Called from many threads.
+using FeaturesOfContent = std::function<Result<FeatureSet>(std::int64_t)>;
+
 struct VerifyInput {
-  SearchBackend* backend = nullptr;
+  FeaturesOfContent features_of;
   std::span<const QueryForm> forms;       ///< Of one query, the picture itself first.
   std::span<const std::uint8_t> preview;  ///< Of the query.
   double images_searched = 1;
   double min_score = 0;
+  double max_log10_false_alarms = 9;
   bool keep_points = false;  ///< Fill Match::inlier_points.
 };
 

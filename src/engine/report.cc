@@ -19,6 +19,7 @@ engine::BatchOptions BatchOf(const ReportOptions& options, double images) {
   return {.neighbours = options.neighbours,
           .max_candidates = options.max_candidates,
           .min_score = options.min_score,
+          .max_log10_false_alarms = options.max_log10_false_alarms,
           .batch_bytes = options.batch_bytes,
           .images_searched = images,
           .keep_points = false,

@@ -72,7 +72,10 @@ class CandidateVerifier {
     ParallelFor(work.size(), threads_, [&](std::size_t i) { verified[i] = Best(*work[i], {}); });
     std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
     SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(verified));
-    std::erase_if(verified, [&](const auto& v) { return v.match.score < input_.min_score; });
+    std::erase_if(verified, [&](const VerifiedContent& v) {
+      return v.match.score < input_.min_score ||
+             v.match.evidence.log10_false_alarms > input_.max_log10_false_alarms;
+    });
     std::stable_sort(verified.begin(), verified.end(), RanksBefore);
     return verified;
   }
@@ -158,7 +161,7 @@ class CandidateVerifier {
     VerifiedContent next = std::move(first);
     while (true) {
       SIFTSEARCH_RETURN_IF_ERROR(
-          Confirm(*input_.backend, CompleteForm(next.form), preview_, input_.keep_points, next));
+          Confirm(input_.features_of, CompleteForm(next.form), preview_, input_.keep_points, next));
       if (!places.empty() && !(next.match.copy && IsNewPlace(next.match, places))) return {};
       places.push_back(std::move(next));
       if (!places.back().match.copy || places.size() >= kMostPlaces) return {};

@@ -267,6 +267,13 @@ class ScoreTest(unittest.TestCase):
         self.assertEqual(self.scores["overlap"]["query_box"]["median"], 1)
         self.assertAlmostEqual(self.scores["overlap"]["image_box"]["median"], 1 / 3, places=4)
 
+    def test_pairs_that_were_looked_at_are_passed_over(self):
+        with tempfile.TemporaryDirectory() as folder:
+            listed = pathlib.Path(folder) / "list"
+            listed.write_text("1.jpg\tc.jpg\n")
+            truth = score.with_ignored(self.truth, listed)
+        self.assertEqual(score.score_all(truth, self.results, 4, 0)[0]["false_alarms"], 0)
+
     def test_collage(self):
         self.assertEqual(self.scores["collages"], {"queries": 1, "f1": 0.5})
 

@@ -23,10 +23,21 @@ def options(parser):
                         help="what `siftsearch query --format jsonl` printed")
     parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIR",
                         help="for scores.json, per_attack.csv and report.html")
+    parser.add_argument("--ignore", type=pathlib.Path, metavar="FILE",
+                        help="lines of a query's and a stored picture's name, with a tab between: "
+                             "looked at, and copies after all; neither right nor wrong")
     parser.add_argument("--without-alike", action="store_true",
                         help="as if the pictures of make --alike were not there")
     parser.add_argument("--resamples", type=int, default=1000, metavar="N",
                         help="of the bootstrap [1000]")
+
+
+def with_ignored(truth, file):
+    """The truth with pairs passed over that a list of looked-at copies names."""
+    pairs = [line.split("\t")[:2] for line in file.read_text().splitlines() if line]
+    return [{**line, "ignored": line.get("ignored", []) + [
+        stored for query, stored in pairs if query == os.path.basename(line["query"])]}
+            for line in truth]
 
 
 def without_alike(bench, truth):
@@ -354,6 +365,8 @@ def write_table(path, rows):
 def run(options):
     """Scores and reports; gives the exit code."""
     truth, results = (read_lines(p) for p in (options.bench / "truth.jsonl", options.results))
+    if getattr(options, "ignore", None):
+        truth = with_ignored(truth, options.ignore)
     if getattr(options, "without_alike", False):
         truth = without_alike(options.bench, truth)
     originals = len(list((options.bench / "originals").iterdir()))

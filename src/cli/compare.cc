@@ -1,0 +1,76 @@
+#include <filesystem>
+
+#include "base/status_macros.h"
+#include "cli/draw_match.h"
+#include "cli/exit_code.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/result_writer.h"
+#include "cli/verbs.h"
+#include "engine/picture_file.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+namespace {
+
+struct CompareFlags {
+  std::vector<std::string> images;
+  std::string format = "table";
+  std::string draw;
+  bool fail_on_copy = false;
+  EngineFlags engine;
+};
+
+CompareFlags ParseFlags(Command& command) {
+  CompareFlags flags;
+  command.Options()("format", po::value(&flags.format)->value_name("FORMAT"),
+                    "table, json, jsonl or csv [table]")(
+      "draw", po::value(&flags.draw)->value_name("FILE"),
+      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)")(
+      "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when it is a copy");
+  flags.engine.AddThreads(command);
+  flags.engine.AddLimits(command);
+  command.Positional(&flags.images);
+  command.Parse();
+  CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
+  if (flags.images.size() != 2) throw UsageError("compare which two images?");
+  if (!flags.draw.empty()) (void)DrawFormat(flags.draw);
+  return flags;
+}
+
+Status DrawResult(const CompareFlags& flags, const QueryResult& result, const Console& console) {
+  const InputLimits limits = flags.engine.Options().limits;
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto file, engine::ReadPictureFile(flags.images[0], limits));
+  return DrawBest(flags.draw, limits, result, file.bytes, console);
+}
+
+}  // namespace
+
+int RunCompare(Command& command) {
+  const CompareFlags flags = ParseFlags(command);
+  const Console& console = command.console();
+  const EngineOptions options = flags.engine.Options();
+  const auto result = Compare({.name = flags.images[0]}, {.name = flags.images[1]},
+                              {.limits = options.limits, .threads = options.threads});
+  if (!result.ok()) {
+    console.Error(result.status().message());
+    return kExitSomeFailed;
+  }
+  Output output;
+  ResultWriter writer(flags.format, output);
+  writer.Write(*result);
+  writer.End();
+  bool failed = false;
+  if (!flags.draw.empty()) {
+    const Status drawn = DrawResult(flags, *result, console);
+    failed = !drawn.ok();
+    if (failed) console.Error("--draw: " + drawn.message());
+  }
+  const bool copy = !result->matches.empty() && result->matches.front().copy;
+  return Finish(console, output,
+                failed                       ? kExitSomeFailed
+                : copy && flags.fail_on_copy ? kExitCopyFound
+                                             : kExitDone);
+}
+
+}  // namespace siftsearch::cli
