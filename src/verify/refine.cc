@@ -9,7 +9,13 @@
 namespace siftsearch::verify {
 namespace {
 
-constexpr int kRounds = 6;
+constexpr int kRounds = 3;
+/// A view from another side leaves a similarity's reach away from where it was fitted: then pairs
+/// are looked for farther off first.
+constexpr double kMostWidening = 3;
+constexpr double kWidenings[] = {3, 3, 3, 2, 1.5, 1, 1};
+/// Share of the keypoints found from which there is no need to.
+constexpr double kFoundMost = 0.6;
 constexpr int kAffineFrom = 6;
 constexpr int kHomographyFrom = 12;
 constexpr double kMostAreaRatio = 12;
@@ -106,12 +112,14 @@ class Matcher {
       : query_(query),
         image_(image),
         tolerance_(tolerance * std::max(image.width, image.height)),
-        grid_(image, std::max(1.0, tolerance_)) {}
+        grid_(image, std::max(1.0, kMostWidening * tolerance_)) {}
 
-  std::vector<std::pair<std::int32_t, std::int32_t>> Match(const Transform& transform) const {
+  /// `widening`: how many times the tolerance a pair may be off, up to kMostWidening.
+  std::vector<std::pair<std::int32_t, std::int32_t>> Match(const Transform& transform,
+                                                           double widening = 1) const {
     std::vector<Candidate> candidates;
     for (std::size_t i = 0; i < query_.size(); ++i) {
-      Collect(transform, static_cast<std::int32_t>(i), candidates);
+      Collect(transform, static_cast<std::int32_t>(i), widening * tolerance_, candidates);
     }
     std::sort(candidates.begin(), candidates.end());
     std::vector<bool> query_used(query_.size()), image_used(image_.size());
@@ -125,7 +133,8 @@ class Matcher {
   }
 
  private:
-  void Collect(const Transform& transform, std::int32_t i, std::vector<Candidate>& out) const {
+  void Collect(const Transform& transform, std::int32_t i, double reach,
+               std::vector<Candidate>& out) const {
     const Keypoint& q = query_.keypoints[i];
     const Point from{q.x, q.y};
     if (!InFront(transform, from)) return;
@@ -134,7 +143,7 @@ class Matcher {
     grid_.Around(to, [&](std::int32_t k) {
       const Keypoint& p = image_.keypoints[k];
       const double dx = p.x - to.x, dy = p.y - to.y;
-      if (dx * dx + dy * dy > tolerance_ * tolerance_) return;
+      if (dx * dx + dy * dy > reach * reach) return;
       const double scale = std::log(std::max(1e-6, double{p.scale} / q.scale)) - local.log_scale;
       if (!(std::abs(scale) <= kMaxLogScale)) return;
       const double turn = std::remainder(p.angle - q.angle - local.degrees, 360.0);
@@ -230,22 +239,35 @@ std::optional<Transform> FitHomography(const std::vector<Point>& from,
   return Transform{(*h)[0], (*h)[1], (*h)[2], (*h)[3], (*h)[4], (*h)[5], (*h)[6], (*h)[7], 1};
 }
 
-/// True where the transform is a view of the query that keeps its hand and does not stretch one
-/// part of it far beyond another.
-bool Plausible(const Transform& t, const FeatureSet& query, double hand) {
+/// Corners of what both pictures show, in the query: the image's, as far as the query reaches.
+std::array<Point, 4> SharedCorners(const Transform& t, const FeatureSet& query,
+                                   const FeatureSet& image) {
+  const Transform back = Inverse(t);
+  const double right = query.width - 1.0, bottom = query.height - 1.0;
+  std::array<Point, 4> corners;
+  for (std::size_t i = 0; i < corners.size(); ++i) {
+    const Point own{i % 2 == 0 ? 0 : right, i / 2 == 0 ? 0 : bottom};
+    const Point theirs{i % 2 == 0 ? 0 : image.width - 1.0, i / 2 == 0 ? 0 : image.height - 1.0};
+    const Point p = InFront(back, theirs) ? Apply(back, theirs) : own;
+    corners[i] = {std::clamp(p.x, 0.0, right), std::clamp(p.y, 0.0, bottom)};
+  }
+  return corners;
+}
+
+/// True where the transform is a view of the shared region that keeps its hand and does not stretch
+/// one part of it far beyond another.
+bool Plausible(const Transform& t, const FeatureSet& query, const FeatureSet& image, double hand) {
   double least = 0, most = 0;
-  for (const double x : {0.0, query.width - 1.0}) {
-    for (const double y : {0.0, query.height - 1.0}) {
-      if (!InFront(t, {x, y})) return false;
-      const auto j = JacobianAt(t, {x, y});
-      const double area = (j[0] * j[3] - j[1] * j[2]) * hand;
-      if (!(area > 0)) return false;
-      // Shear: the columns' lengths and angle.
-      const double a = std::hypot(j[0], j[2]), b = std::hypot(j[1], j[3]);
-      if (!(area > 0.35 * a * b) || a > 3 * b || b > 3 * a) return false;
-      least = least == 0 ? area : std::min(least, area);
-      most = std::max(most, area);
-    }
+  for (const Point& corner : SharedCorners(t, query, image)) {
+    if (!InFront(t, corner)) return false;
+    const auto j = JacobianAt(t, corner);
+    const double area = (j[0] * j[3] - j[1] * j[2]) * hand;
+    if (!(area > 0)) return false;
+    // Shear: the columns' lengths and angle.
+    const double a = std::hypot(j[0], j[2]), b = std::hypot(j[1], j[3]);
+    if (!(area > 0.35 * a * b) || a > 3 * b || b > 3 * a) return false;
+    least = least == 0 ? area : std::min(least, area);
+    most = std::max(most, area);
   }
   return most <= kMostAreaRatio * least;
 }
@@ -315,17 +337,21 @@ Transform Refit(const FeatureSet& query, const FeatureSet& image,
   const double hand = before[0] * before[4] - before[1] * before[3] > 0 ? 1 : -1;
   if (homography && distinct >= kHomographyFrom) {
     const auto fit = FitHomography(from, to);
-    if (fit && Plausible(whole(*fit), query, hand)) return whole(*fit);
+    if (fit && Plausible(whole(*fit), query, image, hand)) return whole(*fit);
   }
   const auto fit = FitAffine(from, to);
-  return fit && Plausible(whole(*fit), query, hand) ? whole(*fit) : before;
+  return fit && Plausible(whole(*fit), query, image, hand) ? whole(*fit) : before;
 }
 
 }  // namespace
 
-Refinement Refine(const FeatureSet& query, const FeatureSet& image,
-                  const Transform& image_from_query, double tolerance) {
-  const Matcher matcher(query, image, tolerance);
+namespace {
+
+constexpr double kEverywhere = 1e9;
+
+/// Repeats matching and fitting from near to near.
+Refinement Narrow(const FeatureSet& query, const FeatureSet& image, const Matcher& matcher,
+                  const Transform& image_from_query) {
   Refinement result;
   result.image_from_query = image_from_query;
   result.pairs = matcher.Match(image_from_query);
@@ -337,10 +363,38 @@ Refinement Refine(const FeatureSet& query, const FeatureSet& image,
     result.image_from_query = refit;
     result.pairs = std::move(pairs);
   }
-  result.distinct = CountDistinct(query, image, result.pairs);
-  constexpr double kAll = 1e9;
-  CountFound(query, image, {-kAll, -kAll, kAll, kAll}, result);
   return result;
+}
+
+/// The same with pairs from farther off first.
+Refinement Wide(const FeatureSet& query, const FeatureSet& image, const Matcher& matcher,
+                const Transform& image_from_query) {
+  Refinement result;
+  result.image_from_query = image_from_query;
+  for (const double widening : kWidenings) {
+    result.pairs = matcher.Match(result.image_from_query, widening);
+    result.image_from_query = Refit(query, image, result.pairs, result.image_from_query, true);
+  }
+  result.pairs = matcher.Match(result.image_from_query);
+  return result;
+}
+
+void Count(const FeatureSet& query, const FeatureSet& image, Refinement& result) {
+  result.distinct = CountDistinct(query, image, result.pairs);
+  CountFound(query, image, {-kEverywhere, -kEverywhere, kEverywhere, kEverywhere}, result);
+}
+
+}  // namespace
+
+Refinement Refine(const FeatureSet& query, const FeatureSet& image,
+                  const Transform& image_from_query, double tolerance) {
+  const Matcher matcher(query, image, tolerance);
+  Refinement narrow = Narrow(query, image, matcher, image_from_query);
+  Count(query, image, narrow);
+  if (std::max(narrow.query_found, narrow.image_found) >= kFoundMost) return narrow;
+  Refinement wide = Wide(query, image, matcher, narrow.image_from_query);
+  Count(query, image, wide);
+  return wide.distinct > narrow.distinct ? wide : narrow;
 }
 
 void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageRegion& region,

@@ -35,9 +35,10 @@ void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageReg
 /// pairs are one to one, nearest descriptors first. The transform is fitted anew to the pairs by
 /// least squares, as an affine map from 6 distinct pairs on, as a homography (Hartley and
 /// Zisserman, Multiple View Geometry, 2004, 4.1, normalised) from 12 on, as long as it stays a
-/// plausible view (no fold, area scale within a factor of 12 over the query), and the search is
-/// repeated. A keypoint counts as "in the shared region" if the other picture has pixels there and
-/// could show it at its scale. `tolerance` is a share of the image's longer side. Pure.
+/// plausible view of the shared region (no fold, area scale within a factor of 12), and the search
+/// is repeated; where few keypoints are found, from farther off, too. A keypoint counts as "in the
+/// shared region" if the other picture has pixels there and could show it at its scale. `tolerance`
+/// is a share of the image's longer side. Pure.
 Refinement Refine(const FeatureSet& query, const FeatureSet& image,
                   const Transform& image_from_query, double tolerance = 4.0 / 640);
 

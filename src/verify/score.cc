@@ -14,14 +14,14 @@ constexpr double kMostPowersOfTen = 60;
 constexpr double kSmallestShare = 1e-3;
 
 /// Fitted by logistic regression to the candidates of copybench's half a (bench/README.md).
-constexpr double kConstant = -4.68;
-constexpr double kPerRarity = 5.39;
-constexpr double kPerCloseWithoutPixels = -5.39;
-constexpr double kPerRegionLog = 3.45;
-constexpr double kPerCoherentPowers = 2.02;
-constexpr double kPerFoundWithoutPixels = -9.74;
-constexpr double kPerCommonWithoutPixels = -5.9;
-constexpr double kPerFound = 2.14;
+constexpr double kConstant = -5.07;
+constexpr double kPerRarity = 5.38;
+constexpr double kPerCloseWithoutPixels = -4.99;
+constexpr double kPerRegionLog = 3.73;
+constexpr double kPerCoherentPowers = 2.09;
+constexpr double kPerFoundWithoutPixels = -10.3;
+constexpr double kPerCommonWithoutPixels = -6.55;
+constexpr double kPerFound = 2.15;
 
 /// Log10 of the number of false alarms below which agreement is no chance.
 constexpr double kSurelyNoChance = -14;
