@@ -41,6 +41,7 @@ class Comparison {
     return VerifyCandidates({.features_of = [&](std::int64_t) { return image_.features; },
                              .forms = forms,
                              .preview = query_.features.preview,
+                             .itself = itself(),
                              .keep_points = true},
                             threads_);
   }

@@ -60,7 +60,7 @@ std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& quer
 
 /// Fills in the evidence and what follows from it.
 void Judge(const verify::Refinement& refined, const std::optional<verify::PixelAgreement>& pixels,
-           VerifiedContent& verified) {
+           bool itself, VerifiedContent& verified) {
   Match& match = verified.match;
   Evidence& evidence = match.evidence;
   evidence.query_found = refined.query_found;
@@ -72,7 +72,8 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
     evidence.pixel_correlation = pixels->correlation;
     evidence.pixels_coherent = pixels->coherent;
     evidence.pixels_inside = pixels->inside;
-    verified.log_odds = verify::LogOdds(evidence, match.inliers, share);
+    verified.log_odds = itself ? verify::LogOddsOfRepetition(evidence)
+                               : verify::LogOdds(evidence, match.inliers, share);
   } else {
     verified.log_odds = verify::LogOddsOfPoints(evidence);
   }
@@ -125,7 +126,8 @@ void DescribeRegion(int query_width, int query_height, int image_width, int imag
 }
 
 Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
-               const image::GreyImage& preview, bool keep_points, VerifiedContent& verified) {
+               const image::GreyImage& preview, bool itself, bool keep_points,
+               VerifiedContent& verified) {
   const auto image = features_of(verified.content);
   if (!image.ok()) {
     return image.status().code() == StatusCode::kNotFound ? Status() : image.status();
@@ -143,7 +145,7 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
     verify::CountFound(form.features, *image, {left, top, right, bottom}, refined);
   }
   DescribeRegion(width, form.features.height, image->width, image->height, pixels, match);
-  Judge(refined, pixels, verified);
+  Judge(refined, pixels, itself, verified);
   if (!keep_points || refined.pairs.empty()) return {};
   match.inlier_points.clear();
   for (const auto& [q, i] : refined.pairs) {

@@ -11,9 +11,11 @@ namespace siftsearch::engine {
 /// Looks closer at a content that the voting points agree with: finds more of the points and a
 /// finer transform, and compares pixels (both from what is stored). Rewrites the match: transform,
 /// regions, inliers, evidence and score. `preview` is the query's own; without pixels, or where the
-/// content was removed meanwhile, the geometry alone decides. Safe from several threads.
+/// content was removed meanwhile, the geometry alone decides; of places of a picture in `itself`,
+/// of which little repeats, the geometry and the pixels of what does. Safe from several threads.
 Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
-               const image::GreyImage& preview, bool keep_points, VerifiedContent& verified);
+               const image::GreyImage& preview, bool itself, bool keep_points,
+               VerifiedContent& verified);
 
 /// The transform from the picture, given that from its form.
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form);

@@ -160,8 +160,8 @@ class CandidateVerifier {
   Status ConfirmPlaces(VerifiedContent first, std::vector<VerifiedContent>& places) const {
     VerifiedContent next = std::move(first);
     while (true) {
-      SIFTSEARCH_RETURN_IF_ERROR(
-          Confirm(input_.features_of, CompleteForm(next.form), preview_, input_.keep_points, next));
+      SIFTSEARCH_RETURN_IF_ERROR(Confirm(input_.features_of, CompleteForm(next.form), preview_,
+                                         input_.itself, input_.keep_points, next));
       if (!places.empty() && !(next.match.copy && IsNewPlace(next.match, places))) return {};
       places.push_back(std::move(next));
       if (!places.back().match.copy || places.size() >= kMostPlaces) return {};

@@ -23,6 +23,9 @@ constexpr double kPerFoundWithoutPixels = -10.3;
 constexpr double kPerCommonWithoutPixels = -6.55;
 constexpr double kPerFound = 2.15;
 
+constexpr double kPerRepeatedInside = 20;
+constexpr double kRepeatedInsideAtHalf = 0.48;
+
 /// Log10 of the number of false alarms below which agreement is no chance.
 constexpr double kSurelyNoChance = -14;
 constexpr double kSceneShare = 0.4;
@@ -48,6 +51,11 @@ double LogOdds(const Evidence& evidence, int inliers, double region_share) {
 double LogOddsOfPoints(const Evidence& evidence) {
   const double score = ScoreFromFalseAlarms(evidence.log10_false_alarms);
   return std::clamp(std::log(score / (1 - score)), -30.0, 30.0);
+}
+
+double LogOddsOfRepetition(const Evidence& evidence) {
+  return std::min(LogOddsOfPoints(evidence),
+                  kPerRepeatedInside * (evidence.pixels_inside - kRepeatedInsideAtHalf));
 }
 
 double ScoreFromLogOdds(double log_odds) { return 1 / (1 + std::exp(-log_odds)); }

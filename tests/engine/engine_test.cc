@@ -48,6 +48,38 @@ image::RgbImage InForm(const image::RgbImage& picture, features::Form form) {
   return changed;
 }
 
+/// A grey canvas with the pictures pasted at the places given, as a PNG file's bytes.
+std::vector<std::uint8_t> Canvas(
+    int width, int height,
+    const std::vector<std::pair<image::RgbImage, std::pair<int, int>>>& pasted) {
+  image::RgbImage canvas{width, height, {}};
+  canvas.pixels.assign(static_cast<std::size_t>(width) * height * 3, 128);
+  for (const auto& [picture, place] : pasted) {
+    for (int y = 0; y < picture.height; ++y) {
+      std::copy_n(
+          &picture.pixels[static_cast<std::size_t>(y) * picture.width * 3], picture.width * 3,
+          &canvas.pixels[(static_cast<std::size_t>(y + place.second) * width + place.first) * 3]);
+    }
+  }
+  return image::Encode(canvas, "png", 0).value();
+}
+
+image::RgbImage Block(const image::RgbImage& picture, int x, int y, int width, int height) {
+  image::RgbImage block{width, height, {}};
+  for (int row = y; row < y + height; ++row) {
+    const auto* from = &picture.pixels[(static_cast<std::size_t>(row) * picture.width + x) * 3];
+    block.pixels.insert(block.pixels.end(), from, from + width * 3);
+  }
+  return block;
+}
+
+double Overlap(const Box& a, const Box& b) {
+  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
+  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
+  if (width <= 0 || height <= 0) return 0;
+  return width * height / (a.width * a.height + b.width * b.height - width * height);
+}
+
 class EngineTest : public testing::Test {
  protected:
   EngineTest() {
@@ -165,6 +197,100 @@ TEST_F(EngineTest, MirroredAndInvertedCopiesFindTheirOriginals) {
       const Point mapped = verify::Apply(best.image_from_query, query);
       EXPECT_LT(std::hypot(mapped.x - image.x, mapped.y - image.y), 5);
     }
+  }
+}
+
+TEST_F(EngineTest, ACollageNamesEveryOriginalInItsPlace) {
+  const auto engine = Open();
+  const auto pictures = Pictures();
+  Add(*engine, pictures);
+  const auto left = Decoded(pictures[0]), right = Decoded(pictures[1]);
+  QueryInput input = InputFor("collage");
+  input.bytes = Canvas(left.width + right.width, std::max(left.height, right.height),
+                       {{left, {0, 0}}, {right, {left.width, 0}}});
+  const auto result = engine->Query(input, {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  std::map<std::string, Box> boxes;
+  for (const Match& match : result->matches) {
+    if (match.copy) boxes[match.image.path] = match.query_box;
+  }
+  ASSERT_EQ(boxes.size(), 2u);
+  EXPECT_GT(Overlap(boxes[pictures[0]], {-0.5, -0.5, 1.0 * left.width, 1.0 * left.height}), 0.9);
+  EXPECT_GT(
+      Overlap(boxes[pictures[1]], {left.width - 0.5, -0.5, 1.0 * right.width, 1.0 * right.height}),
+      0.9);
+}
+
+TEST_F(EngineTest, APictureThatIsThereTwiceHasTwoPlaces) {
+  const auto engine = Open();
+  const auto pictures = Pictures();
+  Add(*engine, pictures);
+  const auto picture = Decoded(pictures[2]);
+  QueryInput input = InputFor("twice");
+  input.bytes =
+      Canvas(2 * picture.width, picture.height, {{picture, {0, 0}}, {picture, {picture.width, 0}}});
+  const auto result = engine->Query(input, {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  std::vector<Box> boxes;
+  for (const Match& match : result->matches) {
+    if (!match.copy) continue;
+    EXPECT_EQ(match.image.path, pictures[2]);
+    boxes.push_back(match.query_box);
+  }
+  ASSERT_EQ(boxes.size(), 2u);
+  EXPECT_LT(Overlap(boxes[0], boxes[1]), 0.1);
+}
+
+TEST_F(EngineTest, ComparingFindsOnePictureInAnother) {
+  const auto pictures = Pictures();
+  const auto picture = Decoded(pictures[3]), other = Decoded(pictures[4]);
+  QueryInput block = InputFor("block");
+  block.bytes = image::Encode(Block(picture, 100, 60, 240, 180), "jpeg", 80).value();
+  const auto found = Compare(block, InputFor(pictures[3]), {});
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  ASSERT_FALSE(found->matches.empty());
+  EXPECT_TRUE(found->matches.front().copy);
+  EXPECT_EQ(found->matches.front().image.path, pictures[3]);
+  const Box box = found->matches.front().image_box;
+  EXPECT_GT(Overlap(box, {99.5, 59.5, 240, 180}), 0.8)
+      << box.x << " " << box.y << " " << box.width << " " << box.height;
+  const auto none = Compare(InputFor(pictures[4]), InputFor(pictures[3]), {});
+  ASSERT_TRUE(none.ok());
+  for (const Match& match : none->matches) EXPECT_FALSE(match.copy);
+  const auto missing = Compare(InputFor("/no/such.jpg"), InputFor(pictures[3]), {});
+  EXPECT_THAT(missing.status().message(), HasSubstr("/no/such.jpg"));
+}
+
+TEST_F(EngineTest, ComparingAPictureWithItselfFindsWhatWasCopiedInside) {
+  for (const std::string& path : Pictures()) {
+    const auto picture = Decoded(path);
+    QueryInput plain = InputFor("plain");
+    plain.bytes = Canvas(picture.width, picture.height, {{picture, {0, 0}}});
+    const auto nothing = Compare(plain, plain, {});
+    ASSERT_TRUE(nothing.ok());
+    for (const Match& match : nothing->matches) {
+      EXPECT_FALSE(match.copy) << path << " " << match.score << " " << match.inliers << " nfa "
+                               << match.evidence.log10_false_alarms << " inside "
+                               << match.evidence.pixels_inside;
+    }
+    const int width = picture.width / 4, height = picture.height / 4;
+    const int x = picture.width - width - 10, y = picture.height - height - 8;
+    QueryInput moved = InputFor("moved");
+    moved.bytes = Canvas(picture.width, picture.height,
+                         {{picture, {0, 0}}, {Block(picture, 30, 40, width, height), {x, y}}});
+    const auto found = Compare(moved, moved, {});
+    ASSERT_TRUE(found.ok());
+    ASSERT_FALSE(found->matches.empty()) << path;
+    const Match& match = found->matches.front();
+    EXPECT_TRUE(match.copy) << path << " " << match.score << " " << match.inliers << " nfa "
+                            << match.evidence.log10_false_alarms << " inside "
+                            << match.evidence.pixels_inside << " coherent "
+                            << match.evidence.pixels_coherent;
+    const Box& box = match.query_box;
+    const Point from{box.x + box.width / 2, box.y + box.height / 2};
+    const Point to = verify::Apply(match.image_from_query, from);
+    EXPECT_NEAR(std::abs(to.x - from.x), x - 30, 3) << path;
+    EXPECT_NEAR(std::abs(to.y - from.y), y - 40, 3) << path;
   }
 }
 

@@ -1,0 +1,66 @@
+"""compare, and the options that decide how much is searched and what is told."""
+
+import json
+import unittest
+
+from program import DATA, SCENES, ProgramTest
+
+
+class CompareTest(ProgramTest):
+    def compare(self, *words, code=0):
+        return json.loads(self.run_program("compare", "--format", "jsonl", *words, code=code).stdout)
+
+    def test_needs_no_database_and_says_where(self):
+        copy = DATA / "copies" / "scene1-crop.jpg"
+        result = self.compare(copy, SCENES[0])
+        self.assertTrue(result["matches"][0]["copy"])
+        self.assertEqual(result["matches"][0]["path"], str(SCENES[0]))
+        self.assertTrue(result["matches"][0]["query_box"])
+        self.assertFalse(self.database.exists())
+        self.assertFalse(any(m["copy"] for m in self.compare(SCENES[1], SCENES[0])["matches"]))
+
+    def test_fails_on_a_copy_if_asked(self):
+        copy = DATA / "copies" / "scene1-crop.jpg"
+        self.run_program("compare", "--fail-on-copy", copy, SCENES[0], code=11)
+        self.run_program("compare", "--fail-on-copy", SCENES[1], SCENES[0])
+        self.add(SCENES[0])
+        self.run_program("query", "--fail-on-copy", copy, code=11)
+        self.run_program("query", "--fail-on-copy", SCENES[1])
+        self.run_program("report", "--fail-on-copy", copy, code=11)
+        self.run_program("report", "--fail-on-copy")
+
+    def test_draws(self):
+        drawing = self.folder / "match.png"
+        self.run_program("compare", "--draw", drawing, DATA / "copies" / "scene1-crop.jpg", SCENES[0])
+        self.assertTrue(drawing.read_bytes().startswith(b"\x89PNG"))
+
+    def test_wrong_input_is_named(self):
+        self.run_program("compare", SCENES[0], code=2)
+        result = self.run_program("compare", SCENES[0], "/no/such.jpg", code=1)
+        self.assertIn("/no/such.jpg", result.stderr)
+        text = self.folder / "text.jpg"
+        text.write_text("no picture")
+        self.assertIn(str(text), self.run_program("compare", text, SCENES[0], code=1).stderr)
+
+
+class EffortTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.add(*SCENES)
+
+    def test_presets(self):
+        for preset in ("fast", "balanced", "thorough"):
+            result = self.query("--preset", preset, SCENES[0])[0]
+            self.assertEqual(result["matches"][0]["path"], str(SCENES[0].resolve()))
+        self.run_program("query", "--preset", "perfect", SCENES[0], code=2)
+
+    def test_a_number_of_false_alarms_is_a_threshold(self):
+        matches = self.query("--max-false-alarms", "1e-30", SCENES[0])[0]["matches"]
+        self.assertEqual(len(matches), 1)
+        for match in matches:
+            self.assertLessEqual(match["evidence"]["log10_false_alarms"], -30)
+        self.run_program("query", "--max-false-alarms", "0", SCENES[0], code=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
