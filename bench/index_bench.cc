@@ -135,9 +135,12 @@ Status MeasureKey(const std::string& text, Data& data, const Options& options, J
   const double seconds =
       Seconds([&] { built = ApproximateIndex::Build(key, data.Contents(), AvailableThreads()); });
   SIFTSEARCH_RETURN_IF_ERROR(built.status());
-  const Json entry = {
-      {"key", text},      {"n", options.rows},        {"queries", options.queries},
-      {"k", kNeighbours}, {"build_seconds", seconds}, {"memory_mb", (malloc_trim(0), OwnMemoryMb() - before)}};
+  const Json entry = {{"key", text},
+                      {"n", options.rows},
+                      {"queries", options.queries},
+                      {"k", kNeighbours},
+                      {"build_seconds", seconds},
+                      {"memory_mb", (malloc_trim(0), OwnMemoryMb() - before)}};
   for (const Approximation& effort : Efforts(key)) {
     SIFTSEARCH_RETURN_IF_ERROR(MeasureSearch(**built, data, options, effort, entry, results));
   }
