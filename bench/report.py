@@ -5,7 +5,7 @@ Faiss: all rows of the database as queries of IndexFlatL2, in turn, in one run.
   bench/report.py BUILD_FOLDER PICTURE_FOLDER [ROUNDS]
 
 Faiss runs in a process of /usr/bin/python3 (python3-faiss) over the file of `siftsearch export`; only
-index.search is timed, at the best setting of its threads. It looks for 8 rows more than the vote's
+index.search is timed, at the setting of its threads that is best for the first 5,000 rows. It looks for 8 rows more than the vote's
 10, since a row finds those of its own picture, too. Of the command there are two times: with its
 mirrored and inverted forms, which Faiss is not asked for, and without. Prints a JSON object.
 """
@@ -21,7 +21,7 @@ from add import run
 
 NEIGHBOURS = 10 + 8
 
-# Reads "OMP BLAS" lines, answers each with the seconds of one search of all rows. OpenBLAS has no
+# Reads "OMP BLAS ROWS" lines, answers each with the seconds of one search of so many rows. OpenBLAS has no
 # name of its own in Python: its function is found in the process, where Faiss has loaded it.
 FAISS_SERVER = """
 import ctypes, sys, time
@@ -33,12 +33,12 @@ libraries = {l.split()[-1] for l in open("/proc/self/maps") if "openblas" in l}
 blas = [ctypes.CDLL(path) for path in libraries]
 print(flat.ntotal, flush=True)
 for line in sys.stdin:
-    omp, threads = map(int, line.split())
+    omp, threads, count = map(int, line.split())
     faiss.omp_set_num_threads(omp)
     for library in blas:
         library.openblas_set_num_threads(threads)
     start = time.monotonic()
-    flat.search(rows, int(sys.argv[2]))
+    flat.search(rows[:count], int(sys.argv[2]))
     print(time.monotonic() - start, flush=True)
 """
 
@@ -50,9 +50,9 @@ class Faiss:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.rows = int(self.process.stdout.readline())
 
-    def search(self, setting):
-        """Seconds of one search with a setting of (OpenMP threads, OpenBLAS threads)."""
-        print(*setting, file=self.process.stdin, flush=True)
+    def search(self, setting, rows):
+        """Seconds of one search of `rows` with a setting of (OpenMP threads, OpenBLAS threads)."""
+        print(*setting, rows, file=self.process.stdin, flush=True)
         return float(self.process.stdout.readline())
 
     def close(self):
@@ -73,13 +73,13 @@ def main():
         run([*command, "export", "--faiss", exported])
         faiss = Faiss(exported)
         settings = list(itertools.product(range(1, cores + 1), repeat=2))
-        turns = [[faiss.search(setting) for setting in settings] for _ in range(3)]
+        turns = [[faiss.search(setting, 5000) for setting in settings] for _ in range(3)]
         trials = dict(zip(settings, map(min, zip(*turns))))
         best = min(trials, key=trials.get)
         run([*command, "report"])  # Warm-up.
         for _ in range(rounds):
             forms.append(run([*command, "report"])[0])
-            theirs.append(faiss.search(best))
+            theirs.append(faiss.search(best, faiss.rows))
             plain.append(run([*command, "report", "--form-features", "0"])[0])
         rows = faiss.rows
         faiss.close()
