@@ -75,6 +75,11 @@ struct QueryOptions {
   int form_features = 200;
 };
 
+enum class ReportOrder {
+  kQuery,  ///< By query, then rank.
+  kGroup,  ///< By group; pairs that are in none come last.
+};
+
 struct ReportOptions {
   double min_score = kCopyThreshold;
   double max_log10_false_alarms = 9;  ///< As of QueryOptions.
@@ -82,6 +87,14 @@ struct ReportOptions {
   int max_candidates = 30;
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
   int form_features = 200;              ///< As of QueryOptions.
+  ReportOrder order = ReportOrder::kQuery;
+  /// Pairs that it refuses are not listed and join no groups.
+  std::function<bool(const ReportPair&)> accept;
+  /// File that holds what was compared until the report is done (schema/report.md); empty: a
+  /// temporary one. With `resume`, a report that was stopped goes on where the file ends;
+  /// kInvalidArgument if its database or options were others.
+  std::string journal = {};
+  bool resume = false;
   std::function<bool()> stop;
   std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
 };
@@ -133,14 +146,17 @@ class Engine {
   /// Queries with one picture.
   Result<QueryResult> Query(QueryInput input, const QueryOptions& options);
 
-  /// All pairs of copies inside the database, each unordered pair once.
-  Result<Report> ReportAll(const ReportOptions& options);
+  /// All pairs of copies inside the database, each unordered pair once. `sink` gets them at the
+  /// end; memory does not grow with their number.
+  Result<Report> ReportAll(const ReportOptions& options,
+                           const std::function<Status(const ReportPair&)>& sink);
 
   /// Copies, in the database, of each file that `next` gives. A file that can't be read is passed
   /// to `failed` and the rest goes on.
   Result<Report> ReportFiles(const std::function<std::optional<AddInput>()>& next,
                              const ReportOptions& options,
-                             const std::function<void(const AddOutcome&)>& failed);
+                             const std::function<void(const AddOutcome&)>& failed,
+                             const std::function<Status(const ReportPair&)>& sink);
 
  private:
   explicit Engine(std::unique_ptr<Impl> impl);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,6 +62,21 @@ enum class MatchKind {
   kUnclear,        ///< Too little agrees to say.
 };
 
+/// "copy", "same_scene", …
+constexpr std::string_view MatchKindName(MatchKind kind) {
+  switch (kind) {
+    case MatchKind::kCopy:
+      return "copy";
+    case MatchKind::kSameScene:
+      return "same_scene";
+    case MatchKind::kSharedOverlay:
+      return "shared_overlay";
+    case MatchKind::kUnclear:
+      return "unclear";
+  }
+  return "";
+}
+
 /// What a score rests on.
 struct Evidence {
   double log10_false_alarms = 0;  ///< log10 of the chance agreements as good that were expected.
@@ -93,6 +109,7 @@ struct Match {
   Box image_box;
   double query_overlap_percent = 0;  ///< Share of the query that the region covers.
   double image_overlap_percent = 0;
+  std::optional<Verdict> verdict;  ///< What was decided about the two before.
   Evidence evidence;
   std::vector<std::pair<Point, Point>> inlier_points;  ///< (query, image) positions.
 };
@@ -117,20 +134,28 @@ struct QueryResult {
   Timings timings;
 };
 
-/// A pair of copies found by Report.
+/// A pair of pictures that a report lists.
 struct ReportPair {
   ImageRecord query;  ///< id 0 for a file that is not in the database.
   Match match;
-  std::int64_t group =
-      0;  ///< Pictures connected by copies share a group, 1, 2, … by first appearance.
+  /// Copies that belong together share a group, 1, 2, … by first appearance; 0: in none.
+  std::int64_t group = 0;
+  bool bridge = false;  ///< A copy, but the only link between two groups: it does not join them.
+  /// Whether a picture shares several separate parts with others, as a collage does; each part may
+  /// be in another group.
+  bool query_in_parts = false;
+  bool image_in_parts = false;
 };
 
+/// What a report compared and listed.
 struct Report {
-  std::vector<ReportPair> pairs;  ///< In the order of the query image, then rank.
-  std::int64_t images = 0;        ///< Images compared.
+  std::int64_t images = 0;  ///< Images compared.
+  std::int64_t pairs = 0;   ///< Pairs listed.
+  std::int64_t copies = 0;  ///< Of them, copies.
   std::int64_t groups = 0;
   std::int64_t failed = 0;  ///< Files of the folder that could not be read.
-  bool stopped = false;
+  bool stopped = false;     ///< By ReportOptions::stop: not all is compared.
+  double search_ms = 0;     ///< Spent in searches of the database.
 };
 
 }  // namespace siftsearch

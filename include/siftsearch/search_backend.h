@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "siftsearch/status.h"
@@ -85,6 +86,26 @@ struct SearchQuery {
   std::int64_t exclude_content = 0;
 };
 
+/// What a person decided about two pictures, or about one.
+enum class Verdict {
+  kConfirmed,  ///< They are copies.
+  kNotACopy,   ///< They are not, whatever agrees.
+};
+
+/// "confirmed" or "not_a_copy".
+constexpr std::string_view VerdictName(Verdict verdict) {
+  return verdict == Verdict::kConfirmed ? "confirmed" : "not_a_copy";
+}
+
+/// Bound to contents, so that it holds wherever the files go. Of one picture `b` is all zeros: it
+/// is no copy of anything. Else a <= b.
+struct VerdictRecord {
+  ContentHash a{};
+  ContentHash b{};
+  Verdict verdict = Verdict::kConfirmed;
+  std::int64_t decided_s = 0;  ///< Seconds since 1970.
+};
+
 struct BackendStats {
   std::int64_t images = 0;
   std::int64_t contents = 0;             ///< Distinct contents that images have.
@@ -145,6 +166,13 @@ class SearchBackend {
 
   /// Stored features of a content.
   virtual Result<FeatureSet> Features(std::int64_t content) = 0;
+
+  /// Remembers verdicts, in one commit; a newer one (by `decided_s`) replaces an older.
+  virtual Status PutVerdicts(std::span<const VerdictRecord> verdicts) = 0;
+  /// Forgets the verdicts on these pairs; returns how many there were.
+  virtual Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) = 0;
+  /// All verdicts, by a, then b.
+  virtual Result<std::vector<VerdictRecord>> Verdicts() = 0;
 
   virtual Result<BackendStats> Stats() = 0;
   /// Verifies every checksum and count; an empty list means sound.

@@ -428,6 +428,40 @@ Status Catalog::DeleteSegment(std::int64_t id) {
   return query.Bind(id).Run();
 }
 
+Status Catalog::PutVerdict(const VerdictRecord& verdict) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query insert, db_->Prepare("INSERT INTO verdicts VALUES (?, ?, ?, ?) ON CONFLICT (a, b) DO "
+                                 "UPDATE SET verdict = excluded.verdict, decided_s = "
+                                 "excluded.decided_s WHERE excluded.decided_s >= decided_s"));
+  insert.BindBlob(verdict.a).BindBlob(verdict.b).Bind(VerdictName(verdict.verdict));
+  return insert.Bind(verdict.decided_s).Run();
+}
+
+Result<bool> Catalog::DeleteVerdict(const ContentHash& a, const ContentHash& b) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query remove,
+                              db_->Prepare("DELETE FROM verdicts WHERE a = ? AND b = ?"));
+  SIFTSEARCH_RETURN_IF_ERROR(remove.BindBlob(a).BindBlob(b).Run());
+  return db_->Changes() > 0;
+}
+
+Result<std::vector<VerdictRecord>> Catalog::Verdicts() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query select, db_->Prepare("SELECT a, b, verdict, decided_s FROM verdicts ORDER BY a, b"));
+  std::vector<VerdictRecord> verdicts;
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return verdicts;
+    VerdictRecord& record = verdicts.emplace_back();
+    const auto a = select.Blob(0), b = select.Blob(1);
+    if (a.size() != record.a.size() || b.size() != record.b.size()) return Corrupt("a verdict");
+    std::copy(a.begin(), a.end(), record.a.begin());
+    std::copy(b.begin(), b.end(), record.b.begin());
+    record.verdict = select.Text(2) == VerdictName(Verdict::kConfirmed) ? Verdict::kConfirmed
+                                                                        : Verdict::kNotACopy;
+    record.decided_s = select.Int(3);
+  }
+}
+
 Status Catalog::AdvanceGeneration() {
   SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
                               db_->Prepare("UPDATE meta SET generation = generation + 1"));

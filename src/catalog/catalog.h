@@ -110,6 +110,12 @@ class Catalog {
   Result<std::int64_t> NextSegmentId();
   Status InsertSegment(const SegmentRecord& segment);
   Status DeleteSegment(std::int64_t id);
+  /// A newer verdict on the same contents replaces an older one.
+  Status PutVerdict(const VerdictRecord& verdict);
+  /// False when there is none.
+  Result<bool> DeleteVerdict(const ContentHash& a, const ContentHash& b);
+  Result<std::vector<VerdictRecord>> Verdicts();  ///< By a, then b.
+
   /// Counts the commit up; the last change before it.
   Status AdvanceGeneration();
 

@@ -79,6 +79,12 @@ Status Output::Close() {
   return status_;
 }
 
+void Output::Discard() {
+  if (!writable_) return;
+  (void)writable_->Close();
+  if (part_ != file_) (void)DiskEnv().Remove(part_);
+}
+
 int Finish(const Console& console, Output& output, int code) {
   const Status written = output.Close();
   if (written.ok()) return code;

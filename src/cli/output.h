@@ -23,6 +23,8 @@ class Output {
   void Write(std::string_view text);
   /// Passes on what is buffered. Called after each line where somebody may be waiting for it.
   void Flush();
+  /// Takes the unfinished file away.
+  void Discard();
   /// Writes the rest and gives the file its name. Errors name the file.
   Status Close();
 

@@ -1,17 +1,24 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <fstream>
 #include <iostream>
+#include <set>
 
+#include "base/parallel.h"
+#include "base/status_macros.h"
 #include "cli/exit_code.h"
+#include "cli/html_report.h"
 #include "cli/input_walker.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
+#include "engine/report_journal.h"
 #include "report/csv.h"
 #include "report/json.h"
+#include "report/read_json.h"
 #include "report/table.h"
 
 namespace siftsearch::cli {
@@ -24,8 +31,10 @@ struct ReportFlags {
   std::vector<std::string> paths;
   std::string format;
   std::string file;
+  std::string from;
   bool null_separated = false;
   bool fail_on_copy = false;
+  bool skip_same_folder = false;
   ReportOptions report;
   EngineFlags engine;
 };
@@ -33,16 +42,37 @@ struct ReportFlags {
 std::string FormatOf(const std::string& file) {
   if (file.ends_with(".jsonl")) return "jsonl";
   if (file.ends_with(".txt")) return "table";
+  if (file.ends_with(".html") || file.ends_with(".htm")) return "html";
   return "csv";
+}
+
+void CheckFlags(const ReportFlags& flags) {
+  CheckOneOf("format", flags.format, {"csv", "jsonl", "html", "table"});
+  const bool to_file = !flags.file.empty() && flags.file != "-";
+  if (flags.format == "html" && !to_file) throw UsageError("a report as html needs -o FILE");
+  if (flags.report.resume && !to_file) throw UsageError("--resume needs the -o FILE of before");
+  if (!flags.from.empty() && (!flags.paths.empty() || flags.report.resume)) {
+    throw UsageError("--from takes neither images nor --resume: nothing is searched");
+  }
+  // At score 0 every candidate would be a pair.
+  if (!(flags.report.min_score > 0 && flags.report.min_score <= 1)) {
+    throw UsageError("--min-score of a report is above 0, up to 1");
+  }
 }
 
 ReportFlags ParseFlags(Command& command) {
   ReportFlags flags;
   command.Options()("format", po::value(&flags.format)->value_name("FORMAT"),
-                    "csv, jsonl or table [by the ending of -o, else csv]")(
+                    "csv, jsonl, html or table [by the ending of -o, else csv]")(
       "output,o", po::value(&flags.file)->value_name("FILE"), "write to FILE [stdout]")(
       "min-score", po::value(&flags.report.min_score)->value_name("S"),
       "list pairs of at least this score, 0 to 1 [0.5]")(
+      "resume", po::bool_switch(&flags.report.resume),
+      "go on with the report that was stopped while it wrote the same FILE")(
+      "from", po::value(&flags.from)->value_name("FILE"),
+      "search nothing: write the pairs of a report in jsonl once more")(
+      "skip-same-folder", po::bool_switch(&flags.skip_same_folder),
+      "leave out pairs of pictures in one folder")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy")(
       "null,0", po::bool_switch(&flags.null_separated),
       "with -: the paths on stdin end with NUL, not with a line break");
@@ -56,37 +86,71 @@ ReportFlags ParseFlags(Command& command) {
   flags.engine.effort().ApplyTo(flags.report);
   flags.report.batch_bytes = flags.engine.batch_bytes();
   if (flags.format.empty()) flags.format = FormatOf(flags.file);
-  CheckOneOf("format", flags.format, {"csv", "jsonl", "table"});
-  // At score 0 every candidate would be a pair.
-  if (!(flags.report.min_score > 0 && flags.report.min_score <= 1)) {
-    throw UsageError("--min-score of a report is above 0, up to 1");
-  }
+  CheckFlags(flags);
+  if (flags.format == "html") flags.report.order = ReportOrder::kGroup;
+  if (!flags.file.empty() && flags.file != "-") flags.report.journal = flags.file + ".journal";
   return flags;
 }
 
-void WritePairs(const Report& report, const std::string& format, Output& output) {
-  if (format == "csv") output.Write(report::PairCsvHeader());
-  if (format == "table") output.Write(report::PairTableHeader());
-  for (const ReportPair& pair : report.pairs) {
-    if (format == "csv") output.Write(report::PairCsv(pair));
-    if (format == "jsonl") output.Write(report::PairJson(pair) + "\n");
-    if (format == "table") output.Write(report::PairTable(pair));
-  }
-}
+std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
-Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Command& command) {
+/// Writes pairs in one of the formats.
+class PairWriter {
+ public:
+  PairWriter(const ReportFlags& flags, SearchBackend* backend, Output& output)
+      : format_(flags.format), output_(output) {
+    if (format_ == "csv") output_.Write(report::PairCsvHeader());
+    if (format_ == "table") output_.Write(report::PairTableHeader());
+    if (format_ != "html") return;
+    const EngineOptions options = flags.engine.Options();
+    html_ = std::make_unique<HtmlReport>(flags.file, "Copies", options.limits,
+                                         options.threads > 0 ? options.threads : AvailableThreads(),
+                                         backend, output_);
+  }
+
+  Status Write(const ReportPair& pair) {
+    if (format_ == "csv") output_.Write(report::PairCsv(pair));
+    if (format_ == "jsonl") output_.Write(report::PairJson(pair) + "\n");
+    if (format_ == "table") output_.Write(report::PairTable(pair));
+    return html_ ? html_->Add(pair) : Status();
+  }
+
+  Status End(const std::string& about, bool partial) {
+    if (partial && format_ == "csv") output_.Write(report::PartialCsv(about));
+    if (partial && format_ == "jsonl") output_.Write(report::PartialJson(about) + "\n");
+    if (partial && format_ == "table") output_.Write("stopped before the end: " + about + "\n");
+    return html_ ? html_->End(about, partial) : Status();
+  }
+
+ private:
+  const std::string format_;
+  Output& output_;
+  std::unique_ptr<HtmlReport> html_;
+};
+
+Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Command& command,
+                          PairWriter& writer) {
   const Console& console = command.console();
+  std::unique_ptr<Progress> progress;
   ReportOptions options = flags.report;
   options.stop = StopAsked;
+  if (flags.skip_same_folder) {
+    options.accept = [](const ReportPair& pair) {
+      return FolderOf(pair.query.path) != FolderOf(pair.match.image.path);
+    };
+  }
+  const auto sink = [&](const ReportPair& pair) {
+    if (progress) progress->Clear();
+    return writer.Write(pair);
+  };
   const bool bar = !console.quiet() && Progress::Possible();
   const std::int64_t files =
       bar && !flags.paths.empty() ? CountInputs(flags.paths, command.database()) : 0;
-  std::unique_ptr<Progress> progress;
   options.progress = [&](std::int64_t done, std::int64_t total, std::int64_t pairs) {
     if (!progress) progress = std::make_unique<Progress>(bar, total > 0 ? total : files);
     progress->Show(done, fmt::format("{} pairs", pairs));
   };
-  if (flags.paths.empty()) return engine.ReportAll(options);
+  if (flags.paths.empty()) return engine.ReportAll(options, sink);
   InputWalker walker(flags.paths, {.database = command.database(),
                                    .list = &std::cin,
                                    .list_separator = flags.null_separated ? '\0' : '\n'});
@@ -98,7 +162,61 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
                               } else {
                                 console.Detail(outcome.path, outcome.reason);
                               }
-                            });
+                            },
+                            sink);
+}
+
+/// Writes the pairs of an earlier report, put in order anew where the format asks for it.
+Result<Report> Rewrite(const ReportFlags& flags, PairWriter& writer) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto journal, engine::ReportJournal::Open("", false, ""));
+  const auto wrong = [&](std::int64_t line, const std::string& cause) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("{}, line {}: {}", flags.from, line, cause));
+  };
+  std::ifstream file(flags.from);
+  if (!file) return Status(StatusCode::kInvalidArgument, flags.from + " can't be read");
+  Report report;
+  std::string text;
+  for (std::int64_t line = 1; std::getline(file, text); ++line) {
+    if (report::IsPartialJson(text)) {
+      report.stopped = true;
+      continue;
+    }
+    const auto pair = report::ReadPairJson(text);
+    if (!pair.ok()) return wrong(line, pair.status().message());
+    SIFTSEARCH_RETURN_IF_ERROR(journal->PutPair(line, *pair));
+  }
+  const bool by_group = flags.report.order == ReportOrder::kGroup;
+  std::set<std::int64_t> groups;
+  SIFTSEARCH_RETURN_IF_ERROR(journal->KeepGroups());
+  SIFTSEARCH_RETURN_IF_ERROR(journal->Visit(
+      by_group ? ReportOrder::kGroup : ReportOrder::kQuery, [&](const ReportPair& pair) {
+        ++report.pairs;
+        report.copies += pair.match.copy;
+        if (pair.group > 0) groups.insert(pair.group);
+        return pair.match.score >= flags.report.min_score ? writer.Write(pair) : Status();
+      }));
+  report.groups = static_cast<std::int64_t>(groups.size());
+  return report;
+}
+
+std::string AboutReport(const Report& report) {
+  return fmt::format("{} images compared, {} pairs in {} groups of copies, {} failed",
+                     report.images, report.pairs, report.groups, report.failed);
+}
+
+/// Makes the report or reads it again; what to tell of it.
+Result<Report> WriteReport(const ReportFlags& flags, const Command& command, Engine* engine,
+                           Output& output) {
+  PairWriter writer(flags, engine ? &engine->backend() : nullptr, output);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Report report, engine
+                                                       ? MakeReport(*engine, flags, command, writer)
+                                                       : Rewrite(flags, writer));
+  const std::string about =
+      engine ? AboutReport(report)
+             : fmt::format("{} pairs in {} groups of copies", report.pairs, report.groups);
+  SIFTSEARCH_RETURN_IF_ERROR(writer.End(about, report.stopped));
+  return report;
 }
 
 }  // namespace
@@ -107,24 +225,32 @@ int RunReport(Command& command) {
   const ReportFlags flags = ParseFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
-  const auto engine = OpenSearcher(command, flags.engine);
-  if (!engine.ok()) return Fail(console, engine.status());
+  std::unique_ptr<Engine> engine;
+  if (flags.from.empty()) {
+    auto opened = OpenSearcher(command, flags.engine);
+    if (!opened.ok()) return Fail(console, opened.status());
+    engine = std::move(opened).value();
+  }
   // Before the work, so that a wrong -o costs no time.
   auto output = Output::Open(flags.file);
   if (!output.ok()) return Fail(console, output.status());
   const auto start = Clock::now();
-  const auto report = MakeReport(**engine, flags, command);
-  if (!report.ok()) return Fail(console, report.status());
-  WritePairs(*report, flags.format, *output);
+  const auto report = WriteReport(flags, command, engine.get(), *output);
+  if (!report.ok()) {
+    output->Discard();
+    return Fail(console, report.status());
+  }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  console.Note(
-      fmt::format("{} images compared, {} pairs in {} groups of copies, {} failed ({:.1f} s){}",
-                  report->images, report->pairs.size(), report->groups, report->failed, seconds,
-                  report->stopped ? "; stopped on request, incomplete" : ""));
+  console.Note(fmt::format("{} ({:.1f} s, {:.1f} s of it searches){}", AboutReport(*report),
+                           seconds, report->search_ms / 1000,
+                           !report->stopped               ? ""
+                           : flags.report.journal.empty() ? "; stopped on request, incomplete"
+                                                          : "; stopped on request, incomplete; the "
+                                                            "same command with --resume goes on"));
   return Finish(console, *output,
                 report->stopped                            ? kExitInterrupted
                 : report->failed > 0                       ? kExitSomeFailed
-                : flags.fail_on_copy && report->groups > 0 ? kExitCopyFound
+                : flags.fail_on_copy && report->copies > 0 ? kExitCopyFound
                                                            : kExitDone);
 }
 

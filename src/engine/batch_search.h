@@ -13,8 +13,9 @@ namespace siftsearch::engine {
 struct BatchQuery {
   std::int64_t content = 0;  ///< Positive: its own rows are passed over.
   FeatureSet features;
-  ImageRecord file;  ///< Of a file that is not (looked up as) stored.
-  Status error;      ///< Not ok: nothing is searched; the query goes through in its place.
+  std::int64_t order = 0;  ///< For the sink: its place among all queries.
+  ImageRecord file;        ///< Of a file that is not (looked up as) stored.
+  Status error;            ///< Not ok: nothing is searched; the query goes through in its place.
   Timings timings;
 };
 

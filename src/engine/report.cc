@@ -1,18 +1,22 @@
-#include <algorithm>
-#include <map>
-#include <numeric>
-#include <tuple>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
+
+#include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
 #include "engine/impl.h"
+#include "engine/report_journal.h"
+#include "engine/verdict_book.h"
 
 namespace siftsearch {
 namespace {
 
 using engine::BatchQuery;
 using engine::BatchSearch;
+using engine::ReportJournal;
 using engine::VerifiedContent;
 
 engine::BatchOptions BatchOf(const ReportOptions& options, double images) {
@@ -22,51 +26,8 @@ engine::BatchOptions BatchOf(const ReportOptions& options, double images) {
           .max_log10_false_alarms = options.max_log10_false_alarms,
           .batch_bytes = options.batch_bytes,
           .images_searched = images,
-          .keep_points = false,
+          .keep_points = true,
           .form_features = options.form_features};
-}
-
-/// Numbers the connected components of copies, by first appearance in `report.pairs`.
-class Groups {
- public:
-  void Join(const std::string& a, const std::string& b) {
-    parent_[Root(Index(a))] = Root(Index(b));
-  }
-
-  std::int64_t Number(const std::string& path) {
-    const auto [entry, first] =
-        number_.try_emplace(Root(Index(path)), static_cast<std::int64_t>(number_.size()) + 1);
-    return entry->second;
-  }
-
-  std::int64_t count() const { return static_cast<std::int64_t>(number_.size()); }
-
- private:
-  std::size_t Index(const std::string& path) {
-    const auto [entry, first] = index_.try_emplace(path, parent_.size());
-    if (first) parent_.push_back(parent_.size());
-    return entry->second;
-  }
-
-  std::size_t Root(std::size_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
-
-  std::map<std::string, std::size_t> index_;
-  std::vector<std::size_t> parent_;
-  std::map<std::size_t, std::int64_t> number_;
-};
-
-void NumberGroups(Report& report) {
-  Groups groups;
-  for (const ReportPair& pair : report.pairs) {
-    if (pair.match.copy) groups.Join(pair.query.path, pair.match.image.path);
-  }
-  for (ReportPair& pair : report.pairs) {
-    if (pair.match.copy) pair.group = groups.Number(pair.query.path);
-  }
-  report.groups = groups.count();
 }
 
 /// Contents that images have, ascending, and how many images each has.
@@ -102,99 +63,129 @@ Match IdenticalFile(const ImageRecord& image) {
   return match;
 }
 
-/// A pair of contents that agree, seen from `query`.
-struct ContentPair {
-  std::int64_t query = 0;
-  VerifiedContent found;
-};
-
-/// Keeps, of a pair found from both sides, the side with fewer expected false alarms; on a tie the
-/// picture that was added later is the query.
-void KeepBetter(std::map<std::pair<std::int64_t, std::int64_t>, ContentPair>& pairs,
-                std::int64_t query, VerifiedContent found) {
-  const auto key = std::minmax(query, found.content);
-  ContentPair pair{query, std::move(found)};
-  const auto [entry, first] = pairs.try_emplace({key.first, key.second}, pair);
-  if (first) return;
-  const auto rank = [](const ContentPair& p) {
-    return std::make_tuple(-p.found.log_odds, -p.query);
-  };
-  if (rank(pair) < rank(entry->second)) entry->second = std::move(pair);
-}
-
-/// Every image of one content with every image of the other.
-Status AppendImagePairs(SearchBackend& backend, const ContentPair& pair, Report& report) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto queries, backend.Describe(pair.query));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(pair.found.content));
-  for (const ImageRecord& query : queries) {
-    for (const ImageRecord& image : images) {
-      report.pairs.push_back({query, pair.found.match, 0});
-      report.pairs.back().match.image = image;
-    }
-  }
-  return {};
-}
-
-Status AppendIdenticalFiles(SearchBackend& backend, std::int64_t content, Report& report) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
-  for (std::size_t later = 1; later < images.size(); ++later) {
-    for (std::size_t earlier = 0; earlier < later; ++earlier) {
-      report.pairs.push_back({images[later], IdenticalFile(images[earlier]), 0});
-    }
-  }
-  return {};
-}
-
-void SortAndRank(Report& report) {
-  std::sort(report.pairs.begin(), report.pairs.end(), [](const ReportPair& a, const ReportPair& b) {
-    return std::make_tuple(a.query.id, -a.match.score, -a.match.inliers, a.match.image.id) <
-           std::make_tuple(b.query.id, -b.match.score, -b.match.inliers, b.match.image.id);
-  });
-  for (std::size_t i = 0; i < report.pairs.size(); ++i) {
-    const bool same = i > 0 && report.pairs[i].query.id == report.pairs[i - 1].query.id;
-    report.pairs[i].match.rank = same ? report.pairs[i - 1].match.rank + 1 : 1;
-  }
-}
-
 bool Stopped(const ReportOptions& options, Report& report) {
   if (options.stop && options.stop()) report.stopped = true;
   return report.stopped;
 }
 
+/// What a journal must have in common with the report that goes on with it.
+std::string TaskOf(const char* kind, const ReportOptions& options, const BackendStats& stats) {
+  return fmt::format(
+      "{} of generation {}, {} images, index {}; neighbours {}, candidates {}, min-score {}, "
+      "false alarms {}, form features {}",
+      kind, stats.generation, stats.images, stats.index, options.neighbours, options.max_candidates,
+      options.min_score, options.max_log10_false_alarms, options.form_features);
+}
+
+/// Puts pairs of images into a journal, as far as verdicts and the caller let them.
+class PairSink {
+ public:
+  PairSink(const engine::VerdictBook& verdicts, const ReportOptions& options,
+           ReportJournal& journal)
+      : verdicts_(verdicts), options_(options), journal_(journal) {}
+
+  Status Put(std::int64_t order, const ImageRecord& query, const ImageRecord& image,
+             const Match& match) {
+    ReportPair pair{query, match};
+    pair.match.image = image;
+    if (!verdicts_.Apply(query.hash, pair.match)) return {};
+    if (options_.accept && !options_.accept(pair)) return {};
+    return journal_.PutPair(order, pair);
+  }
+
+ private:
+  const engine::VerdictBook& verdicts_;
+  const ReportOptions& options_;
+  ReportJournal& journal_;
+};
+
+/// Every image of one content with every image of the other.
+Status PutImagePairs(SearchBackend& backend, std::int64_t query_content, std::int64_t content,
+                     const Match& match, PairSink& sink) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto queries, backend.Describe(query_content));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
+  for (const ImageRecord& query : queries) {
+    for (const ImageRecord& image : images) {
+      SIFTSEARCH_RETURN_IF_ERROR(sink.Put(query.id, query, image, match));
+    }
+  }
+  return {};
+}
+
+Status PutIdenticalFiles(SearchBackend& backend, std::int64_t content, PairSink& sink) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
+  for (std::size_t later = 1; later < images.size(); ++later) {
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      SIFTSEARCH_RETURN_IF_ERROR(sink.Put(images[later].id, images[later], images[earlier],
+                                          IdenticalFile(images[earlier])));
+    }
+  }
+  return {};
+}
+
+/// Groups the pairs, hands them on in order, and ends the journal of a complete report.
+Status HandOn(ReportJournal& journal, const ReportOptions& options,
+              const std::function<Status(const ReportPair&)>& sink, Report& report) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(report.groups, journal.NumberGroups());
+  SIFTSEARCH_RETURN_IF_ERROR(journal.Visit(options.order, [&](const ReportPair& pair) {
+    ++report.pairs;
+    report.copies += pair.match.copy;
+    return sink(pair);
+  }));
+  return report.stopped ? Status() : journal.Finish();
+}
+
 }  // namespace
 
-Result<Report> Engine::ReportAll(const ReportOptions& options) {
+Result<Report> Engine::ReportAll(const ReportOptions& options,
+                                 const std::function<Status(const ReportPair&)>& sink) {
   SearchBackend& backend = *impl_->backend;
   Report report;
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, backend.Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const auto journal,
+      ReportJournal::Open(options.journal, options.resume, TaskOf("all pairs", options, stats)));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto contents, ContentsOf(backend));
-  std::map<std::pair<std::int64_t, std::int64_t>, ContentPair> pairs;
-  std::int64_t done = 0;
-  const auto keep = [&](const BatchQuery& query, std::vector<VerifiedContent> found) {
-    for (VerifiedContent& other : found) KeepBetter(pairs, query.content, std::move(other));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(backend));
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t done, journal->CountDone());
+  std::int64_t found_pairs = 0;
+  const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
+    for (const VerifiedContent& other : found) {
+      SIFTSEARCH_RETURN_IF_ERROR(
+          journal->PutContents(query.content, other.content, other.log_odds, other.match));
+    }
+    report.search_ms += query.timings.search_ms;
+    found_pairs += static_cast<std::int64_t>(found.size());
     ++done;
-    if (options.progress) options.progress(done, contents.size(), pairs.size());
-    return Status();
+    if (options.progress) options.progress(done, contents.size(), found_pairs);
+    return journal->SetDone(std::to_string(query.content));
   };
   BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, contents.size())), keep);
   for (const auto& [content, images] : contents) {
     if (Stopped(options, report)) break;
-    if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(AppendIdenticalFiles(backend, content, report));
+    report.images += images;
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool before, journal->IsDone(std::to_string(content)));
+    if (before) continue;
     auto features = backend.Features(content);
     // Removed by another process since the list was read.
     if (!features.ok() && features.status().code() == StatusCode::kNotFound) continue;
     if (!features.ok()) return features.status();
-    report.images += images;
     BatchQuery query;
     query.content = content;
     query.features = std::move(features).value();
     SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
   }
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
-  for (const auto& [key, pair] : pairs) {
-    SIFTSEARCH_RETURN_IF_ERROR(AppendImagePairs(backend, pair, report));
+  SIFTSEARCH_RETURN_IF_ERROR(journal->ClearPairs());  // Of an earlier end.
+  PairSink pairs(verdicts, options, *journal);
+  SIFTSEARCH_RETURN_IF_ERROR(
+      journal->VisitContents([&](std::int64_t query, std::int64_t content, const Match& match) {
+        return PutImagePairs(backend, query, content, match, pairs);
+      }));
+  for (const auto& [content, images] : contents) {
+    if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(PutIdenticalFiles(backend, content, pairs));
   }
-  SortAndRank(report);
-  NumberGroups(report);
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, sink, report));
   return report;
 }
 
@@ -219,22 +210,24 @@ PreparedFile PrepareFile(const Engine::Impl& impl, AddInput input) {
     query.file.width = query.features.width;
     query.file.height = query.features.height;
     query.file.descriptors = static_cast<int>(query.features.size());
+    query.file.file_bytes = file.stamp.bytes;
+    query.file.modified_ns = file.stamp.modified_ns;
+    query.file.hash = Sha256(file.bytes);
     return query;
   }();
   prepared.input = std::move(input);
   return prepared;
 }
 
-Status AppendMatches(SearchBackend& backend, const BatchQuery& query,
-                     const std::vector<VerifiedContent>& found, Report& report) {
-  int rank = 0;
+Status PutMatches(SearchBackend& backend, std::int64_t order, const BatchQuery& query,
+                  const std::vector<VerifiedContent>& found, PairSink& sink) {
   for (const VerifiedContent& content : found) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content.content));
     for (const ImageRecord& image : images) {
       if (image.path == query.file.path) continue;  // The stored entry of this very file.
-      report.pairs.push_back({query.file, content.match, 0});
-      report.pairs.back().match.image = image;
-      report.pairs.back().match.rank = ++rank;
+      const bool identical = image.hash == query.file.hash;
+      SIFTSEARCH_RETURN_IF_ERROR(
+          sink.Put(order, query.file, image, identical ? IdenticalFile(image) : content.match));
     }
   }
   return {};
@@ -244,22 +237,51 @@ Status AppendMatches(SearchBackend& backend, const BatchQuery& query,
 
 Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()>& next,
                                    const ReportOptions& options,
-                                   const std::function<void(const AddOutcome&)>& failed) {
+                                   const std::function<void(const AddOutcome&)>& failed,
+                                   const std::function<Status(const ReportPair&)>& sink) {
   Report report;
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
-  const auto append = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const auto journal,
+      ReportJournal::Open(options.journal, options.resume, TaskOf("files", options, stats)));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
+  PairSink pairs(verdicts, options, *journal);
+  std::int64_t found_pairs = 0;
+  const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
     ++report.images;
-    if (options.progress) options.progress(report.images, 0, report.pairs.size());
-    return AppendMatches(*impl_->backend, query, found, report);
+    found_pairs += static_cast<std::int64_t>(found.size());
+    report.search_ms += query.timings.search_ms;
+    if (options.progress) options.progress(report.images, 0, found_pairs);
+    SIFTSEARCH_RETURN_IF_ERROR(PutMatches(*impl_->backend, query.order, query, found, pairs));
+    return journal->SetDone(query.file.path);
   };
-  BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, stats.contents)), append);
+  BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, stats.contents)), keep);
   Status status;
-  OrderedPipeline<AddInput, PreparedFile> pipeline(
-      impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
-      [this](AddInput input) { return PrepareFile(*impl_, std::move(input)); });
-  const auto source = [&] { return Stopped(options, report) ? std::nullopt : next(); };
-  pipeline.Run(source, [&](PreparedFile file) {
+  std::int64_t order = 0;
+  std::deque<std::int64_t> orders;  // Of the files under way.
+  // What an earlier run has done is passed over before it is read.
+  const auto source = [&]() -> std::optional<AddInput> {
+    while (status.ok() && !Stopped(options, report)) {
+      std::optional<AddInput> input = next();
+      if (!input) return std::nullopt;
+      ++order;
+      const auto before = journal->IsDone(input->path);
+      if (!before.ok()) status = before.status();
+      if (before.ok() && before.value()) {
+        ++report.images;
+        continue;
+      }
+      orders.push_back(order);
+      return input;
+    }
+    return std::nullopt;
+  };
+  const auto prepared = [&](PreparedFile file) {
+    if (Stopped(options, report)) return false;
+    const std::int64_t its_order = orders.front();
+    orders.pop_front();
     if (file.query.ok()) {
+      file.query.value().order = its_order;
       status = search.Add(std::move(file.query).value());
       return status.ok();
     }
@@ -270,10 +292,14 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
     if (!file.input.ignored) ++report.failed;
     failed(outcome);
     return true;
-  });
+  };
+  OrderedPipeline<AddInput, PreparedFile> pipeline(
+      impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
+      [this](AddInput input) { return PrepareFile(*impl_, std::move(input)); });
+  pipeline.Run(source, prepared);
   SIFTSEARCH_RETURN_IF_ERROR(status);
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
-  NumberGroups(report);
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, sink, report));
   return report;
 }
 

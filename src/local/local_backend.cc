@@ -125,6 +125,24 @@ Result<std::int64_t> LocalBackend::Remove(std::span<const ImageId> ids) {
   return removed;
 }
 
+Status LocalBackend::PutVerdicts(std::span<const VerdictRecord> verdicts) {
+  return Write([&](Writer& writer) { return writer.PutVerdicts(verdicts); });
+}
+
+Result<std::int64_t> LocalBackend::ForgetVerdicts(std::span<const VerdictRecord> verdicts) {
+  std::int64_t forgotten = 0;
+  SIFTSEARCH_RETURN_IF_ERROR(Write([&](Writer& writer) -> Status {
+    SIFTSEARCH_ASSIGN_OR_RETURN(forgotten, writer.ForgetVerdicts(verdicts));
+    return {};
+  }));
+  return forgotten;
+}
+
+Result<std::vector<VerdictRecord>> LocalBackend::Verdicts() {
+  const std::lock_guard lock(read_mutex_);
+  return catalog_->Verdicts();
+}
+
 Status LocalBackend::Compact() {
   SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
   const std::lock_guard in_process(write_mutex_);

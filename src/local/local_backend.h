@@ -58,6 +58,9 @@ class LocalBackend : public SearchBackend {
   Result<BackendStats> Stats() override;
   Result<std::vector<CheckProblem>> Check() override;
   Status Compact() override;
+  Status PutVerdicts(std::span<const VerdictRecord> verdicts) override;
+  Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
+  Result<std::vector<VerdictRecord>> Verdicts() override;
   Status ExportFaiss(const std::string& file) override;
 
  private:

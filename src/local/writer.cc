@@ -173,6 +173,24 @@ Result<std::int64_t> Writer::Remove(std::span<const ImageId> ids) {
   return removed;
 }
 
+Status Writer::PutVerdicts(std::span<const VerdictRecord> verdicts) {
+  for (const VerdictRecord& verdict : verdicts) {
+    SIFTSEARCH_RETURN_IF_ERROR(catalog_.PutVerdict(verdict));
+  }
+  changed_ = changed_ || !verdicts.empty();
+  return {};
+}
+
+Result<std::int64_t> Writer::ForgetVerdicts(std::span<const VerdictRecord> verdicts) {
+  std::int64_t forgotten = 0;
+  for (const VerdictRecord& verdict : verdicts) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool existed, catalog_.DeleteVerdict(verdict.a, verdict.b));
+    forgotten += existed ? 1 : 0;
+  }
+  changed_ = changed_ || forgotten > 0;
+  return forgotten;
+}
+
 Status Writer::Compact() {
   compact_ = true;
   SIFTSEARCH_ASSIGN_OR_RETURN(catalog::Listing listing, catalog_.ReadListing());

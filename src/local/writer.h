@@ -30,6 +30,9 @@ class Writer {
   Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items);
   /// Returns how many of the images existed.
   Result<std::int64_t> Remove(std::span<const ImageId> ids);
+  Status PutVerdicts(std::span<const VerdictRecord> verdicts);
+  /// Returns how many there were.
+  Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts);
   /// Plans to rewrite all segments into as few as possible, without dead contents.
   Status Compact();
 

@@ -52,6 +52,10 @@ std::string PairCsv(const ReportPair& pair) {
                      pair.group > 0 ? std::to_string(pair.group) : "");
 }
 
+std::string PartialCsv(std::string_view about) {
+  return CsvField(fmt::format("# stopped before the end: {}", about)) + ",,,,,,,,\n";
+}
+
 std::string ImageCsvHeader() { return "id,width,height,descriptors,file_bytes,path\n"; }
 
 std::string ImageCsv(const ImageRecord& image) {

@@ -19,6 +19,9 @@ std::string QueryCsv(const QueryResult& result);
 std::string PairCsvHeader();  ///< `query,image,score,copy,votes,inliers,mirrored,inverted,group`
 std::string PairCsv(const ReportPair& pair);
 
+/// A last row that says that the report is a part: "# stopped before the end: ABOUT" as its query.
+std::string PartialCsv(std::string_view about);
+
 std::string ImageCsvHeader();
 std::string ImageCsv(const ImageRecord& image);
 

@@ -1,5 +1,6 @@
 #include "report/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -18,6 +19,7 @@ std::string Line(const Json& json) {
 
 double Rounded(double value, double steps) { return std::round(value * steps) / steps; }
 double Pixels(double value) { return Rounded(value, 100); }
+double Tenth(double value) { return Rounded(value, 10); }
 double Percent(double value) { return Rounded(value, 10); }
 
 void SetPath(Json& json, const std::string& name, const std::string& path) {
@@ -45,25 +47,11 @@ Json AttributesJson(const std::map<std::string, std::string>& attributes) {
   return json;
 }
 
-const char* KindName(MatchKind kind) {
-  switch (kind) {
-    case MatchKind::kCopy:
-      return "copy";
-    case MatchKind::kSameScene:
-      return "same_scene";
-    case MatchKind::kSharedOverlay:
-      return "shared_overlay";
-    case MatchKind::kUnclear:
-      break;
-  }
-  return "unclear";
-}
-
 /// The fields after the names of the two images.
 void SetMatch(Json& json, const Match& match) {
   json["score"] = Rounded(match.score, 1e6);
   json["copy"] = match.copy;
-  json["kind"] = KindName(match.kind);
+  json["kind"] = MatchKindName(match.kind);
   json["shared_overlay"] = match.kind == MatchKind::kSharedOverlay;
   json["votes"] = Rounded(match.votes, 100);
   json["inliers"] = match.inliers;
@@ -88,6 +76,30 @@ void SetMatch(Json& json, const Match& match) {
                       {"pixel_correlation", Rounded(evidence.pixel_correlation, 1000)},
                       {"pixels_coherent", Rounded(evidence.pixels_coherent, 1000)},
                       {"pixels_inside", Rounded(evidence.pixels_inside, 1000)}};
+}
+
+/// Points that a line of a report names, spread evenly over all that agree.
+constexpr std::size_t kMostPoints = 40;
+
+Json PointsJson(const Match& match) {
+  Json json = Json::array();
+  const std::size_t count = match.inlier_points.size();
+  const std::size_t listed = std::min(count, kMostPoints);
+  for (std::size_t i = 0; i < listed; ++i) {
+    const auto& [query, image] = match.inlier_points[i * count / listed];
+    json.push_back({Tenth(query.x), Tenth(query.y), Tenth(image.x), Tenth(image.y)});
+  }
+  return json;
+}
+
+Json FileJson(const ImageRecord& image) {
+  const bool known = image.hash != ContentHash{};
+  return {{"width", image.width},
+          {"height", image.height},
+          {"file_bytes", image.file_bytes},
+          {"modified_ns", image.modified_ns},
+          {"sha256", known ? Json(ToHex(image.hash)) : Json(nullptr)},
+          {"attributes", AttributesJson(image.attributes)}};
 }
 
 Json MatchJson(const Match& match) {
@@ -137,7 +149,17 @@ std::string PairJson(const ReportPair& pair) {
   json["image_id"] = pair.match.image.id;
   SetMatch(json, pair.match);
   json["group"] = pair.group > 0 ? Json(pair.group) : Json(nullptr);
+  json["bridge"] = pair.bridge;
+  json["query_in_parts"] = pair.query_in_parts;
+  json["image_in_parts"] = pair.image_in_parts;
+  json["query_file"] = FileJson(pair.query);
+  json["image_file"] = FileJson(pair.match.image);
+  json["points"] = PointsJson(pair.match);
   return Line(json);
+}
+
+std::string PartialJson(const std::string& about) {
+  return Line({{"partial", true}, {"about", about}});
 }
 
 std::string ImageJson(const ImageRecord& image) {

@@ -15,6 +15,8 @@ namespace siftsearch::report {
 std::string AddJson(const AddOutcome& outcome);
 std::string QueryJson(const QueryResult& result);
 std::string PairJson(const ReportPair& pair);
+/// {"partial": true, "about": …}: the last line of a report that was stopped.
+std::string PartialJson(const std::string& about);
 std::string ImageJson(const ImageRecord& image);
 std::string StatsJson(const BackendStats& stats, const ExtractorSettings& settings);
 std::string CheckJson(std::span<const CheckProblem> problems);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace siftsearch::report {
@@ -83,6 +84,30 @@ std::string Base64(std::string_view bytes) {
                                      static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(length));
   return text;
+}
+
+std::optional<std::string> FromBase64(std::string_view text) {
+  std::string bytes(text.size() / 4 * 3 + 1, '\0');
+  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                     reinterpret_cast<const unsigned char*>(text.data()),
+                                     static_cast<int>(text.size()));
+  if (text.size() % 4 != 0 || length < 0) return std::nullopt;
+  // The padding is decoded to zeros.
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  bytes.resize(static_cast<std::size_t>(length) - padding);
+  return bytes;
+}
+
+std::optional<std::string> FromHex(std::string_view text) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(&text[i], &text[i] + 2, value, 16);
+    if (error != std::errc() || end != &text[i] + 2) return std::nullopt;
+    bytes += static_cast<char>(value);
+  }
+  if (text.size() % 2 != 0) return std::nullopt;
+  return bytes;
 }
 
 std::size_t DisplayWidth(std::string_view text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,11 @@ std::string Printable(std::string_view text);
 
 /// RFC 4648 base64 with padding.
 std::string Base64(std::string_view bytes);
+/// The bytes of such text, or none where it is not.
+std::optional<std::string> FromBase64(std::string_view text);
+
+/// The bytes of hexadecimal text of either case, or none.
+std::optional<std::string> FromHex(std::string_view text);
 
 /// Columns that UTF-8 text takes on a terminal, counting each character as one.
 std::size_t DisplayWidth(std::string_view text);

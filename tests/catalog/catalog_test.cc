@@ -241,7 +241,7 @@ TEST_F(CatalogTest, RefusesANewerFormat) {
     const auto opened = Catalog::Open(file_, access);
     EXPECT_EQ(opened.status().code(), StatusCode::kIncompatible);
     EXPECT_EQ(opened.status().message(),
-              file_ + " was made by a newer siftsearch (format 9; this program reads up to 1)");
+              file_ + " was made by a newer siftsearch (format 9; this program reads up to 2)");
   }
 }
 
@@ -286,9 +286,47 @@ TEST_F(CatalogTest, LaterScriptsBringAnOlderFileUpToDate) {
   ASSERT_TRUE(db.ok());
   std::vector<std::string_view> scripts = SchemaScripts();
   scripts.push_back("ALTER TABLE images ADD COLUMN colour TEXT");
-  ASSERT_TRUE(ApplyScripts(**db, 1, scripts).ok());
-  EXPECT_EQ(*ReadFormat(**db, 2), 2);
+  const int format = static_cast<int>(scripts.size());
+  ASSERT_TRUE(ApplyScripts(**db, format - 1, scripts).ok());
+  EXPECT_EQ(*ReadFormat(**db, format), format);
   EXPECT_TRUE((*db)->Execute("UPDATE images SET colour = 'red'").ok());
+}
+
+TEST_F(CatalogTest, AFileOfFormat1GetsVerdictsWhenItIsOpenedForWriting) {
+  {
+    const auto db = Connection::Open(file_, Connection::Mode::kCreate);
+    ASSERT_TRUE(db.ok());
+    const std::vector<std::string_view> first = {SchemaScripts().front()};
+    ASSERT_TRUE(ApplyScripts(**db, 0, first).ok());
+    ASSERT_TRUE((*db)
+                    ->Execute("INSERT INTO meta VALUES (1, '{\"extractor\": \"sift\", "
+                              "\"max_features\": 1000, \"max_side\": 640, "
+                              "\"contrast_threshold\": 0.04}', 3)")
+                    .ok());
+  }
+  const auto reader = Catalog::Open(file_, Access::kRead);
+  EXPECT_EQ(reader.status().code(), StatusCode::kIncompatible);
+  const auto catalog = Catalog::Open(file_, Access::kWrite);
+  ASSERT_TRUE(catalog.ok()) << catalog.status().message();
+  EXPECT_EQ((*catalog)->Generation().value(), 3);
+  EXPECT_TRUE((*catalog)->Verdicts()->empty());
+}
+
+TEST_F(CatalogTest, TheNewerVerdictStays) {
+  const auto catalog = Make();
+  VerdictRecord verdict{HashOf(1), HashOf(2), Verdict::kConfirmed, 10};
+  auto transaction = catalog->Begin();
+  ASSERT_TRUE(catalog->PutVerdict(verdict).ok());
+  verdict.verdict = Verdict::kNotACopy;
+  verdict.decided_s = 9;
+  ASSERT_TRUE(catalog->PutVerdict(verdict).ok());
+  EXPECT_EQ(catalog->Verdicts()->front().verdict, Verdict::kConfirmed);
+  verdict.decided_s = 11;
+  ASSERT_TRUE(catalog->PutVerdict(verdict).ok());
+  ASSERT_EQ(catalog->Verdicts()->size(), 1u);
+  EXPECT_EQ(catalog->Verdicts()->front().verdict, Verdict::kNotACopy);
+  EXPECT_TRUE(catalog->DeleteVerdict(verdict.a, verdict.b).value());
+  EXPECT_FALSE(catalog->DeleteVerdict(verdict.a, verdict.b).value());
 }
 
 TEST_F(CatalogTest, AFailingScriptLeavesTheOldFormat) {
@@ -296,8 +334,9 @@ TEST_F(CatalogTest, AFailingScriptLeavesTheOldFormat) {
   auto db = Connection::Open(file_, Connection::Mode::kExisting);
   std::vector<std::string_view> scripts = SchemaScripts();
   scripts.push_back("ALTER TABLE images ADD COLUMN colour TEXT; SELECT * FROM nowhere;");
-  EXPECT_FALSE(ApplyScripts(**db, 1, scripts).ok());
-  EXPECT_EQ(*ReadFormat(**db, 2), 1);
+  const int format = static_cast<int>(scripts.size());
+  EXPECT_FALSE(ApplyScripts(**db, format - 1, scripts).ok());
+  EXPECT_EQ(*ReadFormat(**db, format), format - 1);
   EXPECT_FALSE((*db)->Execute("UPDATE images SET colour = 'red'").ok());
 }
 

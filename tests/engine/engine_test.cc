@@ -11,6 +11,7 @@
 #include "engine/picture_file.h"
 #include "features/forms.h"
 #include "image/decode.h"
+#include "report/json.h"
 #include "verify/verify.h"
 
 namespace siftsearch {
@@ -78,6 +79,13 @@ double Overlap(const Box& a, const Box& b) {
   const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
   if (width <= 0 || height <= 0) return 0;
   return width * height / (a.width * a.height + b.width * b.height - width * height);
+}
+
+std::function<Status(const ReportPair&)> KeepIn(std::vector<ReportPair>& pairs) {
+  return [&pairs](const ReportPair& pair) {
+    pairs.push_back(pair);
+    return Status();
+  };
 }
 
 class EngineTest : public testing::Test {
@@ -319,14 +327,15 @@ TEST_F(EngineTest, ReportListsEachPairOnceWithGroups) {
   std::vector<std::string> paths = Pictures();
   paths.push_back(same);
   Add(*engine, paths);
-  const auto report = engine->ReportAll({});
+  std::vector<ReportPair> pairs;
+  const auto report = engine->ReportAll({}, KeepIn(pairs));
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_EQ(report->images, static_cast<std::int64_t>(paths.size()));
-  ASSERT_EQ(report->pairs.size(), 1u);
-  EXPECT_EQ(report->pairs[0].query.path, same);
-  EXPECT_EQ(report->pairs[0].match.image.path, a);
-  EXPECT_EQ(report->pairs[0].match.relation, "identical file");
-  EXPECT_EQ(report->pairs[0].group, 1);
+  ASSERT_EQ(pairs.size(), 1u);
+  EXPECT_EQ(pairs[0].query.path, same);
+  EXPECT_EQ(pairs[0].match.image.path, a);
+  EXPECT_EQ(pairs[0].match.relation, "identical file");
+  EXPECT_EQ(pairs[0].group, 1);
 }
 
 TEST_F(EngineTest, ReportOfFilesFindsTheirOriginalsAndNamesWhatCannotBeRead) {
@@ -339,11 +348,14 @@ TEST_F(EngineTest, ReportOfFilesFindsTheirOriginalsAndNamesWhatCannotBeRead) {
   std::vector<AddOutcome> failed;
   ReportOptions options;
   options.batch_bytes = 1;  // A pass for every picture: the same result.
+  std::vector<ReportPair> pairs;
   const auto report = engine->ReportFiles(
-      Inputs(paths), options, [&](const AddOutcome& outcome) { failed.push_back(outcome); });
+      Inputs(paths), options, [&](const AddOutcome& outcome) { failed.push_back(outcome); },
+      KeepIn(pairs));
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_EQ(report->images, static_cast<std::int64_t>(copies));
-  EXPECT_EQ(report->pairs.size(), copies);
+  EXPECT_EQ(pairs.size(), copies);
+  EXPECT_EQ(report->pairs, static_cast<std::int64_t>(copies));
   EXPECT_EQ(report->failed, 1);
   ASSERT_EQ(failed.size(), 1u);
 }
@@ -380,6 +392,88 @@ TEST_F(EngineTest, PictureFileRefusesWhatIsNoFile) {
   EXPECT_EQ(engine::ReadPictureFile(big, {.max_file_bytes = 99}).status().code(),
             StatusCode::kLimitExceeded);
   EXPECT_EQ(engine::ReadPictureFile(big, {.max_file_bytes = 100})->bytes.size(), 100u);
+}
+
+TEST_F(EngineTest, AStoppedReportGoesOnWhereItEnded) {
+  auto engine = Open();
+  std::vector<std::string> paths = Pictures();
+  for (const auto& entry : fs::directory_iterator(kData / "copies")) paths.push_back(entry.path());
+  Add(*engine, paths);
+  ReportOptions options;
+  options.batch_bytes = 1;
+  std::vector<ReportPair> all;
+  ASSERT_TRUE(engine->ReportAll(options, KeepIn(all)).ok());
+  options.journal = folder_ / "journal";
+  std::int64_t searched = 0;
+  options.progress = [&](std::int64_t, std::int64_t, std::int64_t) { ++searched; };
+  options.stop = [&] { return searched >= 3; };
+  std::vector<ReportPair> part;
+  const auto stopped = engine->ReportAll(options, KeepIn(part));
+  ASSERT_TRUE(stopped.ok());
+  EXPECT_TRUE(stopped->stopped);
+  EXPECT_EQ(searched, 3);
+  options.stop = nullptr;
+  options.resume = true;
+  searched = 0;
+  std::vector<ReportPair> rest;
+  const auto report = engine->ReportAll(options, KeepIn(rest));
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(searched, static_cast<std::int64_t>(paths.size()) - 3);
+  ASSERT_EQ(rest.size(), all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(report::PairJson(rest[i]), report::PairJson(all[i]));
+  }
+  EXPECT_FALSE(fs::exists(options.journal));
+}
+
+TEST_F(EngineTest, AJournalOfAnotherReportIsRefused) {
+  auto engine = Open();
+  Add(*engine, Pictures());
+  ReportOptions options;
+  options.journal = folder_ / "journal";
+  options.stop = [] { return true; };
+  std::vector<ReportPair> pairs;
+  ASSERT_TRUE(engine->ReportAll(options, KeepIn(pairs)).ok());
+  options.resume = true;
+  options.neighbours = 7;
+  const auto other = engine->ReportAll(options, KeepIn(pairs));
+  EXPECT_THAT(other.status().message(), HasSubstr("is of another report"));
+  std::ofstream(options.journal) << "no journal at all, but long enough to be taken for one";
+  EXPECT_FALSE(engine->ReportAll(options, KeepIn(pairs)).ok());
+}
+
+TEST_F(EngineTest, VerdictsDecideAndFollowTheContent) {
+  auto engine = Open();
+  std::vector<std::string> paths = Pictures();
+  const std::string copy = (kData / "copies" / "scene1-crop.jpg").string();
+  paths.push_back(copy);
+  Add(*engine, paths);
+  const auto record = [&](const std::string& path) {
+    return engine->backend().FindPath(path).value().value();
+  };
+  VerdictRecord verdict;
+  const auto hashes = std::minmax(record(copy).hash, record(Pictures()[0]).hash);
+  verdict.a = hashes.first;
+  verdict.b = hashes.second;
+  verdict.verdict = Verdict::kNotACopy;
+  verdict.decided_s = 1;
+  std::vector<ReportPair> pairs;
+  ASSERT_TRUE(engine->ReportAll({}, KeepIn(pairs)).ok());
+  ASSERT_EQ(pairs.size(), 1u);
+  ASSERT_TRUE(engine->backend().PutVerdicts({&verdict, 1}).ok());
+  pairs.clear();
+  ASSERT_TRUE(engine->ReportAll({}, KeepIn(pairs)).ok());
+  EXPECT_TRUE(pairs.empty());
+  // Moved: the same bytes under another path.
+  const std::string moved = (folder_ / "moved.jpg").string();
+  fs::copy_file(copy, moved);
+  Add(*engine, {moved});
+  ASSERT_EQ(engine->backend().Remove(std::vector{record(copy).id}).value(), 1);
+  ASSERT_TRUE(engine->ReportAll({}, KeepIn(pairs)).ok());
+  EXPECT_TRUE(pairs.empty());
+  ASSERT_EQ(engine->backend().ForgetVerdicts({&verdict, 1}).value(), 1);
+  ASSERT_TRUE(engine->ReportAll({}, KeepIn(pairs)).ok());
+  EXPECT_EQ(pairs.size(), 1u);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "report/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "report/read_json.h"
 #include "report_test_util.h"
 
 namespace siftsearch::report {
@@ -77,6 +79,40 @@ TEST(PairJsonTest, AFileOutsideTheDatabaseHasNoId) {
   EXPECT_TRUE(json["query_id"].is_null());
   EXPECT_EQ(json["image_id"], 17);
   EXPECT_TRUE(json["group"].is_null());
+}
+
+TEST(PairJsonTest, IsReadBackAsItWas) {
+  ReportPair pair;
+  pair.query.path = "/q\n\xff\"<script>";
+  pair.query.attributes = {{"seller", "acme"}};
+  pair.match = SampleMatch();
+  pair.match.image.hash[3] = 7;
+  pair.match.inlier_points = {{{1.5, 2}, {3, 4.5}}};
+  pair.group = 3;
+  pair.image_in_parts = true;
+  const std::string text = PairJson(pair);
+  const auto read = ReadPairJson(text);
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(PairJson(*read), text);
+  EXPECT_EQ(read->query.path, pair.query.path);
+}
+
+TEST(PairJsonTest, AWrongFieldIsNamed) {
+  EXPECT_EQ(ReadPairJson("nonsense").status().message(), "is not a JSON object");
+  ReportPair pair;
+  pair.match = SampleMatch();
+  auto json = nlohmann::json::parse(PairJson(pair));
+  for (const auto& [field, wrong] :
+       std::vector<std::pair<std::string, nlohmann::json>>{{"score", "high"},
+                                                           {"query_box", {1, 2}},
+                                                           {"image_from_query", {{1}, {2}, {3}}},
+                                                           {"kind", "twin"},
+                                                           {"points", {{1, 2, 3}}},
+                                                           {"query", nullptr}}) {
+    auto changed = json;
+    changed[field] = wrong;
+    EXPECT_THAT(ReadPairJson(changed.dump()).status().message(), testing::HasSubstr(field));
+  }
 }
 
 TEST(ImageJsonTest, HasTheHashInHex) {

@@ -1,0 +1,279 @@
+#include "engine/group_report.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <tuple>
+
+#include "base/parallel.h"
+#include "engine/relation.h"
+#include "verify/verify.h"
+
+namespace siftsearch::engine {
+namespace {
+
+/// Per cent of a picture from which it counts as contained.
+constexpr double kContained = 93;
+/// A picture that shows a part smaller than this has not been what the part was cut from.
+constexpr double kLeastScale = 0.6;
+/// Tangent of the angle up to which a part lies upright in a picture.
+constexpr double kUprightSlope = 0.035;
+/// Steps of log2 of a scale within which two pictures show the content equally large.
+constexpr double kScaleSteps = 4;
+constexpr double kBrightnessChange = 10;
+constexpr double kContrastChange = 1.25;
+constexpr int kQualityChange = 5;
+/// JPEG quality below which a file has visibly been compressed once more.
+constexpr int kGoodQuality = 75;
+
+/// ∂(image) / ∂(query) at the middle of the shared region, by rows.
+std::array<double, 4> JacobianOf(const Match& match) {
+  const Box& box = match.query_box;
+  return verify::JacobianAt(match.image_from_query,
+                            {box.x + box.width / 2, box.y + box.height / 2});
+}
+
+/// How much larger the image shows the shared content than the query does.
+double ScaleOf(const Match& match) {
+  const auto j = JacobianOf(match);
+  const double scale = std::sqrt(std::abs(j[0] * j[3] - j[1] * j[2]));
+  return std::isfinite(scale) && scale > 0 ? scale : 1;
+}
+
+/// True where the sides of one picture lie along those of the other, as those of a crop do.
+bool IsUpright(const Match& match) {
+  const auto j = JacobianOf(match);
+  const double along = std::max(std::abs(j[0]), std::abs(j[1]));
+  const double across = std::min(std::abs(j[0]), std::abs(j[1]));
+  return across <= kUprightSlope * along;
+}
+
+/// What the pairs say of a member as the original.
+struct Claim {
+  bool in_parts = false;  ///< It is put together from others.
+  int parts = 0;    ///< Pictures cut from it, less those that it was cut from or turned into.
+  double size = 0;  ///< Mean log2 of how much larger it shows the content than others.
+  int pairs = 0;
+
+  double Steps() const { return pairs > 0 ? std::round(size / pairs * kScaleSteps) : 0; }
+};
+
+class GroupDescriber {
+ public:
+  GroupDescriber(std::vector<ReportPair> pairs, const InputLimits& limits, int threads) {
+    group_.number = pairs.empty() ? 0 : pairs.front().group;
+    group_.pairs = std::move(pairs);
+    for (const ReportPair& pair : group_.pairs) {
+      Add(pair.query);
+      Add(pair.match.image);
+    }
+    ParallelFor(group_.members.size(), threads, [&](std::size_t i) {
+      group_.members[i].look = LookAt(group_.members[i].image.path, limits);
+    });
+  }
+
+  GroupReport Describe() {
+    WeighClaims();
+    SortMembers();
+    for (GroupMember& member : group_.members) {
+      if (!member.original) Relate(member);
+    }
+    FindWeakest();
+    return std::move(group_);
+  }
+
+ private:
+  void Add(const ImageRecord& image) {
+    if (!index_.try_emplace(image.path, group_.members.size()).second) return;
+    GroupMember member;
+    member.image = image;
+    group_.members.push_back(std::move(member));
+  }
+
+  void WeighClaims() {
+    for (const ReportPair& pair : group_.pairs) {
+      Claim& query = claims_[pair.query.path];
+      Claim& image = claims_[pair.match.image.path];
+      const double scale = ScaleOf(pair.match);
+      query.in_parts = pair.query_in_parts;
+      image.in_parts = pair.image_in_parts;
+      query.size -= std::log2(scale);
+      image.size += std::log2(scale);
+      ++query.pairs;
+      ++image.pairs;
+      const bool query_inside = pair.match.query_overlap_percent >= kContained;
+      const bool image_inside = pair.match.image_overlap_percent >= kContained;
+      if (query_inside == image_inside) continue;
+      if (!IsUpright(pair.match)) {
+        // Turned into a larger frame: parts are seldom cut out askew.
+        --(query_inside ? image : query).parts;
+        continue;
+      }
+      const bool large_enough = query_inside ? scale >= kLeastScale : 1 / scale >= kLeastScale;
+      if (!large_enough) continue;
+      query.parts += query_inside ? -1 : 1;
+      image.parts += query_inside ? 1 : -1;
+    }
+  }
+
+  /// Best claim first; ties by what the files are.
+  auto Rank(const GroupMember& member) const {
+    const Claim& claim = claims_.at(member.image.path);
+    const ImageRecord& image = member.image;
+    return std::make_tuple(claim.in_parts, -claim.parts, -claim.Steps(),
+                           -static_cast<std::int64_t>(image.width) * image.height,
+                           member.look.jpeg_quality.value_or(100) < kGoodQuality, TimeOf(member),
+                           image.path);
+  }
+
+  static std::string TimeOf(const GroupMember& member) {
+    if (!member.look.taken.empty()) return member.look.taken;
+    const auto seconds = static_cast<std::time_t>(member.image.modified_ns / 1'000'000'000);
+    return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(seconds));
+  }
+
+  void SortMembers() {
+    std::sort(group_.members.begin(), group_.members.end(),
+              [&](const GroupMember& a, const GroupMember& b) { return Rank(a) < Rank(b); });
+    for (std::size_t i = 0; i < group_.members.size(); ++i) {
+      index_[group_.members[i].image.path] = i;
+    }
+    if (group_.members.size() < 2) return;
+    GroupMember& first = group_.members[0];
+    first.original = true;
+    first.relation = "probably the original: " + Reason(first, group_.members[1]);
+  }
+
+  /// By what a member ranks before the next one.
+  std::string Reason(const GroupMember& first, const GroupMember& next) const {
+    const auto a = Rank(first), b = Rank(next);
+    const Claim& claim = claims_.at(first.image.path);
+    if (std::get<0>(a) != std::get<0>(b)) return "the other is put together from several pictures";
+    if (std::get<1>(a) != std::get<1>(b)) {
+      return claim.parts > 0
+                 ? fmt::format("most complete, {} of the others {} cut from it", claim.parts,
+                               claim.parts == 1 ? "is" : "are")
+                 : "most complete";
+    }
+    if (std::get<2>(a) != std::get<2>(b)) return "shows the shared content largest";
+    if (std::get<3>(a) != std::get<3>(b)) {
+      return fmt::format("largest, {} × {}", first.image.width, first.image.height);
+    }
+    if (std::get<4>(a) != std::get<4>(b)) {
+      return "of equal size, and less compressed";
+    }
+    if (std::get<5>(a) != std::get<5>(b)) {
+      return fmt::format("oldest, {} {}", first.look.taken.empty() ? "file of" : "taken",
+                         TimeOf(first));
+    }
+    return "first by path, nothing else tells them apart";
+  }
+
+  /// The best pair of a member with another, or null.
+  const ReportPair* PairOf(const GroupMember& member, const GroupMember* other) const {
+    const ReportPair* best = nullptr;
+    for (const ReportPair& pair : group_.pairs) {
+      const std::string& a = pair.query.path;
+      const std::string& b = pair.match.image.path;
+      if (a != member.image.path && b != member.image.path) continue;
+      if (other && a != other->image.path && b != other->image.path) continue;
+      if (!best || pair.match.score > best->match.score) best = &pair;
+    }
+    return best;
+  }
+
+  void Relate(GroupMember& member) const {
+    const GroupMember& original = group_.members.front();
+    const ReportPair* pair = PairOf(member, &original);
+    if (pair != nullptr) {
+      member.relation = InWords(member, original, *pair);
+    } else {
+      pair = PairOf(member, nullptr);
+      const bool is_query = pair->query.path == member.image.path;
+      const std::string& link = is_query ? pair->match.image.path : pair->query.path;
+      member.relation =
+          fmt::format("to {}: {}", link, InWords(member, group_.members[index_.at(link)], *pair));
+    }
+    member.score = pair->match.score;
+  }
+
+  static std::string InWords(const GroupMember& member, const GroupMember& other,
+                             const ReportPair& pair) {
+    const bool known = member.image.hash != ContentHash{};
+    if (known && member.image.hash == other.image.hash) return "identical file";
+    if (member.look.pixels != 0 && member.look.pixels == other.look.pixels) {
+      return "identical pixels, other file";
+    }
+    const bool is_query = pair.query.path == member.image.path;
+    const std::string words = is_query ? pair.match.relation : TurnedRelation(pair.match);
+    return words + Changes(member.look, other.look, words.starts_with("same picture"));
+  }
+
+  /// The relation of the image to the query.
+  static std::string TurnedRelation(const Match& match) {
+    const auto j = JacobianOf(match);
+    const double d = j[0] * j[3] - j[1] * j[2];
+    return DescribeRelation({{j[3] / d, -j[1] / d, -j[2] / d, j[0] / d},
+                             match.image_overlap_percent / 100,
+                             match.query_overlap_percent / 100,
+                             match.inverted});
+  }
+
+  /// What differs beside the geometry; of whole pictures also their light.
+  static std::string Changes(const PictureLook& copy, const PictureLook& original, bool whole) {
+    std::string words;
+    if (!copy.problem.empty() || !original.problem.empty()) return words;
+    if (copy.grey && !original.grey) words += ", grey";
+    if (!copy.grey && original.grey) words += ", coloured";
+    if (whole) {
+      const double brighter = copy.brightness - original.brightness;
+      if (std::abs(brighter) > kBrightnessChange) words += brighter > 0 ? ", brighter" : ", darker";
+      const double ratio = (copy.contrast + 1) / (original.contrast + 1);
+      if (ratio > kContrastChange) words += ", more contrast";
+      if (ratio < 1 / kContrastChange) words += ", less contrast";
+    }
+    const bool worse = copy.jpeg_quality &&
+                       *copy.jpeg_quality + kQualityChange <= original.jpeg_quality.value_or(100);
+    if (worse) words += fmt::format(", JPEG quality about {}", *copy.jpeg_quality);
+    return words;
+  }
+
+  /// Joins the members by their best pairs first; the last pair needed is the weakest link.
+  void FindWeakest() {
+    std::vector<const ReportPair*> pairs;
+    for (const ReportPair& pair : group_.pairs) pairs.push_back(&pair);
+    std::sort(pairs.begin(), pairs.end(), [](const ReportPair* a, const ReportPair* b) {
+      return a->match.score > b->match.score;
+    });
+    std::vector<std::size_t> parent(group_.members.size());
+    std::iota(parent.begin(), parent.end(), std::size_t{0});
+    const auto root = [&](std::size_t i) {
+      while (parent[i] != i) i = parent[i];
+      return i;
+    };
+    for (const ReportPair* pair : pairs) {
+      const std::size_t a = root(index_.at(pair->query.path));
+      const std::size_t b = root(index_.at(pair->match.image.path));
+      if (a == b) continue;
+      parent[b] = a;
+      group_.weakest = std::min(group_.weakest, pair->match.score);
+    }
+  }
+
+  GroupReport group_;
+  std::map<std::string, std::size_t> index_;  ///< Of members by path.
+  std::map<std::string, Claim> claims_;
+};
+
+}  // namespace
+
+GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads) {
+  return GroupDescriber(std::move(pairs), limits, threads).Describe();
+}
+
+}  // namespace siftsearch::engine

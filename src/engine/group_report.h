@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/picture_look.h"
+#include "siftsearch/results.h"
+
+namespace siftsearch::engine {
+
+/// A picture of a group and what to say of it.
+struct GroupMember {
+  ImageRecord image;
+  PictureLook look;
+  bool original = false;  ///< Probably the others' original.
+  std::string relation;   ///< To the original, in words; of the original: why it is thought so.
+  double score = 0;       ///< Of the pair that the relation rests on.
+};
+
+/// Pictures that are copies of one another, the probable original first.
+struct GroupReport {
+  std::int64_t number = 0;  ///< 0: a pair that is in no group.
+  std::vector<GroupMember> members;
+  std::vector<ReportPair> pairs;
+  double weakest = 1;  ///< Score of the weakest link that the group needs to hold together.
+};
+
+/// Describes the pairs of one group. Originals are ranked: those that are no collages first, then
+/// by how many others are parts of them, how large they show the shared content, their size in
+/// pixels, whether their JPEG quality is good, their age (by EXIF, else the file's time), their
+/// path. Relations come from the pairs' geometry and, where the files can be read, from their bytes
+/// and pixels. Files are read on `threads` threads.
+GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads);
+
+}  // namespace siftsearch::engine

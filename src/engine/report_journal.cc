@@ -1,0 +1,301 @@
+#include "engine/report_journal.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/status_macros.h"
+#include "engine/group_builder.h"
+#include "report/json.h"
+#include "report/read_json.h"
+
+namespace siftsearch::engine {
+namespace {
+
+constexpr std::int64_t kCommitMs = 1000;
+
+constexpr std::int64_t kBridge = 1, kQueryInParts = 2, kImageInParts = 4;
+
+// Scores and odds are whole millionths; flags are the three above.
+constexpr char kTables[] =
+    "PRAGMA application_id = 0x53494a52; PRAGMA user_version = 1;"
+    "CREATE TABLE task (id INTEGER PRIMARY KEY CHECK (id = 1), what TEXT NOT NULL) STRICT;"
+    "CREATE TABLE done (query BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE contents (low INTEGER, high INTEGER, query INTEGER NOT NULL,"
+    "  odds INTEGER NOT NULL, match TEXT NOT NULL, PRIMARY KEY (low, high)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE pairs (id INTEGER PRIMARY KEY, query INTEGER NOT NULL, score INTEGER NOT NULL,"
+    "  inliers INTEGER NOT NULL, image INTEGER NOT NULL, copy INTEGER NOT NULL,"
+    "  names BLOB NOT NULL, in_group INTEGER, flags INTEGER NOT NULL, pair TEXT NOT NULL) STRICT;"
+    "CREATE INDEX pairs_by_query ON pairs (query, score DESC, inliers DESC, image, id);"
+    "CREATE INDEX pairs_by_score ON pairs (copy, score DESC, names);";
+
+constexpr char kPutContents[] =
+    "INSERT INTO contents VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (low, high) DO UPDATE SET "
+    "query = excluded.query, odds = excluded.odds, match = excluded.match WHERE "
+    "excluded.odds > odds OR (excluded.odds = odds AND excluded.query > query)";
+constexpr char kPutPair[] =
+    "INSERT INTO pairs (query, score, inliers, image, copy, names, flags, pair) "
+    "VALUES (?, ?, ?, ?, ?, ?, 0, ?)";
+constexpr char kByQuery[] =
+    "SELECT pair, in_group, flags, query, rank() OVER (PARTITION BY query "
+    "ORDER BY score DESC, inliers DESC, image, id) FROM pairs "
+    "ORDER BY query, score DESC, inliers DESC, image, id";
+constexpr char kByGroup[] =
+    "SELECT pair, in_group, flags, query, rank() OVER (PARTITION BY query "
+    "ORDER BY score DESC, inliers DESC, image, id) AS place FROM pairs "
+    "ORDER BY in_group IS NULL, in_group, query, place";
+constexpr char kCopies[] =
+    "SELECT id, pair FROM pairs WHERE copy = 1 ORDER BY score DESC, names, id";
+/// Groups as the builder named them (negative) become 1, 2, … by their first pair.
+constexpr char kRenumber[] =
+    "WITH firsts AS (SELECT in_group AS name, row_number() OVER (ORDER BY min(place)) AS number "
+    "FROM (SELECT in_group, row_number() OVER (ORDER BY query, score DESC, inliers DESC, image, "
+    "id) AS place FROM pairs) WHERE in_group IS NOT NULL GROUP BY in_group) "
+    "UPDATE pairs SET in_group = (SELECT number FROM firsts WHERE name = in_group) "
+    "WHERE in_group IS NOT NULL";
+
+std::int64_t NowMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::int64_t Millionths(double value) { return std::llround(value * 1e6); }
+
+/// The two paths in an order of their own, so that ties do not depend on that of the database.
+std::string NamesOf(const ReportPair& pair) {
+  const auto [low, high] = std::minmax(pair.query.path, pair.match.image.path);
+  return low + '\0' + high;
+}
+
+Result<std::string> TemporaryFile() {
+  const char* folder = std::getenv("TMPDIR");
+  std::string name = std::string(folder && *folder ? folder : "/tmp") + "/siftsearch-XXXXXX";
+  const int descriptor = mkstemp(name.data());
+  if (descriptor < 0) {
+    return Status(StatusCode::kIoError, name + " can't be made, to gather the report in");
+  }
+  close(descriptor);
+  return name;
+}
+
+void RemoveFiles(const std::string& file) {
+  for (const char* ending : {"", "-wal", "-shm", "-journal"}) {
+    std::error_code ignored;
+    std::filesystem::remove(file + ending, ignored);
+  }
+}
+
+Status CheckTask(catalog::Connection& db, const std::string& file, const std::string& task) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto version, db.Prepare("PRAGMA application_id"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, version.Step());
+  if (!row || version.Int(0) != 0x53494a52) {
+    return {StatusCode::kInvalidArgument, file + " is not the journal of a report"};
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto query, db.Prepare("SELECT what FROM task"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(row, query.Step());
+  if (row && query.Text(0) == task) return {};
+  return {StatusCode::kInvalidArgument,
+          file + " is of another report: the database has changed since, or the options are "
+                 "others; without --resume the report starts anew"};
+}
+
+Result<Match> ReadMatch(const std::string& text) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(ReportPair pair, report::ReadPairJson(text));
+  return std::move(pair.match);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReportJournal>> ReportJournal::Open(const std::string& file, bool resume,
+                                                           const std::string& task) {
+  std::string name = file;
+  if (file.empty()) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(name, TemporaryFile());
+  }
+  const bool goes_on = resume && std::filesystem::exists(name);
+  if (!goes_on) RemoveFiles(name);
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      auto db, catalog::Connection::Open(name, goes_on ? catalog::Connection::Mode::kExisting
+                                                       : catalog::Connection::Mode::kCreate));
+  std::unique_ptr<ReportJournal> journal(new ReportJournal(std::move(db)));
+  if (goes_on) {
+    SIFTSEARCH_RETURN_IF_ERROR(CheckTask(*journal->db_, name, task));
+    return journal;
+  }
+  journal->temporary_ = true;  // Until it is one.
+  SIFTSEARCH_RETURN_IF_ERROR(journal->db_->Execute(kTables));
+  {
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        auto insert, journal->db_->Prepare("INSERT INTO task (id, what) VALUES (1, ?)"));
+    SIFTSEARCH_RETURN_IF_ERROR(insert.Bind(std::string_view(task)).Run());
+  }
+  journal->temporary_ = file.empty();
+  return journal;
+}
+
+Status ReportJournal::Begin() {
+  if (transaction_ && NowMs() - begun_ms_ >= kCommitMs) SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  if (transaction_) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto transaction, catalog::Transaction::Begin(*db_));
+  transaction_.emplace(std::move(transaction));
+  begun_ms_ = NowMs();
+  return {};
+}
+
+Status ReportJournal::CommitNow() {
+  if (!transaction_) return {};
+  const Status status = transaction_->Commit();
+  transaction_.reset();
+  return status;
+}
+
+Result<bool> ReportJournal::IsDone(std::string_view query) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto select, db_->Prepare("SELECT 1 FROM done WHERE query = ?"));
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(query.data());
+  return select.BindBlob({bytes, query.size()}).Step();
+}
+
+Status ReportJournal::SetDone(std::string_view query) {
+  SIFTSEARCH_RETURN_IF_ERROR(Begin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto insert, db_->Prepare("INSERT OR IGNORE INTO done VALUES (?)"));
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(query.data());
+  return insert.BindBlob({bytes, query.size()}).Run();
+}
+
+Result<std::int64_t> ReportJournal::CountDone() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto count, db_->Prepare("SELECT count(*) FROM done"));
+  SIFTSEARCH_RETURN_IF_ERROR(count.Step().status());
+  return count.Int(0);
+}
+
+Status ReportJournal::PutContents(std::int64_t query, std::int64_t content, double log_odds,
+                                  const Match& match) {
+  SIFTSEARCH_RETURN_IF_ERROR(Begin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto insert, db_->Prepare(kPutContents));
+  ReportPair pair;
+  pair.match = match;
+  const std::string text = report::PairJson(pair);
+  insert.Bind(std::min(query, content)).Bind(std::max(query, content)).Bind(query);
+  return insert.Bind(Millionths(log_odds)).Bind(std::string_view(text)).Run();
+}
+
+Status ReportJournal::VisitContents(
+    const std::function<Status(std::int64_t, std::int64_t, const Match&)>& visit) {
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      auto select, db_->Prepare("SELECT query, low, high, match FROM contents ORDER BY low, high"));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return {};
+    const std::int64_t query = select.Int(0);
+    SIFTSEARCH_ASSIGN_OR_RETURN(const Match match, ReadMatch(select.Text(3)));
+    SIFTSEARCH_RETURN_IF_ERROR(visit(query, select.Int(1) + select.Int(2) - query, match));
+  }
+}
+
+Status ReportJournal::PutPair(std::int64_t order, const ReportPair& pair) {
+  SIFTSEARCH_RETURN_IF_ERROR(Begin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto insert, db_->Prepare(kPutPair));
+  const std::string names = NamesOf(pair);
+  const std::string text = report::PairJson(pair);
+  insert.Bind(order).Bind(Millionths(pair.match.score)).Bind(std::int64_t{pair.match.inliers});
+  insert.Bind(pair.match.image.id).Bind(std::int64_t{pair.match.copy});
+  insert.BindBlob({reinterpret_cast<const std::uint8_t*>(names.data()), names.size()});
+  return insert.Bind(std::string_view(text)).Run();
+}
+
+Status ReportJournal::ClearPairs() {
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  return db_->Execute("DELETE FROM pairs");
+}
+
+Status ReportJournal::VisitCopies(
+    const std::function<void(std::int64_t, const ReportPair&)>& visit) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto select, db_->Prepare(kCopies));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(const ReportPair pair, report::ReadPairJson(select.Text(1)));
+    visit(select.Int(0), pair);
+  }
+}
+
+Result<std::int64_t> ReportJournal::NumberGroups() {
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  GroupBuilder builder;
+  const auto look = [&](std::int64_t, const ReportPair& pair) { builder.Look(pair); };
+  const auto join = [&](std::int64_t, const ReportPair& pair) { builder.Join(pair); };
+  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies(look));
+  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies(join));
+  builder.Settle();
+  // Written in a second step: a statement that reads a table must not see its changes.
+  struct Place {
+    std::int64_t id, group, flags;
+  };
+  std::vector<Place> places;
+  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t id, const ReportPair& pair) {
+    const auto group = builder.GroupOf(pair);
+    places.push_back({id, group ? -1 - static_cast<std::int64_t>(*group) : 0,
+                      (group ? 0 : kBridge) |
+                          (builder.InParts(pair.query.path) ? kQueryInParts : 0) |
+                          (builder.InParts(pair.match.image.path) ? kImageInParts : 0)});
+  }));
+  SIFTSEARCH_RETURN_IF_ERROR(Begin());
+  for (const Place& place : places) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        auto update,
+        db_->Prepare("UPDATE pairs SET flags = ?, in_group = nullif(?, 0) WHERE id = ?"));
+    SIFTSEARCH_RETURN_IF_ERROR(
+        update.Bind(place.flags).Bind(place.group).Bind(place.id).Run());
+  }
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  SIFTSEARCH_RETURN_IF_ERROR(db_->Execute(kRenumber));
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto count,
+                              db_->Prepare("SELECT count(DISTINCT in_group) FROM pairs"));
+  SIFTSEARCH_RETURN_IF_ERROR(count.Step().status());
+  return count.Int(0);
+}
+
+Status ReportJournal::KeepGroups() {
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  return db_->Execute(
+      "UPDATE pairs SET in_group = pair ->> '$.group', flags = (pair ->> '$.bridge') + "
+      "2 * (pair ->> '$.query_in_parts') + 4 * (pair ->> '$.image_in_parts')");
+}
+
+Status ReportJournal::Visit(ReportOrder order,
+                            const std::function<Status(const ReportPair&)>& visit) {
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto select,
+                              db_->Prepare(order == ReportOrder::kQuery ? kByQuery : kByGroup));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(ReportPair pair, report::ReadPairJson(select.Text(0)));
+    pair.group = select.Int(1);
+    pair.bridge = (select.Int(2) & kBridge) != 0;
+    pair.query_in_parts = (select.Int(2) & kQueryInParts) != 0;
+    pair.image_in_parts = (select.Int(2) & kImageInParts) != 0;
+    pair.match.rank = static_cast<int>(select.Int(4));
+    SIFTSEARCH_RETURN_IF_ERROR(visit(pair));
+  }
+}
+
+ReportJournal::~ReportJournal() {
+  const std::string file = db_->file();
+  transaction_.reset();
+  db_.reset();
+  if (temporary_) RemoveFiles(file);
+}
+
+Status ReportJournal::Finish() {
+  SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
+  temporary_ = true;
+  return {};
+}
+
+}  // namespace siftsearch::engine

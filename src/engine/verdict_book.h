@@ -1,0 +1,27 @@
+#pragma once
+
+#include <map>
+#include <utility>
+
+#include "siftsearch/results.h"
+#include "siftsearch/search_backend.h"
+
+namespace siftsearch::engine {
+
+/// The verdicts of a database, to look up.
+class VerdictBook {
+ public:
+  static Result<VerdictBook> Of(SearchBackend& backend);
+
+  /// What was decided about two contents, or about either of them alone.
+  std::optional<Verdict> Find(const ContentHash& a, const ContentHash& b) const;
+
+  /// Sets a match's verdict and what follows from it: a confirmed one is a copy. False where the
+  /// two are no copies. `query` is all zeros where it is not known.
+  bool Apply(const ContentHash& query, Match& match) const;
+
+ private:
+  std::map<std::pair<ContentHash, ContentHash>, Verdict> verdicts_;
+};
+
+}  // namespace siftsearch::engine

@@ -1,0 +1,125 @@
+#include "report/html_page.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "base/hash.h"
+#include "report/json.h"
+#include "report/page_parts.h"
+#include "report/text.h"
+
+namespace siftsearch::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// JSON that can stand in a script element: no "<", so neither "</script" nor "<!--".
+std::string InScript(const std::string& json) {
+  std::string text;
+  for (const char c : json) text += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  return text;
+}
+
+std::string Escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+Json MemberJson(const PageMember& member) {
+  const ImageRecord& image = member.image;
+  Json json = {{"path", Printable(image.path)},
+               {"width", image.width},
+               {"height", image.height},
+               {"bytes", image.file_bytes},
+               {"modified", image.modified_ns / 1'000'000'000},
+               {"taken", member.taken},
+               {"sha256", image.hash == ContentHash{} ? "" : ToHex(image.hash)},
+               {"stored", image.id > 0},
+               {"original", member.original},
+               {"relation", Printable(member.relation)},
+               {"score", member.score},
+               {"thumbnail", member.thumbnail},
+               {"size", {member.thumbnail_width, member.thumbnail_height}},
+               {"problem", member.problem},
+               {"attributes", image.attributes}};
+  // The page gives paths back in its decisions, so it needs their bytes.
+  json["file"] = Base64(image.path);
+  return json;
+}
+
+}  // namespace
+
+std::string JpegUrl(const std::vector<std::uint8_t>& jpeg) {
+  return "data:image/jpeg;base64," +
+         Base64({reinterpret_cast<const char*>(jpeg.data()), jpeg.size()});
+}
+
+std::string RelativeUrl(const std::string& path) {
+  std::string url;
+  for (const char c : path) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       std::string_view("/-_.").find(c) != std::string_view::npos;
+    url += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return url;
+}
+
+std::string PageBegin(const std::string& title) {
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n"
+      // Nothing from outside, whatever a name or an attribute holds.
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+      "img-src data: file: 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
+      "<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n{}",
+      Escaped(title), kPageStyle, kPageBody);
+}
+
+std::string PageGroupText(const PageGroup& group) {
+  std::map<std::string, std::size_t> index;
+  Json json = {{"group", group.number}, {"weakest", group.weakest}, {"members", Json::array()}};
+  for (const PageMember& member : group.members) {
+    index[member.image.path] = index.size();
+    json["members"].push_back(MemberJson(member));
+  }
+  json["pairs"] = Json::array();
+  for (const ReportPair& pair : group.pairs) {
+    Json pair_json = Json::parse(PairJson(pair));
+    Json kept;
+    kept["query"] = index.at(pair.query.path);
+    kept["image"] = index.at(pair.match.image.path);
+    for (const char* field : {"score", "copy", "kind", "inliers", "relation", "image_from_query",
+                              "query_polygon", "image_polygon", "points"}) {
+      kept[field] = std::move(pair_json[field]);
+    }
+    json["pairs"].push_back(std::move(kept));
+  }
+  return "<script type=\"application/json\" class=\"group\">" +
+         InScript(json.dump(-1, ' ', false, Json::error_handler_t::replace)) + "</script>\n";
+}
+
+std::string PageEnd(const std::string& about, bool partial) {
+  const Json json = {{"about", about}, {"partial", partial}};
+  return "<script type=\"application/json\" id=\"about\">" + InScript(json.dump()) +
+         "</script>\n<script>\n" + std::string(kPageScript) + "</script>\n</body>\n</html>\n";
+}
+
+}  // namespace siftsearch::report

@@ -1,0 +1,487 @@
+'use strict';
+const $ = id => document.getElementById(id);
+const PAGE_SIZE = 20;
+const DECISIONS = {keep: 'keep', copy: 'copy', 'not-a-copy': 'not a copy'};
+const SVG = 'http://www.w3.org/2000/svg';
+
+// ---- The data: groups of members and pairs, as schema/report.md describes them.
+
+const about = JSON.parse($('about').textContent);
+const groups = [];
+for (const script of document.querySelectorAll('script.group')) {
+  groups.push(JSON.parse(script.textContent));
+  script.remove();
+}
+const folderOf = path => path.slice(0, path.lastIndexOf('/') + 1) || '/';
+groups.forEach((group, index) => {
+  group.index = index;
+  group.copies = group.members.filter(member => !member.original);
+  group.best = Math.max(...group.copies.map(member => member.score));
+  group.least = Math.min(...group.copies.map(member => member.score));
+  group.saves = group.copies.reduce((sum, member) => sum + member.bytes, 0);
+  group.words = group.members.map(m => m.path + '\n' + m.relation).join('\n').toLowerCase();
+});
+
+// ---- Decisions, kept in the browser until they are saved.
+
+const storageKey = 'siftsearch ' + location.pathname;
+let decisions = {};
+try {
+  decisions = JSON.parse(localStorage.getItem(storageKey)) || {};
+} catch (ignored) {
+  // A browser that stores nothing for files: decisions last as long as the page.
+}
+const keyOf = (group, member) => group.members[0].path + '\n' + member.path;
+const decisionOf = (group, member) => decisions[keyOf(group, member)] || '';
+
+function decide(group, member, decision) {
+  if (decision) decisions[keyOf(group, member)] = decision;
+  else delete decisions[keyOf(group, member)];
+  try {
+    localStorage.setItem(storageKey, JSON.stringify(decisions));
+  } catch (ignored) {
+    // As above.
+  }
+  sayTotals();
+}
+
+function csvField(text) {
+  return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+}
+
+/** The path as text, or, where its bytes are no UTF-8, their base64. */
+function exactPath(member) {
+  const bytes = Uint8Array.from(atob(member.file), c => c.charCodeAt(0));
+  try {
+    return [new TextDecoder('utf-8', {fatal: true, ignoreBOM: true}).decode(bytes), ''];
+  } catch (error) {
+    return [member.path, member.file];
+  }
+}
+
+function decisionsCsv() {
+  const rows = [['group', 'decision', 'path', 'sha256', 'original', 'original_sha256',
+                 'path_base64']];
+  for (const group of groups) {
+    const original = group.members[0];
+    for (const member of group.members) {
+      const decision = decisionOf(group, member);
+      if (!decision) continue;
+      const [path, base64] = exactPath(member);
+      rows.push([String(group.group || ''), DECISIONS[decision], path, member.sha256,
+                 exactPath(original)[0], original.sha256, base64]);
+    }
+  }
+  return rows.map(row => row.map(csvField).join(',') + '\n').join('');
+}
+
+function saveDecisions() {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([decisionsCsv()], {type: 'text/csv'}));
+  link.download = 'decisions.csv';
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// ---- Which groups are shown, and in what order.
+
+let shown = groups;
+let page = 0;
+
+function passes(group) {
+  const least = Number($('least').value), most = Number($('most').value);
+  const text = $('text').value.toLowerCase();
+  const folder = $('folder').value, attribute = $('attribute').value;
+  const decided = $('decided').value;
+  if (!group.copies.some(member => member.score >= least && member.score <= most)) return false;
+  if (text && !group.words.includes(text)) return false;
+  if (folder && !group.members.some(member => member.path.startsWith(folder))) return false;
+  if (attribute && !group.members.some(member =>
+    Object.entries(member.attributes).some(([key, value]) => key + '=' + value === attribute))) {
+    return false;
+  }
+  const all = group.copies.every(member => decisionOf(group, member));
+  return !decided || (decided === 'yes') === all;
+}
+
+const ORDERS = {
+  number: (a, b) => a.index - b.index,
+  surest: (a, b) => b.least - a.least,
+  unsure: (a, b) => a.least - b.least,
+  largest: (a, b) => b.members.length - a.members.length,
+  bytes: (a, b) => b.saves - a.saves,
+};
+
+function refilter() {
+  shown = groups.filter(passes).sort(ORDERS[$('order').value]);
+  page = 0;
+  showPage();
+}
+
+function fillChoices() {
+  const folders = new Set(), attributes = new Set();
+  for (const group of groups) {
+    for (const member of group.members) {
+      folders.add(folderOf(member.path));
+      for (const [key, value] of Object.entries(member.attributes)) attributes.add(key + '=' + value);
+    }
+  }
+  for (const [id, values] of [['folder', folders], ['attribute', attributes]]) {
+    for (const value of [...values].sort().slice(0, 1000)) $(id).append(new Option(value, value));
+  }
+}
+
+// ---- Drawing.
+
+function svg(name, attributes) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+function make(name, className, text) {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+/** Points of the full picture in pixels of its thumbnail. */
+const inThumbnail = (member, [x, y]) => [(x + 0.5) * member.size[0] / member.width,
+                                         (y + 0.5) * member.size[1] / member.height];
+
+function outline(member, polygon) {
+  return svg('polygon', {points: polygon.map(point => inThumbnail(member, point).join()).join(' ')});
+}
+
+const polygonOf = (group, pair, member) =>
+  group.members[pair.query] === member ? pair.query_polygon : pair.image_polygon;
+
+/** The pair between two members, else the best pair of the first. */
+function pairOf(group, member, other) {
+  const index = group.members.indexOf(member), another = group.members.indexOf(other);
+  const own = group.pairs.filter(pair => pair.query === index || pair.image === index);
+  const direct = own.filter(pair => pair.query === another || pair.image === another);
+  const candidates = direct.length ? direct : own;
+  return candidates.reduce((best, pair) => !best || pair.score > best.score ? pair : best, null);
+}
+
+function pictureOf(group, member) {
+  const box = make('div', 'picture');
+  if (!member.thumbnail) {
+    box.append(make('div', 'missing', member.problem || 'no picture'));
+    return box;
+  }
+  const drawing = svg('svg', {viewBox: `0 0 ${member.size[0]} ${member.size[1]}`,
+                              width: member.size[0], height: member.size[1], role: 'img'});
+  drawing.append(svg('image', {href: member.thumbnail, width: member.size[0],
+                               height: member.size[1]}));
+  const original = group.members[0];
+  const pairs = member === original
+    ? group.copies.slice(0, 6).map(copy => pairOf(group, copy, original))
+    : [pairOf(group, member, original)];
+  for (const pair of pairs) {
+    if (pair && [pair.query, pair.image].includes(group.members.indexOf(member))) {
+      drawing.append(outline(member, polygonOf(group, pair, member)));
+    }
+  }
+  box.append(drawing);
+  return box;
+}
+
+function sizeWords(bytes) {
+  const units = ['B', 'kB', 'MB', 'GB'];
+  let unit = 0;
+  while (bytes >= 1000 && unit < 3) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return (unit ? bytes.toFixed(1) : bytes) + ' ' + units[unit];
+}
+
+function factsOf(member) {
+  const date = member.taken ? 'taken ' + member.taken
+    : new Date(member.modified * 1000).toISOString().slice(0, 10);
+  const attributes = Object.entries(member.attributes).map(([key, value]) => key + '=' + value);
+  return [`${member.width} × ${member.height}`, sizeWords(member.bytes), date, ...attributes]
+    .join(' · ');
+}
+
+function showDecision(figure, group, member) {
+  const decision = decisionOf(group, member);
+  figure.classList.remove(...Object.keys(DECISIONS));
+  if (decision) figure.classList.add(decision);
+  figure.querySelector('.decision').textContent = DECISIONS[decision] || '';
+}
+
+function figureOf(group, member) {
+  const figure = make('figure', member.original ? 'original' : '');
+  figure.tabIndex = 0;
+  figure.group = group;
+  figure.member = member;
+  const caption = make('figcaption');
+  const path = make('bdi', 'path', member.path);
+  caption.append(make('span', 'decision'), ' ', make('span', 'words', member.relation));
+  if (!member.original) caption.append(` ${member.score.toFixed(3)}`);
+  caption.append(path, make('span', 'facts', factsOf(member)));
+  figure.append(pictureOf(group, member), caption);
+  figure.addEventListener('dblclick', () => compare(group, member));
+  showDecision(figure, group, member);
+  return figure;
+}
+
+function groupTitle(group) {
+  const count = group.members.length;
+  const number = group.group ? `Group ${group.group}` : 'In no group';
+  return `${number}: ${count} pictures, weakest link ${group.weakest.toFixed(3)}`;
+}
+
+/** The pictures of a group; of a large one the first, the others at a press of a button. */
+const FIRST_MEMBERS = 24;
+function sectionOf(group) {
+  const section = make('section', 'group');
+  section.append(make('h2', '', groupTitle(group)));
+  const members = make('div', 'members');
+  members.append(...group.members.slice(0, FIRST_MEMBERS).map(m => figureOf(group, m)));
+  section.append(members);
+  const rest = group.members.slice(FIRST_MEMBERS);
+  if (rest.length) {
+    const button = make('button', '', `${rest.length} more`);
+    button.addEventListener('click', () => {
+      members.append(...rest.map(member => figureOf(group, member)));
+      button.remove();
+    });
+    section.append(button);
+  }
+  return section;
+}
+
+function showPages() {
+  const count = Math.max(1, Math.ceil(shown.length / PAGE_SIZE));
+  for (const nav of document.querySelectorAll('.pages')) {
+    const previous = make('button', '', '← previous (p)'), next = make('button', '', 'next (n) →');
+    previous.disabled = page === 0;
+    next.disabled = page + 1 >= count;
+    previous.addEventListener('click', () => turnPage(-1));
+    next.addEventListener('click', () => turnPage(1));
+    nav.replaceChildren(previous, `page ${page + 1} of ${count}, ${shown.length} groups`, next);
+  }
+}
+
+function showPage() {
+  const first = page * PAGE_SIZE;
+  $('groups').replaceChildren(...shown.slice(first, first + PAGE_SIZE).map(sectionOf));
+  showPages();
+  scrollTo(0, 0);
+}
+
+function turnPage(step) {
+  const next = page + step;
+  if (next < 0 || next * PAGE_SIZE >= shown.length) return;
+  page = next;
+  showPage();
+  focusFigure(0);
+}
+
+function sayTotals() {
+  const counts = Object.values(decisions).length;
+  $('sentence').textContent = about.about + (counts ? ` ${counts} decided.` : '');
+  if (about.partial) {
+    $('sentence').prepend(make('span', 'partial', 'Stopped before the end: this is a part. '));
+  }
+}
+
+// ---- Comparing two pictures.
+
+/** 3 × 3 matrices by rows. */
+const product = (a, b) => a.map((row, i) => b[0].map((unused, j) =>
+  row[0] * b[0][j] + row[1] * b[1][j] + row[2] * b[2][j]));
+
+function inverse([[a, b, c], [d, e, f], [g, h, i]]) {
+  const det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
+  return [[e * i - f * h, c * h - b * i, b * f - c * e],
+          [f * g - d * i, a * i - c * g, c * d - a * f],
+          [d * h - e * g, b * g - a * h, a * e - b * d]].map(row => row.map(x => x / det));
+}
+
+/** From pixels of the full picture to those of its thumbnail, `zoom` times enlarged. */
+function toThumbnail(member, zoom) {
+  const x = member.size[0] / member.width * zoom, y = member.size[1] / member.height * zoom;
+  return [[x, 0, x / 2], [0, y, y / 2], [0, 0, 1]];
+}
+
+function overlay(group, pair, member, other) {
+  const box = $('overlay');
+  box.replaceChildren();
+  if (!pair.image_from_query || !member.thumbnail || !other.thumbnail) return;
+  const zoom = Math.min(2, 0.42 * innerHeight / other.size[1], 0.85 * innerWidth / other.size[0]);
+  const width = other.size[0] * zoom, height = other.size[1] * zoom;
+  box.style.width = width + 'px';
+  box.style.height = height + 'px';
+  const base = make('img');
+  base.src = other.thumbnail;
+  base.style.width = width + 'px';
+  base.style.height = height + 'px';
+  const direct = group.members[pair.query] === member;
+  const map = direct ? pair.image_from_query : inverse(pair.image_from_query);
+  const m = product(toThumbnail(other, zoom), product(map, inverse(toThumbnail(member, 1))));
+  const copy = make('img');
+  copy.src = member.thumbnail;
+  copy.style.transform = `matrix3d(${[m[0][0], m[1][0], 0, m[2][0], m[0][1], m[1][1], 0, m[2][1],
+    0, 0, 1, 0, m[0][2], m[1][2], 0, m[2][2]].join()})`;
+  const veil = make('div', 'veil');
+  veil.append(copy);
+  box.append(base, veil);
+  slide();
+}
+
+function slide() {
+  const veil = document.querySelector('#overlay .veil');
+  if (veil) veil.style.clipPath = `inset(0 ${100 - $('slider').value}% 0 0)`;
+}
+
+function sides(group, pair, member, other, withLines) {
+  const gap = 12;
+  const height = Math.max(member.size[1], other.size[1]);
+  const width = member.size[0] + gap + other.size[0];
+  const drawing = svg('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img'});
+  const left = svg('g', {}), right = svg('g', {transform: `translate(${member.size[0] + gap} 0)`});
+  for (const [side, picture] of [[left, member], [right, other]]) {
+    side.append(svg('image', {href: picture.thumbnail, width: picture.size[0],
+                              height: picture.size[1]}));
+    side.append(outline(picture, polygonOf(group, pair, picture)));
+    drawing.append(side);
+  }
+  const direct = group.members[pair.query] === member;
+  for (const [qx, qy, ix, iy] of withLines ? pair.points : []) {
+    const [x1, y1] = inThumbnail(member, direct ? [qx, qy] : [ix, iy]);
+    const [x2, y2] = inThumbnail(other, direct ? [ix, iy] : [qx, qy]);
+    drawing.append(svg('line', {x1, y1, x2: x2 + member.size[0] + gap, y2}));
+  }
+  $('sides').replaceChildren(drawing);
+}
+
+let compared = null;
+let withLines = false;
+
+function compare(group, member) {
+  const original = group.members[0];
+  const subject = member === original ? group.members[1] : member;
+  const pair = pairOf(group, subject, original);
+  const query = group.members[pair.query];
+  const other = query === subject ? group.members[pair.image] : query;
+  compared = {group, pair, member: subject, other};
+  withLines = false;
+  $('compare-words').replaceChildren(make('bdi', 'path', subject.path),
+    `${subject.relation} · score ${pair.score.toFixed(3)}, ${pair.inliers} points agree`,
+    make('bdi', 'path', other.path));
+  sides(group, pair, subject, other, withLines);
+  if (!$('compare').open) $('compare').showModal();
+  overlay(group, pair, subject, other);
+}
+
+function toggleLines() {
+  withLines = !withLines;
+  sides(compared.group, compared.pair, compared.member, compared.other, withLines);
+}
+
+let blinking = 0;
+function toggleBlink() {
+  const veil = document.querySelector('#overlay .veil');
+  clearInterval(blinking);
+  blinking = blinking ? 0 : setInterval(() => {
+    veil.hidden = !veil.hidden;
+  }, 500);
+  if (!veil) return;
+  veil.hidden = false;
+  veil.style.clipPath = 'none';
+  if (!blinking) slide();
+}
+
+$('compare').addEventListener('close', () => {
+  if (blinking) toggleBlink();
+});
+
+// ---- The keyboard.
+
+const figures = () => [...document.querySelectorAll('figure')];
+
+function focusFigure(index) {
+  const all = figures();
+  if (all.length) all[Math.max(0, Math.min(all.length - 1, index))].focus();
+}
+
+function move(step) {
+  focusFigure(figures().indexOf(document.activeElement) + step);
+}
+
+function moveGroup(step) {
+  const sections = [...document.querySelectorAll('section.group')];
+  const section = document.activeElement.closest('section.group');
+  const next = sections[Math.max(0, sections.indexOf(section) + step)];
+  if (next) next.querySelector('figure').focus();
+}
+
+function decideHere(decision) {
+  const figure = document.activeElement.closest('figure');
+  if (!figure) return;
+  decide(figure.group, figure.member, decision);
+  showDecision(figure, figure.group, figure.member);
+  move(1);
+}
+
+/** Keeps the original; the others of the group are copies. */
+function decideGroup() {
+  const section = document.activeElement.closest('section.group');
+  const figure = section && section.querySelector('figure');
+  if (!figure) return;
+  for (const member of figure.group.members) {
+    decide(figure.group, member, member.original ? 'keep' : 'copy');
+  }
+  section.querySelectorAll('figure').forEach(f => showDecision(f, f.group, f.member));
+  moveGroup(1);
+}
+
+const KEYS = {
+  j: () => move(1), k: () => move(-1), J: () => moveGroup(1), K: () => moveGroup(-1),
+  n: () => turnPage(1), p: () => turnPage(-1),
+  o: () => decideHere('keep'), 1: () => decideHere('keep'),
+  c: () => decideHere('copy'), 2: () => decideHere('copy'),
+  x: () => decideHere('not-a-copy'), 3: () => decideHere('not-a-copy'),
+  u: () => decideHere(''), 0: () => decideHere(''),
+  a: decideGroup,
+  '?': () => $('help').showModal(),
+  Enter: () => {
+    const figure = document.activeElement.closest('figure');
+    if (figure) compare(figure.group, figure.member);
+  },
+};
+const COMPARE_KEYS = {b: toggleBlink, l: toggleLines};
+
+document.addEventListener('keydown', event => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.matches('input, select')) return;
+  if (event.target.matches('button') && [' ', 'Enter'].includes(event.key)) return;
+  const keys = $('compare').open ? COMPARE_KEYS : $('help').open ? {} : KEYS;
+  const action = keys[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+
+// ---- Start.
+
+$('title').textContent = document.title;
+for (const id of ['least', 'most', 'text', 'folder', 'attribute', 'decided', 'order']) {
+  $(id).addEventListener('input', refilter);
+}
+$('export').addEventListener('click', saveDecisions);
+$('help-button').addEventListener('click', KEYS['?']);
+$('slider').addEventListener('input', slide);
+$('blink').addEventListener('click', toggleBlink);
+$('lines').addEventListener('click', toggleLines);
+$('close').addEventListener('click', () => $('compare').close());
+$('filters').addEventListener('submit', event => event.preventDefault());
+sayTotals();
+fillChoices();
+refilter();

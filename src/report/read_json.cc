@@ -1,0 +1,164 @@
+#include "report/read_json.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "report/text.h"
+
+namespace siftsearch::report {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Thrown inside this file only.
+struct WrongField {
+  std::string field;
+};
+
+template <typename T>
+T Field(const Json& json, const char* name) {
+  try {
+    return json.at(name).get<T>();
+  } catch (const Json::exception&) {
+    throw WrongField{name};
+  }
+}
+
+/// As Field; null or missing gives `otherwise`.
+template <typename T>
+T Optional(const Json& json, const char* name, T otherwise) {
+  const auto found = json.find(name);
+  return found == json.end() || found->is_null() ? otherwise : Field<T>(json, name);
+}
+
+std::string PathField(const Json& json, const std::string& name) {
+  if (!json.contains(name + "_base64")) return Field<std::string>(json, name.c_str());
+  const auto bytes = FromBase64(Field<std::string>(json, (name + "_base64").c_str()));
+  if (!bytes) throw WrongField{name + "_base64"};
+  return *bytes;
+}
+
+Box BoxField(const Json& json, const char* name) {
+  const auto numbers = Optional<std::vector<double>>(json, name, {0, 0, 0, 0});
+  if (numbers.size() != 4) throw WrongField{name};
+  return {numbers[0], numbers[1], numbers[2], numbers[3]};
+}
+
+std::vector<Point> PolygonField(const Json& json, const char* name) {
+  std::vector<Point> polygon;
+  for (const auto& point : Field<std::vector<std::vector<double>>>(json, name)) {
+    if (point.size() != 2) throw WrongField{name};
+    polygon.push_back({point[0], point[1]});
+  }
+  return polygon;
+}
+
+MatchKind KindField(const Json& json) {
+  const auto name = Field<std::string>(json, "kind");
+  for (const MatchKind kind : {MatchKind::kCopy, MatchKind::kSameScene, MatchKind::kSharedOverlay,
+                               MatchKind::kUnclear}) {
+    if (MatchKindName(kind) == name) return kind;
+  }
+  throw WrongField{"kind"};
+}
+
+Transform TransformField(const Json& json) {
+  Transform transform{};
+  const auto rows = Optional<std::vector<std::vector<double>>>(json, "image_from_query", {});
+  if (rows.empty()) return transform;
+  if (rows.size() != 3) throw WrongField{"image_from_query"};
+  for (std::size_t i = 0; i < 9; ++i) {
+    if (rows[i / 3].size() != 3) throw WrongField{"image_from_query"};
+    transform[i] = rows[i / 3][i % 3];
+  }
+  return transform;
+}
+
+ContentHash HashField(const Json& json) {
+  ContentHash hash{};
+  const auto text = Optional<std::string>(json, "sha256", "");
+  if (text.empty()) return hash;
+  const auto bytes = FromHex(text);
+  if (!bytes || bytes->size() != hash.size()) throw WrongField{"sha256"};
+  std::copy(bytes->begin(), bytes->end(), hash.begin());
+  return hash;
+}
+
+ImageRecord ImageField(const Json& json, const std::string& name, const char* id) {
+  ImageRecord image;
+  image.path = PathField(json, name);
+  image.id = Optional<std::int64_t>(json, id, 0);
+  const Json file = Field<Json>(json, (name + "_file").c_str());
+  if (!file.is_object()) throw WrongField{name + "_file"};
+  image.width = Field<int>(file, "width");
+  image.height = Field<int>(file, "height");
+  image.file_bytes = Field<std::int64_t>(file, "file_bytes");
+  image.modified_ns = Field<std::int64_t>(file, "modified_ns");
+  image.hash = HashField(file);
+  image.attributes = Field<std::map<std::string, std::string>>(file, "attributes");
+  return image;
+}
+
+Match MatchFields(const Json& json) {
+  Match match;
+  match.score = Field<double>(json, "score");
+  match.copy = Field<bool>(json, "copy");
+  match.kind = KindField(json);
+  match.votes = Field<double>(json, "votes");
+  match.inliers = Field<int>(json, "inliers");
+  match.mirrored = Field<bool>(json, "mirrored");
+  match.inverted = Field<bool>(json, "inverted");
+  match.relation = Optional<std::string>(json, "relation", "");
+  match.image_from_query = TransformField(json);
+  match.query_box = BoxField(json, "query_box");
+  match.image_box = BoxField(json, "image_box");
+  match.query_polygon = PolygonField(json, "query_polygon");
+  match.image_polygon = PolygonField(json, "image_polygon");
+  match.query_overlap_percent = Field<double>(json, "query_overlap_percent");
+  match.image_overlap_percent = Field<double>(json, "image_overlap_percent");
+  for (const auto& p : Field<std::vector<std::vector<double>>>(json, "points")) {
+    if (p.size() != 4) throw WrongField{"points"};
+    match.inlier_points.push_back({{p[0], p[1]}, {p[2], p[3]}});
+  }
+  const Json evidence = Field<Json>(json, "evidence");
+  match.evidence = {.log10_false_alarms = Field<double>(evidence, "log10_false_alarms"),
+                    .query_found = Field<double>(evidence, "query_found"),
+                    .image_found = Field<double>(evidence, "image_found"),
+                    .closeness = Field<double>(evidence, "closeness"),
+                    .rarity = Field<double>(evidence, "rarity"),
+                    .pixel_correlation = Field<double>(evidence, "pixel_correlation"),
+                    .pixels_coherent = Field<double>(evidence, "pixels_coherent"),
+                    .pixels_inside = Field<double>(evidence, "pixels_inside")};
+  return match;
+}
+
+}  // namespace
+
+Result<ReportPair> ReadPairJson(std::string_view line) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    return Status(StatusCode::kInvalidArgument, "is not a JSON object");
+  }
+  try {
+    ReportPair pair;
+    pair.query = ImageField(json, "query", "query_id");
+    pair.match = MatchFields(json);
+    pair.match.image = ImageField(json, "image", "image_id");
+    pair.group = Optional<std::int64_t>(json, "group", 0);
+    pair.bridge = Field<bool>(json, "bridge");
+    pair.query_in_parts = Field<bool>(json, "query_in_parts");
+    pair.image_in_parts = Field<bool>(json, "image_in_parts");
+    return pair;
+  } catch (const WrongField& wrong) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("the field \"{}\" is missing or wrong", wrong.field));
+  }
+}
+
+bool IsPartialJson(std::string_view line) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && json.contains("partial");
+}
+
+}  // namespace siftsearch::report

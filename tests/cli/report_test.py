@@ -1,0 +1,167 @@
+"""Reports that are stopped, resumed, written once more and shown as a page."""
+
+import csv
+import io
+import json
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from program import DATA, SCENES, ProgramTest
+
+
+class ResumeTest(ProgramTest):
+    def stop_early(self, report, *words):
+        """Runs a report with Ctrl-C as soon as its journal is there."""
+        process = subprocess.Popen(self.command("report", "-o", report, "--batch-memory", "1",
+                                                "--preset", "fast", *words),
+                                   stderr=subprocess.PIPE)
+        while not (self.folder / (report.name + ".journal")).exists():
+            self.assertIsNone(process.poll())
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+
+    def test_gives_the_same_bytes(self):
+        self.add(self.many_pictures(24))
+        for name, words in [("r.csv", []), ("r.jsonl", []), ("f.jsonl", [self.folder / "many"])]:
+            whole, part = self.folder / ("whole-" + name), self.folder / name
+            self.run_program("report", "--preset", "fast", *words, "-o", whole)
+            self.stop_early(part, *words)
+            self.assertNotEqual(part.read_bytes(), whole.read_bytes())
+            self.run_program("report", "--preset", "fast", *words, "-o", part, "--resume")
+            self.assertEqual(part.read_bytes(), whole.read_bytes())
+            self.assertFalse((self.folder / (name + ".journal")).exists())
+
+    def test_a_part_says_that_it_is_one(self):
+        self.add(self.many_pictures(24))
+        self.stop_early(self.folder / "r.csv")
+        rows = list(csv.reader(io.StringIO((self.folder / "r.csv").read_text())))
+        self.assertTrue(rows[-1][0].startswith("# stopped before the end"))
+        self.assertEqual({len(row) for row in rows}, {9})
+        self.stop_early(self.folder / "r.jsonl")
+        last = json.loads((self.folder / "r.jsonl").read_text().splitlines()[-1])
+        self.assertTrue(last["partial"])
+        self.stop_early(self.folder / "r.html")
+        self.assertIn('"partial":true', (self.folder / "r.html").read_text())
+
+    def test_a_changed_database_starts_anew(self):
+        self.add(self.many_pictures(24))
+        self.stop_early(self.folder / "r.csv")
+        self.add(SCENES[0])
+        result = self.run_program("report", "-o", "r.csv", "--preset", "fast", "--resume", code=3)
+        self.assertIn("the database has changed", result.stderr)
+        self.run_program("report", "-o", "r.csv")
+
+    def test_needs_its_file(self):
+        self.add(SCENES[0])
+        self.run_program("report", "--resume", code=2)
+
+
+class FromTest(ProgramTest):
+    def test_writes_the_same_again(self):
+        self.add(DATA / "pictures", DATA / "copies")
+        text = self.run_program("report", "--format", "jsonl").stdout
+        (self.folder / "r.jsonl").write_text(text)
+        again = self.run_program("report", "--from", "r.jsonl", "--format", "jsonl").stdout
+        self.assertEqual(again, text)
+        rows = list(csv.DictReader(io.StringIO(
+            self.run_program("report", "--from", "r.jsonl").stdout)))
+        self.assertEqual([r["query"] for r in rows],
+                         [json.loads(line)["query"] for line in text.splitlines()])
+
+    def test_a_wrong_line_is_named(self):
+        (self.folder / "r.jsonl").write_text('{"query": 3}\n')
+        result = self.run_program("report", "--from", "r.jsonl", code=3)
+        self.assertIn('r.jsonl, line 1: the field "query" is missing or wrong', result.stderr)
+        self.run_program("report", "--from", "none.jsonl", code=3)
+
+
+class ContractTest(ProgramTest):
+    def groups(self, *words):
+        """The groups as sets of names."""
+        groups = {}
+        for pair in self.lines("report", "--format", "jsonl", *words):
+            groups.setdefault(pair["group"], set()).update([pair["query"], pair["image"]])
+        return sorted(sorted(group) for group in groups.values())
+
+    def test_order_and_threads_change_no_group(self):
+        paths = sorted(self.many_pictures(12).iterdir()) + sorted((DATA / "copies").iterdir())
+        self.add(*paths)
+        groups = self.groups()
+        self.assertEqual(groups, self.groups("--threads", "1"))
+        self.database = self.folder / "other"
+        self.add(*reversed(paths))
+        self.assertEqual(groups, self.groups("--threads", "2", "--batch-memory", "1"))
+
+    def test_pairs_inside_a_folder_can_be_left_out(self):
+        self.add(DATA / "pictures", self.copy(SCENES[0], "a/1.jpg"), self.copy(SCENES[0], "a/2.jpg"))
+        self.assertEqual(len(self.lines("report", "--format", "jsonl")), 3)
+        pairs = self.lines("report", "--format", "jsonl", "--skip-same-folder")
+        self.assertEqual(len(pairs), 2)
+
+
+def page_groups(text):
+    return [json.loads(script) for script in
+            re.findall(r'<script type="application/json" class="group">(.*)</script>', text)]
+
+
+class PageTest(ProgramTest):
+    def page(self, *words):
+        self.run_program("report", "-o", "r.html", *words)
+        return (self.folder / "r.html").read_text()
+
+    def test_the_original_comes_first_with_a_reason_and_the_others_with_their_relation(self):
+        self.add(DATA / "pictures", DATA / "copies")
+        groups = page_groups(self.page())
+        self.assertEqual(len(groups), 3)
+        for group in groups:
+            original, copy = group["members"]
+            self.assertIn("/pictures/", original["path"])
+            self.assertTrue(original["original"])
+            self.assertIn("probably the original", original["relation"])
+            self.assertFalse(copy["original"])
+            self.assertTrue(copy["thumbnail"].startswith("data:image/jpeg;base64,"))
+        relations = " ".join(group["members"][1]["relation"] for group in groups)
+        for words in ["crop of", "rotated", "scaled to"]:
+            self.assertIn(words, relations)
+
+    def test_files_are_compared_too(self):
+        same = self.copy(SCENES[0], "same.jpg")
+        other = self.folder / "other.jpg"
+        other.write_bytes(SCENES[0].read_bytes() + b"tail")
+        self.add(SCENES[0], same, other)
+        relations = sorted(m["relation"] for m in page_groups(self.page())[0]["members"]
+                           if not m["original"])
+        self.assertEqual(relations, ["identical file", "identical pixels, other file"])
+
+    def test_a_name_is_never_markup(self):
+        names = ["</script><script>alert(1)</script>.jpg", '"quoted" & <b>.jpg', "\u202egpj.exe.jpg"]
+        for name in names:
+            (self.folder / "in").mkdir(exist_ok=True)
+            (self.folder / "in" / name.replace("/", "\u2215")).write_bytes(SCENES[0].read_bytes())
+        self.add(self.folder / "in")
+        text = self.page()
+        self.assertNotIn("<script>alert", text)
+        self.assertEqual(len(page_groups(text)[0]["members"]), 3)
+        self.assertNotIn("http", re.sub(r"http://www.w3.org/2000/svg|http-equiv", "", text))
+
+    def test_a_file_that_is_gone_has_its_preview(self):
+        copy = self.copy(DATA / "copies" / "scene1-crop.jpg", "crop.jpg")
+        self.add(SCENES[0], copy)
+        copy.unlink()
+        members = page_groups(self.page())[0]["members"]
+        gone = [m for m in members if m["path"] == str(copy)][0]
+        self.assertEqual(gone["problem"], "there is no such file")
+        self.assertTrue(gone["thumbnail"])
+
+    def test_needs_a_file(self):
+        self.add(SCENES[0])
+        self.run_program("report", "--format", "html", code=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
