@@ -39,13 +39,17 @@ struct EngineOptions {
   std::string kernel = {};
 };
 
-/// One input of Add: a file, or a path that could not be read as one (`problem` says why).
+/// One input of Add: a file, what `read` gives, or a path that could not be read as one (`problem`
+/// says why).
 struct AddInput {
-  std::string path = {};  ///< Absolute.
+  std::string path = {};  ///< Absolute, or another name that begins with no slash.
   Status problem = {};    ///< Not ok: the input is accounted for and nothing is read.
   bool ignored =
       false;  ///< With a problem: passed over rather than failed (a text file in a folder).
   bool from_folder = false;  ///< Found in a folder, so a file that is no picture is ignored.
+  std::map<std::string, std::string> attributes = {};  ///< Beside those of AddOptions.
+  /// Gives the bytes of a picture that is no file (an URL, its `path`); called from any thread.
+  std::function<Result<std::vector<std::uint8_t>>()> read = {};
 };
 
 struct AddOptions {
@@ -68,9 +72,10 @@ struct QueryOptions {
   double min_score = 0;
   /// Matches of which more were expected by chance (Evidence::log10_false_alarms) are not listed.
   double max_log10_false_alarms = 9;
-  int neighbours = 10;                  ///< k of the vote.
-  int max_candidates = 30;              ///< Contents verified geometrically.
-  std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
+  std::function<bool(const ImageRecord&)> accept = {};  ///< Images it refuses are not listed.
+  int neighbours = 10;                                  ///< k of the vote.
+  int max_candidates = 30;                              ///< Contents verified geometrically.
+  std::int64_t batch_bytes = 32 << 20;                  ///< Memory for one pass over the database.
   /// The strongest descriptors that are searched in mirrored and inverted form, too; 0: none.
   int form_features = 200;
 };

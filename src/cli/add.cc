@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
 #include "cli/input_walker.h"
+#include "cli/item_table.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -24,14 +25,29 @@ struct AddFlags {
   std::vector<std::string> paths;
   std::vector<std::string> attributes;
   std::string format = "table";
+  std::string table;
+  long fetch_seconds = FetchLimits().seconds;
+  bool allow_private = false;
   bool null_separated = false;
   EngineFlags engine;
+
+  FetchLimits Fetching() const {
+    return {.max_bytes = engine.Options().limits.max_file_bytes,
+            .seconds = fetch_seconds,
+            .allow_private = allow_private};
+  }
 };
 
 AddFlags ParseFlags(Command& command) {
   AddFlags flags;
   command.Options()("attr", po::value(&flags.attributes)->value_name("KEY=VALUE"),
                     "attribute of every image given; may be repeated")(
+      "from", po::value(&flags.table)->value_name("TABLE"),
+      "images and their attributes from a .csv or .jsonl table with a column path or url")(
+      "fetch-seconds", po::value(&flags.fetch_seconds)->value_name("N"),
+      "time for the download of a url [30]")(
+      "allow-private", po::bool_switch(&flags.allow_private),
+      "also fetch urls of this machine and of private networks")(
       "null,0", po::bool_switch(&flags.null_separated),
       "with -: the paths on stdin end with NUL, not with a line break")(
       "format", po::value(&flags.format)->value_name("FORMAT"),
@@ -43,7 +59,12 @@ AddFlags ParseFlags(Command& command) {
   command.Positional(&flags.paths);
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "jsonl"});
-  if (flags.paths.empty()) throw UsageError("add what? (files, folders, or - for a list on stdin)");
+  CheckRange("fetch-seconds", flags.fetch_seconds, 1, 86'400);
+  if (!flags.table.empty() && !flags.paths.empty()) {
+    throw UsageError("add either what --from names or what is given, not both");
+  }
+  if (flags.table.empty() && flags.paths.empty())
+    throw UsageError("add what? (files, folders, or - for a list on stdin)");
   return flags;
 }
 
@@ -58,20 +79,6 @@ std::map<std::string, std::string> ParseAttributes(const std::vector<std::string
     attributes[word.substr(0, equals)] = word.substr(equals + 1);
   }
   return attributes;
-}
-
-/// Opens the database or makes it; settings that were not asked for are those it has.
-Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
-                                              const EngineFlags& flags) {
-  EngineOptions options = flags.Options();
-  auto engine = Engine::Open(database, options);
-  const bool missing = !engine.ok() && engine.status().code() == StatusCode::kNotFound;
-  if (!engine.ok() && !missing) return engine;
-  options.settings =
-      flags.Settings(missing ? ExtractorSettings() : engine.value()->backend().settings());
-  options.create = true;
-  if (!missing && !options.settings) return engine;
-  return Engine::Open(database, options);
 }
 
 /// Tells of each outcome as it becomes durable.
@@ -143,6 +150,12 @@ int RunAdd(Command& command) {
   const auto engine = OpenForAdding(command.database(), flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
   Output output;
+  std::unique_ptr<ItemTable> table;
+  if (!flags.table.empty()) {
+    auto opened = ItemTable::Open(flags.table, flags.Fetching());
+    if (!opened.ok()) throw UsageError(opened.status().message());
+    table = std::move(opened).value();
+  }
 
   const bool bar = !console.quiet() && Progress::Possible();
   const std::int64_t total = bar ? CountInputs(flags.paths, command.database()) : 0;
@@ -151,8 +164,9 @@ int RunAdd(Command& command) {
                                    .list = &std::cin,
                                    .list_separator = flags.null_separated ? '\0' : '\n'});
   const auto start = Clock::now();
-  const auto summary = engine.value()->Add([&] { return walker.Next(); }, options,
-                                           [&](const AddOutcome& outcome) { reporter(outcome); });
+  const auto next = [&] { return table ? table->Next() : walker.Next(); };
+  const auto summary =
+      engine.value()->Add(next, options, [&](const AddOutcome& outcome) { reporter(outcome); });
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   reporter.Clear();
   if (!summary.ok()) {

@@ -31,9 +31,8 @@ void UsePreview(SearchBackend& backend, const ImageRecord& image, engine::Pictur
 
 }  // namespace
 
-HtmlReport::HtmlReport(const std::string& file, const std::string& title,
-                       const InputLimits& limits, int threads, SearchBackend* backend,
-                       Output& output)
+HtmlReport::HtmlReport(const std::string& file, const std::string& title, const InputLimits& limits,
+                       int threads, SearchBackend* backend, Output& output)
     : folder_(std::filesystem::path(file).replace_extension().string() + "_pictures"),
       folder_name_(std::filesystem::path(folder_).filename()),
       limits_(limits),
@@ -58,8 +57,7 @@ Result<std::string> HtmlReport::ThumbnailUrl(engine::PictureLook& look, const Im
 
 Status HtmlReport::WriteGroup() {
   if (pairs_.empty()) return {};
-  engine::GroupReport group =
-      engine::DescribeGroup(std::exchange(pairs_, {}), limits_, threads_);
+  engine::GroupReport group = engine::DescribeGroup(std::exchange(pairs_, {}), limits_, threads_);
   report::PageGroup page{group.number, group.weakest, {}, std::move(group.pairs)};
   for (engine::GroupMember& member : group.members) {
     SIFTSEARCH_ASSIGN_OR_RETURN(std::string url, ThumbnailUrl(member.look, member.image));

@@ -12,10 +12,14 @@ namespace po = boost::program_options;
 
 int RunList(Command& command) {
   std::string format = "table";
+  std::string where;
   command.Options()("format", po::value(&format)->value_name("FORMAT"),
-                    "table, jsonl, csv, or null: paths that end with NUL, for add -0 [table]");
+                    "table, jsonl, csv, or null: paths that end with NUL, for add -0 [table]")(
+      "where", po::value(&where)->value_name("CONDITION"),
+      "list only these, such as \"seller != acme and width >= 640\"");
   command.Parse();
   CheckOneOf("format", format, {"table", "jsonl", "csv", "null"});
+  const auto wanted = ParseWhere(where);
   const Console& console = command.console();
   const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
@@ -24,6 +28,7 @@ int RunList(Command& command) {
   if (format == "csv") output.Write(report::ImageCsvHeader());
   if (format == "table") output.Write(report::ImageTableHeader());
   const Status listed = (*engine)->backend().List([&](const ImageRecord& image) {
+    if (!wanted(image)) return !StopAsked();
     if (format == "csv") output.Write(report::ImageCsv(image));
     if (format == "jsonl") output.Write(report::ImageJson(image) + "\n");
     if (format == "null") output.Write(image.path + '\0');

@@ -7,6 +7,7 @@
 
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
+#include "engine/where.h"
 
 namespace siftsearch::cli {
 namespace po = boost::program_options;
@@ -136,6 +137,26 @@ Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const Engin
     command.console().Detail(fmt::format("index {}, kernel {}", stats.index, stats.kernel));
   }
   return engine;
+}
+
+Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
+                                              const EngineFlags& flags) {
+  EngineOptions options = flags.Options();
+  auto engine = Engine::Open(database, options);
+  const bool missing = !engine.ok() && engine.status().code() == StatusCode::kNotFound;
+  if (!engine.ok() && !missing) return engine;
+  options.settings =
+      flags.Settings(missing ? ExtractorSettings() : engine.value()->backend().settings());
+  options.create = true;
+  if (!missing && !options.settings) return engine;
+  return Engine::Open(database, options);
+}
+
+std::function<bool(const ImageRecord&)> ParseWhere(const std::string& text) {
+  if (text.empty()) return [](const ImageRecord&) { return true; };
+  const auto where = engine::Where::Parse(text);
+  if (!where.ok()) throw UsageError("--where: " + where.status().message());
+  return [where = *where](const ImageRecord& image) { return where.Matches(image); };
 }
 
 int Fail(const Console& console, const Status& status) {

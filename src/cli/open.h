@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/program_options.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,13 @@ Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions
 
 /// The same, for searches as thorough as the flags say.
 Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags);
+
+/// Opens the database or makes it; settings that were not asked for are those it has.
+Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
+                                              const EngineFlags& flags);
+
+/// A condition of --where on images; one that holds for all where the text is empty. UsageError.
+std::function<bool(const ImageRecord&)> ParseWhere(const std::string& text);
 
 /// Says why the operation on the database failed; gives the exit code.
 int Fail(const Console& console, const Status& status);

@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "cli/draw_match.h"
 #include "cli/exit_code.h"
+#include "cli/fetch.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/result_writer.h"
@@ -21,7 +22,9 @@ struct QueryFlags {
   std::vector<std::string> images;
   std::string format = "table";
   std::string draw;
+  std::string where;
   bool fail_on_copy = false;
+  bool allow_private = false;
   QueryOptions query;
   EngineFlags engine;
 };
@@ -36,6 +39,10 @@ QueryFlags ParseFlags(Command& command) {
       "table, json, jsonl or csv [table]")(
       "draw", po::value(&flags.draw)->value_name("FILE"),
       "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)")(
+      "where", po::value(&flags.where)->value_name("CONDITION"),
+      "list only images that fulfil it, such as \"seller != acme\"")(
+      "allow-private", po::bool_switch(&flags.allow_private),
+      "also fetch urls of this machine and of private networks")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy");
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
@@ -47,6 +54,7 @@ QueryFlags ParseFlags(Command& command) {
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
   CheckRange("top", flags.query.top, 1, 1'000'000);
   flags.engine.effort().ApplyTo(flags.query);
+  flags.query.accept = ParseWhere(flags.where);
   flags.query.batch_bytes = flags.engine.batch_bytes();
   flags.query.max_candidates = std::max(flags.query.max_candidates, flags.query.top);
   if (!(flags.query.min_score >= 0 && flags.query.min_score <= 1)) {
@@ -77,11 +85,15 @@ Result<std::vector<std::uint8_t>> ReadStandardInput(const InputLimits& limits) {
 }
 
 /// What an argument stands for.
-QueryInput InputOf(const std::string& name, const InputLimits& limits) {
+QueryInput InputOf(const std::string& name, const QueryFlags& flags) {
+  const InputLimits limits = flags.engine.Options().limits;
   QueryInput input;
   input.name = name;
-  if (name != "-") return input;
-  auto bytes = ReadStandardInput(limits);
+  if (name != "-" && !IsUrl(name)) return input;
+  auto bytes =
+      name == "-"
+          ? ReadStandardInput(limits)
+          : Fetch(name, {.max_bytes = limits.max_file_bytes, .allow_private = flags.allow_private});
   if (bytes.ok()) input.bytes = std::move(bytes).value();
   input.problem = bytes.status();
   return input;
@@ -105,13 +117,12 @@ struct Counts {
 /// Queries all images and writes their results.
 Result<Counts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
                         ResultWriter& writer) {
-  const InputLimits limits = flags.engine.Options().limits;
   Counts counts;
   QueryInput last;
   std::size_t next = 0;
   const auto inputs = [&]() -> std::optional<QueryInput> {
     if (StopAsked() || next == flags.images.size()) return std::nullopt;
-    QueryInput input = InputOf(flags.images[next++], limits);
+    QueryInput input = InputOf(flags.images[next++], flags);
     if (!flags.draw.empty()) last = input;
     return input;
   };

@@ -32,6 +32,8 @@ struct ReportFlags {
   std::string format;
   std::string file;
   std::string from;
+  std::string where;
+  std::function<bool(const ImageRecord&)> wanted;
   bool null_separated = false;
   bool fail_on_copy = false;
   bool skip_same_folder = false;
@@ -71,6 +73,8 @@ ReportFlags ParseFlags(Command& command) {
       "go on with the report that was stopped while it wrote the same FILE")(
       "from", po::value(&flags.from)->value_name("FILE"),
       "search nothing: write the pairs of a report in jsonl once more")(
+      "where", po::value(&flags.where)->value_name("CONDITION"),
+      "list only pairs whose stored images fulfil it, such as \"seller != acme\"")(
       "skip-same-folder", po::bool_switch(&flags.skip_same_folder),
       "leave out pairs of pictures in one folder")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy")(
@@ -87,6 +91,7 @@ ReportFlags ParseFlags(Command& command) {
   flags.report.batch_bytes = flags.engine.batch_bytes();
   if (flags.format.empty()) flags.format = FormatOf(flags.file);
   CheckFlags(flags);
+  flags.wanted = ParseWhere(flags.where);
   if (flags.format == "html") flags.report.order = ReportOrder::kGroup;
   if (!flags.file.empty() && flags.file != "-") flags.report.journal = flags.file + ".journal";
   return flags;
@@ -134,11 +139,12 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
   std::unique_ptr<Progress> progress;
   ReportOptions options = flags.report;
   options.stop = StopAsked;
-  if (flags.skip_same_folder) {
-    options.accept = [](const ReportPair& pair) {
-      return FolderOf(pair.query.path) != FolderOf(pair.match.image.path);
-    };
-  }
+  options.accept = [&](const ReportPair& pair) {
+    if (pair.query.id > 0 && !flags.wanted(pair.query)) return false;
+    return flags.wanted(pair.match.image) &&
+           !(flags.skip_same_folder &&
+             FolderOf(pair.query.path) == FolderOf(pair.match.image.path));
+  };
   const auto sink = [&](const ReportPair& pair) {
     if (progress) progress->Clear();
     return writer.Write(pair);

@@ -112,22 +112,25 @@ class AddRun {
   }
 
   Status PrepareFile(AddInput& input, Prepared& prepared) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const engine::FileStamp stamp, engine::StampOf(input.path));
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, impl_.backend->FindPath(input.path));
-    if (known && known->file_bytes == stamp.bytes && known->modified_ns == stamp.modified_ns &&
-        HasAttributes(*known)) {
-      SetUnchanged(*known, prepared.outcome);
-      return {};
+    std::map<std::string, std::string> attributes = options_.attributes;
+    attributes.insert(input.attributes.begin(), input.attributes.end());
+    if (!input.read) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(const engine::FileStamp stamp, engine::StampOf(input.path));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, impl_.backend->FindPath(input.path));
+      if (known && known->file_bytes == stamp.bytes && known->modified_ns == stamp.modified_ns &&
+          HasAttributes(*known, attributes)) {
+        SetUnchanged(*known, prepared.outcome);
+        return {};
+      }
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(const engine::PictureFile file,
-                                engine::ReadPictureFile(input.path, impl_.limits));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const engine::PictureFile file, ReadInput(input));
     const std::string_view format = image::Sniff(file.bytes);
     if (input.from_folder && !IsPicture(format) && !image::HasImageExtension(input.path)) {
       input.ignored = true;
       return {StatusCode::kUnsupported, "is not a picture"};
     }
     PutItem item{input.path,         file.stamp.bytes, file.stamp.modified_ns,
-                 Sha256(file.bytes), nullptr,          options_.attributes};
+                 Sha256(file.bytes), nullptr,          std::move(attributes)};
     SIFTSEARCH_ASSIGN_OR_RETURN(const bool stored, impl_.backend->HasContent(item.hash));
     if (!stored) {
       SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
@@ -136,8 +139,17 @@ class AddRun {
     return {};
   }
 
-  bool HasAttributes(const ImageRecord& record) const {
-    return std::all_of(options_.attributes.begin(), options_.attributes.end(), [&](const auto& a) {
+  Result<engine::PictureFile> ReadInput(const AddInput& input) const {
+    if (!input.read) return engine::ReadPictureFile(input.path, impl_.limits);
+    engine::PictureFile file;
+    SIFTSEARCH_ASSIGN_OR_RETURN(file.bytes, input.read());
+    file.stamp.bytes = static_cast<std::int64_t>(file.bytes.size());
+    return file;
+  }
+
+  static bool HasAttributes(const ImageRecord& record,
+                            const std::map<std::string, std::string>& attributes) {
+    return std::all_of(attributes.begin(), attributes.end(), [&](const auto& a) {
       const auto found = record.attributes.find(a.first);
       return found != record.attributes.end() && found->second == a.second;
     });

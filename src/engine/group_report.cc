@@ -56,8 +56,8 @@ bool IsUpright(const Match& match) {
 /// What the pairs say of a member as the original.
 struct Claim {
   bool in_parts = false;  ///< It is put together from others.
-  int parts = 0;    ///< Pictures cut from it, less those that it was cut from or turned into.
-  double size = 0;  ///< Mean log2 of how much larger it shows the content than others.
+  int parts = 0;          ///< Pictures cut from it, less those that it was cut from or turned into.
+  double size = 0;        ///< Mean log2 of how much larger it shows the content than others.
   int pairs = 0;
 
   double Steps() const { return pairs > 0 ? std::round(size / pairs * kScaleSteps) : 0; }
@@ -155,10 +155,9 @@ class GroupDescriber {
     const Claim& claim = claims_.at(first.image.path);
     if (std::get<0>(a) != std::get<0>(b)) return "the other is put together from several pictures";
     if (std::get<1>(a) != std::get<1>(b)) {
-      return claim.parts > 0
-                 ? fmt::format("most complete, {} of the others {} cut from it", claim.parts,
-                               claim.parts == 1 ? "is" : "are")
-                 : "most complete";
+      return claim.parts > 0 ? fmt::format("most complete, {} of the others {} cut from it",
+                                           claim.parts, claim.parts == 1 ? "is" : "are")
+                             : "most complete";
     }
     if (std::get<2>(a) != std::get<2>(b)) return "shows the shared content largest";
     if (std::get<3>(a) != std::get<3>(b)) {

@@ -1,9 +1,11 @@
 #include <utility>
 
+#include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
 #include "engine/impl.h"
+#include "engine/verdict_book.h"
 #include "features/preview.h"
 
 namespace siftsearch {
@@ -25,15 +27,18 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
 
 namespace {
 
-Status AddMatches(SearchBackend& backend, const std::vector<VerifiedContent>& verified, int top,
+Status AddMatches(SearchBackend& backend, const VerdictBook& verdicts, const BatchQuery& query,
+                  const std::vector<VerifiedContent>& verified, const QueryOptions& options,
                   QueryResult& result) {
   for (const VerifiedContent& content : verified) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content.content));
     for (const ImageRecord& image : images) {
-      if (static_cast<int>(result.matches.size()) >= top) return {};
+      if (static_cast<int>(result.matches.size()) >= options.top) return {};
+      if (options.accept && !options.accept(image)) continue;
       Match match = content.match;
       match.rank = static_cast<int>(result.matches.size()) + 1;
       match.image = image;
+      (void)verdicts.Apply(query.file.hash, match);  // A query lists what is no copy, too.
       result.matches.push_back(std::move(match));
     }
   }
@@ -50,6 +55,7 @@ BatchQuery Prepare(const Engine::Impl& impl, QueryInput input) {
       input.bytes = std::move(file.bytes);
     }
     SIFTSEARCH_ASSIGN_OR_RETURN(query.features, FeaturesOf(impl, *input.bytes, &query.timings));
+    query.file.hash = Sha256(*input.bytes);
     return {};
   }();
   query.file.path = std::move(input.name);
@@ -74,6 +80,7 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
                      const QueryOptions& options,
                      const std::function<void(const QueryResult&)>& sink) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
   engine::BatchSearch search(
       *impl_,
       {.neighbours = options.neighbours,
@@ -87,7 +94,7 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
         SIFTSEARCH_RETURN_IF_ERROR(
-            engine::AddMatches(*impl_->backend, verified, options.top, result));
+            engine::AddMatches(*impl_->backend, verdicts, query, verified, options, result));
         sink(result);
         return Status();
       });

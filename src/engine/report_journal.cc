@@ -99,8 +99,9 @@ Status CheckTask(catalog::Connection& db, const std::string& file, const std::st
   SIFTSEARCH_ASSIGN_OR_RETURN(row, query.Step());
   if (row && query.Text(0) == task) return {};
   return {StatusCode::kInvalidArgument,
-          file + " is of another report: the database has changed since, or the options are "
-                 "others; without --resume the report starts anew"};
+          file +
+              " is of another report: the database has changed since, or the options are "
+              "others; without --resume the report starts anew"};
 }
 
 Result<Match> ReadMatch(const std::string& text) {
@@ -129,8 +130,8 @@ Result<std::unique_ptr<ReportJournal>> ReportJournal::Open(const std::string& fi
   journal->temporary_ = true;  // Until it is one.
   SIFTSEARCH_RETURN_IF_ERROR(journal->db_->Execute(kTables));
   {
-    SIFTSEARCH_ASSIGN_OR_RETURN(
-        auto insert, journal->db_->Prepare("INSERT INTO task (id, what) VALUES (1, ?)"));
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto insert,
+                                journal->db_->Prepare("INSERT INTO task (id, what) VALUES (1, ?)"));
     SIFTSEARCH_RETURN_IF_ERROR(insert.Bind(std::string_view(task)).Run());
   }
   journal->temporary_ = file.empty();
@@ -249,8 +250,7 @@ Result<std::int64_t> ReportJournal::NumberGroups() {
     SIFTSEARCH_ASSIGN_OR_RETURN(
         auto update,
         db_->Prepare("UPDATE pairs SET flags = ?, in_group = nullif(?, 0) WHERE id = ?"));
-    SIFTSEARCH_RETURN_IF_ERROR(
-        update.Bind(place.flags).Bind(place.group).Bind(place.id).Run());
+    SIFTSEARCH_RETURN_IF_ERROR(update.Bind(place.flags).Bind(place.group).Bind(place.id).Run());
   }
   SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
   SIFTSEARCH_RETURN_IF_ERROR(db_->Execute(kRenumber));

@@ -37,8 +37,7 @@ class ReportJournal {
 
   /// A pair of contents, found from one of its two sides: the better side stays, on a tie that of
   /// the later query. The images of `pair` are not read.
-  Status PutContents(std::int64_t query, std::int64_t content, double log_odds,
-                     const Match& match);
+  Status PutContents(std::int64_t query, std::int64_t content, double log_odds, const Match& match);
   /// Calls `visit` with the pairs of contents, (query, content, match).
   Status VisitContents(
       const std::function<Status(std::int64_t, std::int64_t, const Match&)>& visit);

@@ -17,8 +17,8 @@ Result<VerdictBook> VerdictBook::Of(SearchBackend& backend) {
 
 std::optional<Verdict> VerdictBook::Find(const ContentHash& a, const ContentHash& b) const {
   const auto [low, high] = std::minmax(a, b);
-  for (const auto& key : {std::pair(low, high), std::pair(a, ContentHash{}),
-                          std::pair(b, ContentHash{})}) {
+  for (const auto& key :
+       {std::pair(low, high), std::pair(a, ContentHash{}), std::pair(b, ContentHash{})}) {
     const auto found = verdicts_.find(key);
     if (found != verdicts_.end()) return found->second;
   }

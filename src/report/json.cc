@@ -68,6 +68,7 @@ void SetMatch(Json& json, const Match& match) {
   json["image_overlap_percent"] = Percent(match.image_overlap_percent);
   json["attributes"] = AttributesJson(match.image.attributes);
   const Evidence& evidence = match.evidence;
+  json["verdict"] = match.verdict ? Json(VerdictName(*match.verdict)) : Json(nullptr);
   json["evidence"] = {{"log10_false_alarms", Rounded(evidence.log10_false_alarms, 100)},
                       {"query_found", Rounded(evidence.query_found, 1000)},
                       {"image_found", Rounded(evidence.image_found, 1000)},

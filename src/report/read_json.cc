@@ -56,8 +56,8 @@ std::vector<Point> PolygonField(const Json& json, const char* name) {
 
 MatchKind KindField(const Json& json) {
   const auto name = Field<std::string>(json, "kind");
-  for (const MatchKind kind : {MatchKind::kCopy, MatchKind::kSameScene, MatchKind::kSharedOverlay,
-                               MatchKind::kUnclear}) {
+  for (const MatchKind kind :
+       {MatchKind::kCopy, MatchKind::kSameScene, MatchKind::kSharedOverlay, MatchKind::kUnclear}) {
     if (MatchKindName(kind) == name) return kind;
   }
   throw WrongField{"kind"};
@@ -121,6 +121,10 @@ Match MatchFields(const Json& json) {
     if (p.size() != 4) throw WrongField{"points"};
     match.inlier_points.push_back({{p[0], p[1]}, {p[2], p[3]}});
   }
+  if (const auto verdict = Optional<std::string>(json, "verdict", ""); !verdict.empty()) {
+    match.verdict =
+        verdict == VerdictName(Verdict::kConfirmed) ? Verdict::kConfirmed : Verdict::kNotACopy;
+  }
   const Json evidence = Field<Json>(json, "evidence");
   match.evidence = {.log10_false_alarms = Field<double>(evidence, "log10_false_alarms"),
                     .query_found = Field<double>(evidence, "query_found"),
@@ -154,6 +158,22 @@ Result<ReportPair> ReadPairJson(std::string_view line) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("the field \"{}\" is missing or wrong", wrong.field));
   }
+}
+
+Result<std::map<std::string, std::string>> ReadItemJson(std::string_view line) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return Status(StatusCode::kInvalidArgument, "is not a JSON object");
+  std::map<std::string, std::string> fields;
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_structured()) {
+      return Status(StatusCode::kInvalidArgument,
+                    fmt::format("the field \"{}\" is neither text nor a number", key));
+    }
+    fields[key] = value.is_string() ? value.get<std::string>()
+                  : value.is_null() ? std::string()
+                                    : value.dump();
+  }
+  return fields;
 }
 
 bool IsPartialJson(std::string_view line) {

@@ -23,7 +23,7 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
       R"("query_polygon":[[-0.5,-0.5],[99.5,-0.5],[99.5,49.5],[-0.5,49.5]],)"
       R"("image_polygon":[[9.5,19.5],[109.5,19.5],[109.5,69.5],[9.5,69.5]],)"
       R"("query_overlap_percent":100.0,"image_overlap_percent":33.7,)"
-      R"("attributes":{"seller":"acme"},)"
+      R"("attributes":{"seller":"acme"},"verdict":null,)"
       R"("evidence":{"log10_false_alarms":0.0,"query_found":0.0,"image_found":0.0,)"
       R"("closeness":0.0,"rarity":0.0,"pixel_correlation":0.0,"pixels_coherent":0.0,)"
       R"("pixels_inside":0.0}}],)"

@@ -1,0 +1,354 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "base/hash.h"
+#include "base/status_macros.h"
+#include "cli/exit_code.h"
+#include "cli/open.h"
+#include "cli/input_walker.h"
+#include "cli/verbs.h"
+#include "engine/picture_file.h"
+#include "env/file_env.h"
+#include "report/csv.h"
+#include "report/read_csv.h"
+#include "report/text.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
+namespace {
+
+struct ApplyFlags {
+  std::vector<std::string> files;
+  std::string action = "list";
+  std::string folder;
+  std::string undo_list;
+  bool yes = false;
+  bool undo = false;
+};
+
+/// A row of the decisions.
+struct Decision {
+  std::string group;
+  std::string decision;
+  std::string path;
+  std::string sha256;
+  std::string original;
+  std::string original_sha256;
+};
+
+/// What is to be done with one file, and what makes it safe: a file that stays.
+struct Act {
+  Decision decision;
+  std::string survivor;
+  std::string survivor_sha256;
+};
+
+ApplyFlags ParseFlags(Command& command) {
+  ApplyFlags flags;
+  command.Options()("action", po::value(&flags.action)->value_name("ACTION"),
+                    "list, move, hard-link or delete the files decided to be copies [list]")(
+      "to", po::value(&flags.folder)->value_name("DIR"), "where move puts them")(
+      "yes", po::bool_switch(&flags.yes), "do it; without it, say what would be done")(
+      "undo-list", po::value(&flags.undo_list)->value_name("FILE"),
+      "file that says how to take it back [FILE.undo.csv beside the decisions]")(
+      "undo", po::bool_switch(&flags.undo), "the FILE given is such a list: take it back");
+  command.Positional(&flags.files);
+  command.Parse();
+  CheckOneOf("action", flags.action, {"list", "move", "hard-link", "delete"});
+  if (flags.files.size() != 1) throw UsageError("apply which file of decisions?");
+  if (flags.action == "move" && flags.folder.empty()) throw UsageError("move --to which folder?");
+  if (flags.undo_list.empty()) flags.undo_list = flags.files[0] + ".undo.csv";
+  return flags;
+}
+
+Status About(const std::string& name, const Status& status) {
+  return {status.code(), name + ": " + status.message()};
+}
+
+/// "" where the file can't be read.
+std::string HashOfFile(const std::string& path) {
+  const auto file = engine::ReadPictureFile(path, {});
+  return file.ok() ? ToHex(Sha256(file->bytes)) : "";
+}
+
+Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
+  std::ifstream in(name);
+  if (!in) return Status(StatusCode::kInvalidArgument, name + " can't be read");
+  auto csv = report::CsvReader::Open(in);
+  if (!csv.ok()) return About(name, csv.status());
+  for (const char* column : {"group", "decision", "path", "sha256", "original", "original_sha256"}) {
+    if (!csv->Has(column)) {
+      return Status(StatusCode::kInvalidArgument, fmt::format("{}: has no column {}", name, column));
+    }
+  }
+  std::vector<Decision> decisions;
+  while (true) {
+    auto row = csv->Next();
+    if (!row.ok()) return About(name, row.status());
+    if (!row.value()) return decisions;
+    auto& fields = *row.value();
+    std::string path = fields["path"];
+    if (const std::string base64 = fields["path_base64"]; !base64.empty()) {
+      path = report::FromBase64(base64).value_or(path);
+    }
+    decisions.push_back({fields["group"], fields["decision"], std::move(path), fields["sha256"],
+                         fields["original"], fields["original_sha256"]});
+  }
+}
+
+/// Finds, for a copy, a file of its group that stays and still holds what the report saw.
+class Survivors {
+ public:
+  explicit Survivors(const std::vector<Decision>& decisions) {
+    for (const Decision& decision : decisions) {
+      if (decision.decision == "copy") leaving_.insert(decision.path);
+      if (decision.decision == "keep") {
+        kept_[KeyOf(decision)].emplace_back(decision.path, decision.sha256);
+      }
+    }
+  }
+
+  /// The original, or one that is kept: (path, SHA-256). Empty where there is none.
+  std::pair<std::string, std::string> Find(const Decision& copy) const {
+    std::vector<std::pair<std::string, std::string>> stay = {
+        {copy.original, copy.original_sha256}};
+    const auto kept = kept_.find(KeyOf(copy));
+    if (kept != kept_.end()) stay.insert(stay.end(), kept->second.begin(), kept->second.end());
+    for (const auto& [path, sha256] : stay) {
+      if (leaving_.contains(path) || path == copy.path || sha256.empty()) continue;
+      std::error_code error;
+      // A link to the copy itself would be left empty.
+      if (fs::is_symlink(path, error) && fs::equivalent(path, copy.path, error)) continue;
+      if (HashOfFile(path) == sha256) return {path, sha256};
+    }
+    return {};
+  }
+
+ private:
+  static std::string KeyOf(const Decision& decision) {
+    return decision.group.empty() ? "of " + decision.original : decision.group;
+  }
+
+  std::set<std::string> leaving_;
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> kept_;
+};
+
+/// Why a decision is not acted on; empty where it can be.
+std::string Obstacle(const Act& act, const std::string& action) {
+  if (act.decision.sha256.empty()) return "the decisions do not say what it held";
+  const std::string now = HashOfFile(act.decision.path);
+  if (now.empty()) return "can't be read";
+  if (now != act.decision.sha256) return "has changed since the report";
+  if (act.survivor.empty()) {
+    return "no other picture of its group would stay (or none is as the report saw it)";
+  }
+  if (action == "hard-link" && act.survivor_sha256 != act.decision.sha256) {
+    return "its bytes are others than those of " + act.survivor +
+           ": a hard link would change the picture";
+  }
+  return "";
+}
+
+/// A name in the folder that is not taken.
+std::string FreeName(const std::string& folder, const std::string& path) {
+  const fs::path name = fs::path(path).filename();
+  fs::path target = fs::path(folder) / name;
+  for (int i = 2; fs::exists(fs::symlink_status(target)); ++i) {
+    target = fs::path(folder) /
+             fmt::format("{} ({}){}", name.stem().string(), i, name.extension().string());
+  }
+  return target.string();
+}
+
+/// Moves a file, to another file system too; never over an existing one.
+Status MoveFile(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::create_hard_link(from, to, error);
+  if (error && error != std::errc::file_exists) {
+    error.clear();
+    fs::copy_file(from, to, fs::copy_options::none, error);
+    if (!error) fs::last_write_time(to, fs::last_write_time(from, error), error);
+    if (!error && HashOfFile(from) != HashOfFile(to)) error = std::make_error_code(std::errc::io_error);
+  }
+  if (!error) fs::remove(from, error);
+  return error ? Status(StatusCode::kIoError, "can't be moved to " + to + ": " + error.message())
+               : Status();
+}
+
+/// Makes `path` a hard link of `target`, in one step.
+Status LinkFile(const std::string& path, const std::string& target) {
+  std::error_code error;
+  const std::string part = path + ".siftsearch-link";
+  fs::create_hard_link(target, part, error);
+  if (!error) fs::rename(part, path, error);
+  // Renaming one link of a file over another of it leaves both.
+  std::error_code ignored;
+  fs::remove(part, ignored);
+  return error ? Status(StatusCode::kIoError, "can't be linked: " + error.message()) : Status();
+}
+
+/// Gives a linked file bytes of its own again.
+Status UnlinkFile(const std::string& path) {
+  std::error_code error;
+  const std::string part = path + ".siftsearch-copy";
+  fs::copy_file(path, part, error);
+  if (!error) fs::rename(part, path, error);
+  return error ? Status(StatusCode::kIoError, "can't be copied: " + error.message()) : Status();
+}
+
+/// The list of what was done, each row on disk before the deed.
+class UndoList {
+ public:
+  static Result<UndoList> Open(const std::string& file) {
+    UndoList list;
+    if (fs::exists(file)) {
+      return Status(StatusCode::kInvalidArgument,
+                    file + " is there already; --undo-list names another");
+    }
+    SIFTSEARCH_ASSIGN_OR_RETURN(list.file_, DiskEnv().Create(file));
+    SIFTSEARCH_RETURN_IF_ERROR(list.Append("action,path,target,sha256\n"));
+    return list;
+  }
+
+  Status Add(const std::string& action, const std::string& path, const std::string& target,
+             const std::string& sha256) {
+    return Append(fmt::format("{},{},{},{}\n", action, report::CsvField(path),
+                              report::CsvField(target), sha256));
+  }
+
+  Status Close() { return file_->Close(); }
+
+ private:
+  Status Append(const std::string& text) {
+    SIFTSEARCH_RETURN_IF_ERROR(
+        file_->Append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
+    return file_->Sync();
+  }
+
+  std::unique_ptr<WritableFile> file_;
+};
+
+Status Do(const Act& act, const ApplyFlags& flags, UndoList& undo) {
+  const std::string& path = act.decision.path;
+  if (flags.action == "move") {
+    const std::string target = FreeName(AbsolutePath(flags.folder), path);
+    SIFTSEARCH_RETURN_IF_ERROR(undo.Add("move", path, target, act.decision.sha256));
+    return MoveFile(path, target);
+  }
+  SIFTSEARCH_RETURN_IF_ERROR(undo.Add(flags.action, path, act.survivor, act.decision.sha256));
+  if (flags.action == "hard-link") return LinkFile(path, act.survivor);
+  std::error_code error;
+  fs::remove(path, error);
+  return error ? Status(StatusCode::kIoError, "can't be deleted: " + error.message()) : Status();
+}
+
+int Apply(const ApplyFlags& flags, const Console& console) {
+  const auto decisions = ReadDecisions(flags.files[0]);
+  if (!decisions.ok()) {
+    console.Error(decisions.status().message());
+    return kExitSomeFailed;
+  }
+  const bool doing = flags.yes && flags.action != "list";
+  std::optional<UndoList> undo;
+  if (doing) {
+    auto opened = UndoList::Open(flags.undo_list);
+    if (!opened.ok()) {
+      console.Error(opened.status().message());
+      return kExitResources;
+    }
+    undo.emplace(std::move(opened).value());
+    std::error_code error;
+    if (flags.action == "move") fs::create_directories(flags.folder, error);
+  }
+  const Survivors survivors(*decisions);
+  int done = 0, refused = 0;
+  std::set<std::string> seen;
+  for (const Decision& decision : *decisions) {
+    // A picture can be a copy in two groups.
+    if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
+    Act act{decision, "", ""};
+    std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
+    std::string problem = Obstacle(act, flags.action);
+    if (problem.empty() && doing) problem = Do(act, flags, *undo).message();
+    if (!problem.empty()) {
+      console.Error(decision.path, problem);
+      ++refused;
+      continue;
+    }
+    ++done;
+    std::fputs(fmt::format("{}{}: {} (stays: {})\n", doing ? "" : "would ", flags.action,
+                           report::Printable(decision.path), report::Printable(act.survivor))
+                   .c_str(),
+               stdout);
+  }
+  if (undo) (void)undo->Close();  // Each row was synced.
+  console.Note(fmt::format(
+      "{} files {}, {} refused{}", done, doing ? "done" : "to do", refused,
+      doing ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
+      : flags.action == "list" ? ""
+                               : "; nothing was changed: --yes does it"));
+  return refused > 0 ? kExitSomeFailed : kExitDone;
+}
+
+Status UndoRow(const std::map<std::string, std::string>& row, bool yes) {
+  const std::string& action = row.at("action");
+  const std::string& path = row.at("path");
+  const std::string& target = row.at("target");
+  if (action == "move") {
+    if (fs::exists(fs::symlink_status(path))) {
+      return HashOfFile(path) == row.at("sha256")
+                 ? Status()
+                 : Status(StatusCode::kInvalidArgument, "another file has its place");
+    }
+    if (HashOfFile(target) != row.at("sha256")) {
+      return {StatusCode::kNotFound, target + " is gone or has changed"};
+    }
+    return yes ? MoveFile(target, path) : Status();
+  }
+  if (action == "hard-link") {
+    std::error_code error;
+    if (!fs::equivalent(path, target, error)) return {};
+    return yes ? UnlinkFile(path) : Status();
+  }
+  return {StatusCode::kUnsupported, "was deleted: only a backup, or " + target + ", has it"};
+}
+
+int Undo(const ApplyFlags& flags, const Console& console) {
+  std::ifstream in(flags.files[0]);
+  auto csv = report::CsvReader::Open(in);
+  if (!csv.ok() || !csv->Has("action") || !csv->Has("target") || !csv->Has("sha256") ||
+      !csv->Has("path")) {
+    console.Error(flags.files[0] + " is no list of apply");
+    return kExitSomeFailed;
+  }
+  int done = 0, failed = 0;
+  while (true) {
+    const auto row = csv->Next();
+    if (row.ok() && !row.value()) break;
+    const Status status = row.ok() ? UndoRow(*row.value(), flags.yes) : row.status();
+    ++(status.ok() ? done : failed);
+    if (!status.ok()) {
+      console.Error(row.ok() ? row.value()->at("path") : flags.files[0], status.message());
+    }
+    if (!row.ok()) break;
+  }
+  console.Note(fmt::format("{} files {}, {} not{}", done,
+                           flags.yes ? "as they were" : "can be taken back", failed,
+                           flags.yes ? "" : "; nothing was changed: --yes does it"));
+  return failed > 0 ? kExitSomeFailed : kExitDone;
+}
+
+}  // namespace
+
+int RunApply(Command& command) {
+  const ApplyFlags flags = ParseFlags(command);
+  return flags.undo ? Undo(flags, command.console()) : Apply(flags, command.console());
+}
+
+}  // namespace siftsearch::cli

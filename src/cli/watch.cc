@@ -1,0 +1,164 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "base/status_macros.h"
+#include "cli/exit_code.h"
+#include "cli/input_walker.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "cli/stop.h"
+#include "cli/verbs.h"
+#include "engine/picture_file.h"
+#include "report/json.h"
+
+namespace siftsearch::cli {
+namespace po = boost::program_options;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct WatchFlags {
+  std::vector<std::string> folders;
+  double interval_s = 2;
+  bool once = false;
+  bool all = false;
+  QueryOptions query;
+  EngineFlags engine;
+};
+
+WatchFlags ParseFlags(Command& command) {
+  WatchFlags flags;
+  flags.query.min_score = kCopyThreshold;
+  command.Options()("interval", po::value(&flags.interval_s)->value_name("SECONDS"),
+                    "time between two looks [2]")(
+      "once", po::bool_switch(&flags.once), "look once, tell, and end")(
+      "all", po::bool_switch(&flags.all), "a line also for images without a match")(
+      "min-score", po::value(&flags.query.min_score)->value_name("S"),
+      "tell of matches of at least this score, 0 to 1 [0.5]");
+  flags.engine.AddSettings(command);
+  flags.engine.AddThreads(command);
+  flags.engine.AddLimits(command);
+  flags.engine.AddLockWait(command);
+  flags.engine.AddSearch(command);
+  flags.engine.AddEffort(command);
+  command.Positional(&flags.folders);
+  command.Parse();
+  if (flags.folders.empty()) throw UsageError("watch which folder?");
+  if (!(flags.interval_s >= 0.05 && flags.interval_s <= 86'400)) {
+    throw UsageError("--interval is from 0.05 to 86400 seconds");
+  }
+  flags.engine.effort().ApplyTo(flags.query);
+  return flags;
+}
+
+/// Looks at folders again and again. A poll, since file systems of a network tell of no changes.
+class Watcher {
+ public:
+  Watcher(const WatchFlags& flags, const Command& command, Engine& engine, Output& output)
+      : flags_(flags), command_(command), engine_(engine), output_(output) {}
+
+  /// One look: what is new or has changed, and has rested since the look before, is added, and its
+  /// matches are told.
+  Status Look() {
+    std::vector<std::string> stored;
+    InputWalker walker(flags_.folders, {.database = command_.database()});
+    AddOptions options;
+    options.stop = StopAsked;
+    SIFTSEARCH_RETURN_IF_ERROR(
+        engine_.Add([&] { return NextRested(walker); }, options, [&](const AddOutcome& outcome) {
+                 if (outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced) {
+                   stored.push_back(outcome.path);
+                 }
+                 Complain(outcome);
+               }).status());
+    std::swap(before_, now_);
+    now_.clear();
+    return Tell(stored);
+  }
+
+ private:
+  /// The next input whose size and time are those of the look before: a file that is being written
+  /// waits. With --once nothing waits.
+  std::optional<AddInput> NextRested(InputWalker& walker) {
+    while (auto input = walker.Next()) {
+      const auto stamp = engine::StampOf(input->path);
+      if (flags_.once || !input->problem.ok() || !stamp.ok()) return input;
+      const auto entry = std::tuple(input->path, stamp->bytes, stamp->modified_ns);
+      now_.insert(entry);
+      if (before_.contains(entry)) return input;
+    }
+    return std::nullopt;
+  }
+
+  void Complain(const AddOutcome& outcome) {
+    if (outcome.action != AddAction::kFailed) return;
+    if (complaints_.insert(outcome.path + '\0' + outcome.reason).second) {
+      command_.console().Error(outcome.path, outcome.reason);
+    }
+  }
+
+  Status Tell(const std::vector<std::string>& paths) {
+    std::size_t next = 0;
+    QueryOptions options = flags_.query;
+    const auto inputs = [&]() -> std::optional<QueryInput> {
+      if (next == paths.size()) return std::nullopt;
+      QueryInput input;
+      input.name = paths[next++];
+      return input;
+    };
+    return engine_.Query(inputs, options, [&](const QueryResult& found) {
+      QueryResult result = found;
+      // The image itself, which was stored before.
+      std::erase_if(result.matches, [&](const Match& m) { return m.image.path == found.query; });
+      for (std::size_t i = 0; i < result.matches.size(); ++i) {
+        result.matches[i].rank = static_cast<int>(i) + 1;
+      }
+      if (result.matches.empty() && result.error.ok() && !flags_.all) return;
+      output_.Write(report::QueryJson(result) + "\n");
+      output_.Flush();
+    });
+  }
+
+  const WatchFlags& flags_;
+  const Command& command_;
+  Engine& engine_;
+  Output& output_;
+  std::set<std::tuple<std::string, std::int64_t, std::int64_t>> before_, now_;
+  std::set<std::string> complaints_;
+};
+
+void Wait(double seconds) {
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  while (!StopAsked() && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+}  // namespace
+
+int RunWatch(Command& command) {
+  const WatchFlags flags = ParseFlags(command);
+  const Console& console = command.console();
+  CatchStopSignals();
+  const auto engine = OpenForAdding(command.database(), flags.engine);
+  if (!engine.ok()) return Fail(console, engine.status());
+  const Status set = (*engine)->backend().SetApproximation(flags.engine.approximation());
+  if (!set.ok()) return Fail(console, set);
+  Output output;
+  Watcher watcher(flags, command, **engine, output);
+  console.Note(fmt::format("watching; Ctrl-C ends it"));
+  do {
+    const Status looked = watcher.Look();
+    if (!looked.ok()) {
+      (void)output.Close();  // The first error is the one to tell.
+      return Fail(console, looked);
+    }
+    if (!flags.once) Wait(flags.interval_s);
+  } while (!flags.once && !StopAsked());
+  return Finish(console, output, flags.once ? kExitDone : kExitInterrupted);
+}
+
+}  // namespace siftsearch::cli

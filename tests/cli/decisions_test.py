@@ -1,0 +1,171 @@
+"""What people decide: apply acts on it, verdict remembers it."""
+
+import csv
+import hashlib
+import io
+import unittest
+
+from program import DATA, SCENES, ProgramTest
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class ApplyTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.original = self.copy(SCENES[0], "in/original.jpg")
+        self.twin = self.copy(SCENES[0], "in/twin, \"2\".jpg")
+        self.crop = self.copy(DATA / "copies" / "scene1-crop.jpg", "in/crop.jpg")
+
+    def decide(self, *rows):
+        """Writes decisions of group 1: (decision, path), as the report's page saves them."""
+        file = self.folder / "decisions.csv"
+        with file.open("w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(["group", "decision", "path", "sha256", "original", "original_sha256",
+                             "path_base64"])
+            for decision, path in rows:
+                writer.writerow(["1", decision, path, sha256(path), self.original,
+                                 sha256(self.original), ""])
+        return file
+
+    def test_without_yes_nothing_changes(self):
+        file = self.decide(("copy", self.twin), ("keep", self.original))
+        for action in [[], ["--action", "delete"], ["--action", "hard-link"],
+                       ["--action", "move", "--to", self.folder / "out"]]:
+            result = self.run_program("apply", file, *action)
+            self.assertIn("twin", result.stdout)
+            self.assertIn("original.jpg", result.stdout)
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["decisions.csv", "in"])
+        self.assertEqual(len(list((self.folder / "in").iterdir())), 3)
+
+    def test_moves_and_takes_back(self):
+        file = self.decide(("copy", self.twin), ("copy", self.crop))
+        (self.folder / "out").mkdir()
+        (self.folder / "out" / "crop.jpg").write_bytes(b"another")
+        before = {path: sha256(path) for path in [self.twin, self.crop]}
+        self.run_program("apply", file, "--action", "move", "--to", "out", "--yes")
+        self.assertFalse(self.twin.exists() or self.crop.exists())
+        self.assertEqual(sha256(self.folder / "out" / "crop (2).jpg"), before[self.crop])
+        undo = str(file) + ".undo.csv"
+        self.run_program("apply", "--undo", undo)
+        self.assertFalse(self.twin.exists())
+        self.run_program("apply", "--undo", undo, "--yes")
+        self.assertEqual({path: sha256(path) for path in before}, before)
+        self.assertEqual((self.folder / "out" / "crop.jpg").read_bytes(), b"another")
+
+    def test_links_identical_files_only_and_takes_back(self):
+        file = self.decide(("copy", self.twin), ("copy", self.crop))
+        result = self.run_program("apply", file, "--action", "hard-link", "--yes", code=1)
+        self.assertIn("a hard link would change the picture", result.stderr)
+        self.assertTrue(self.twin.samefile(self.original))
+        self.assertFalse(self.crop.samefile(self.original))
+        self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes")
+        self.assertFalse(self.twin.samefile(self.original))
+        self.assertEqual(sha256(self.twin), sha256(self.original))
+
+    def test_deletes_but_never_the_last_of_a_group(self):
+        file = self.decide(("copy", self.twin), ("copy", self.crop), ("copy", self.original))
+        result = self.run_program("apply", file, "--action", "delete", "--yes", code=1)
+        self.assertEqual(result.stderr.count("no other picture of its group would stay"), 3)
+        self.assertEqual(len(list((self.folder / "in").iterdir())), 3)
+        file = self.decide(("copy", self.original), ("copy", self.twin), ("keep", self.crop))
+        self.run_program("apply", file, "--action", "delete", "--yes", "--undo-list", "list.csv")
+        self.assertEqual([p.name for p in (self.folder / "in").iterdir()], ["crop.jpg"])
+        rows = list(csv.DictReader((self.folder / "list.csv").read_text().splitlines()))
+        self.assertEqual({r["action"] for r in rows}, {"delete"})
+        self.assertEqual(len(rows), 2)
+
+    def test_what_has_changed_is_left_alone(self):
+        file = self.decide(("copy", self.twin), ("copy", self.crop))
+        self.twin.write_bytes(b"changed")
+        result = self.run_program("apply", file, "--action", "delete", "--yes", code=1)
+        self.assertIn("has changed since the report", result.stderr)
+        self.assertTrue(self.twin.exists())
+        self.assertFalse(self.crop.exists())
+
+    def test_a_changed_original_protects_its_copies(self):
+        file = self.decide(("copy", self.twin))
+        self.original.write_bytes(b"changed")
+        self.run_program("apply", file, "--action", "delete", "--yes", code=1)
+        self.assertTrue(self.twin.exists())
+
+    def test_an_undo_list_is_never_overwritten(self):
+        file = self.decide(("copy", self.twin))
+        (self.folder / "decisions.csv.undo.csv").write_text("precious")
+        self.run_program("apply", file, "--action", "delete", "--yes", code=4)
+        self.assertTrue(self.twin.exists())
+
+    def test_wrong_files_are_named(self):
+        (self.folder / "x.csv").write_text("a,b\n1,2\n")
+        self.assertIn("x.csv: has no column group",
+                      self.run_program("apply", "x.csv", code=1).stderr)
+        self.run_program("apply", code=2)
+        self.run_program("apply", "x.csv", "--action", "move", code=2)
+
+
+class VerdictTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.crop = self.copy(DATA / "copies" / "scene1-crop.jpg", "crop.jpg")
+        self.add(SCENES[0], self.crop)
+
+    def pairs(self):
+        return self.lines("report", "--format", "jsonl")
+
+    def test_not_a_copy_holds_wherever_the_file_goes(self):
+        self.assertEqual(len(self.pairs()), 1)
+        self.run_program("verdict", "not-a-copy", SCENES[0], self.crop)
+        self.assertEqual(self.pairs(), [])
+        best = self.query(self.crop)[0]["matches"]
+        self.assertEqual({m["path"]: m["verdict"] for m in best},
+                         {str(self.crop): None, str(SCENES[0]): "not_a_copy"})
+        moved = self.folder / "moved.jpg"
+        self.crop.rename(moved)
+        self.add(moved)
+        self.run_program("remove", self.crop)
+        self.assertEqual(self.pairs(), [])
+        self.run_program("verdict", "forget", SCENES[0], moved)
+        self.assertEqual(len(self.pairs()), 1)
+
+    def test_of_one_image(self):
+        self.run_program("verdict", "not-a-copy", self.crop)
+        self.assertEqual(self.pairs(), [])
+
+    def test_confirmed(self):
+        self.run_program("verdict", "confirm", self.crop, SCENES[0])
+        self.assertEqual(self.pairs()[0]["verdict"], "confirmed")
+
+    def test_export_and_import(self):
+        self.run_program("verdict", "not-a-copy", SCENES[0], self.crop)
+        text = self.run_program("verdict", "export").stdout
+        self.assertEqual(len(list(csv.DictReader(io.StringIO(text)))), 1)
+        (self.folder / "v.csv").write_text(text)
+        self.database = self.folder / "other"
+        self.add(SCENES[0], self.crop)
+        self.run_program("verdict", "import", "v.csv")
+        self.assertEqual(self.pairs(), [])
+        self.assertEqual(self.run_program("verdict", "export").stdout, text)
+
+    def test_the_decisions_of_a_page_are_verdicts(self):
+        (self.folder / "d.csv").write_text(
+            "group,decision,path,sha256,original,original_sha256,path_base64\n"
+            f"1,keep,x,{sha256(SCENES[0])},x,{sha256(SCENES[0])},\n"
+            f"1,not a copy,y,{sha256(self.crop)},x,{sha256(SCENES[0])},\n")
+        self.run_program("verdict", "import", "d.csv")
+        self.assertEqual(self.pairs(), [])
+
+    def test_wrong_use(self):
+        for words in [[], ["confirm", "a"], ["import"], ["export", "x"], ["maybe", "a"]]:
+            self.run_program("verdict", *words, code=2)
+        result = self.run_program("verdict", "not-a-copy", "none.jpg", code=1)
+        self.assertIn("none.jpg: there is no such file", result.stderr)
+        (self.folder / "v.csv").write_text("a,b,verdict\nzz,,confirmed\n")
+        result = self.run_program("verdict", "import", "v.csv", code=3)
+        self.assertIn("v.csv: line 2: a is not a SHA-256", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
