@@ -1,0 +1,228 @@
+"""The page of a report in a real browser, without a network: what is seen, the keyboard, hostile
+names, many groups."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+PROGRAM = os.environ["SIFTSEARCH"]
+DATA = pathlib.Path(os.environ["DATA"])
+SCENES = sorted((DATA / "pictures").iterdir())
+NAMES = ["</script><script>document.title='hacked'</script>.jpg", "\"quo'ted\" & <b>bold</b>.jpg",
+         "\u202egpj.exe \u05d0\u05d1.jpg", "two\nlines.jpg"]
+
+
+def browser(downloads):
+    options = webdriver.ChromeOptions()
+    for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,1000",
+                     "--disable-dev-shm-usage"]:
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+
+
+class PageTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-page-")).resolve()
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        hostile = cls.folder / "in"
+        hostile.mkdir()
+        for i, name in enumerate(NAMES):
+            name = name.replace("/", "\u2215")
+            (hostile / name).write_bytes(SCENES[4].read_bytes() + str(i).encode())
+        (hostile / b"not-utf8-\xff.jpg".decode(errors="surrogateescape")).write_bytes(
+            SCENES[4].read_bytes() + b"x")
+        cls.database = cls.folder / "db"
+        cls.run_program("add", "--attr", "seller=acme", DATA / "pictures", DATA / "copies", hostile)
+        cls.page = cls.folder / "report.html"
+        cls.run_program("report", "-o", cls.page)
+        cls.driver = browser(cls.folder)
+        cls.addClassCleanup(cls.driver.quit)
+
+    @classmethod
+    def run_program(cls, *words):
+        subprocess.run([PROGRAM, "--quiet", "--db", cls.database, *words], check=True,
+                       capture_output=True)
+
+    def setUp(self):
+        self.driver.get(self.page.as_uri())
+        self.driver.execute_script("localStorage.clear()")
+        self.driver.get(self.page.as_uri())
+
+    def keys(self, *keys):
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector).text
+
+    def focus_first(self):
+        self.driver.execute_script("document.querySelector('figure').focus()")
+
+    def focused_path(self):
+        return self.driver.execute_script(
+            "return document.activeElement.querySelector('.path').textContent")
+
+    def test_groups_pictures_and_outlines_are_seen(self):
+        self.assertEqual(len(self.all("section.group")), 4)
+        self.assertEqual(len(self.all("figure.original")), 4)
+        sizes = self.driver.execute_script(
+            "return [...document.querySelectorAll('figure image')].map(i => {"
+            " const b = i.getBoundingClientRect(); return [b.width, b.height]; })")
+        self.assertTrue(sizes and all(w > 50 and h > 50 for w, h in sizes))
+        outlines = self.driver.execute_script(
+            "return [...document.querySelectorAll('figure svg')].map(s => {"
+            " const p = s.querySelector('polygon').getBBox(), v = s.viewBox.baseVal;"
+            " return [p.x, p.y, v.width - p.x - p.width, v.height - p.y - p.height]; })")
+        for margins in outlines:
+            self.assertTrue(all(margin > -1.5 for margin in margins), margins)
+
+    def test_nothing_is_asked_for_outside_and_nothing_goes_wrong(self):
+        self.focus_first()
+        self.keys("j", Keys.ENTER, "l", "b")
+        urls = []
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                urls.append(message["params"]["request"]["url"])
+        self.assertTrue(urls)
+        for url in urls:
+            self.assertTrue(url.startswith(("file:", "data:", "blob:")), url[:100])
+        self.assertEqual([e for e in self.driver.get_log("browser") if e["level"] == "SEVERE"], [])
+
+    def test_names_are_text(self):
+        self.assertEqual(self.driver.title, "Copies")
+        paths = [element.get_attribute("textContent") for element in self.all(".path")]
+        self.assertTrue(any("</script><script>" in p.replace("\u2215", "/") for p in paths))
+        self.assertTrue(any("<b>bold" in p for p in paths))
+        self.assertTrue(any("\\u202egpj.exe" in p for p in paths))
+        self.assertTrue(any("two\\nlines" in p for p in paths))
+        self.assertEqual(self.all("figure b"), [])
+
+    def test_the_keyboard_walks_and_decides(self):
+        self.focus_first()
+        first = self.focused_path()
+        self.keys("j")
+        self.assertNotEqual(self.focused_path(), first)
+        self.keys("k")
+        self.assertEqual(self.focused_path(), first)
+        self.keys("o", "c")
+        self.assertEqual([e.text for e in self.all(".decision")][:2], ["keep", "copy"])
+        self.keys("J", "j", "x")
+        self.assertEqual(len(self.all("figure.not-a-copy")), 1)
+        self.keys("k", "u")
+        self.assertEqual(len(self.all("figure.not-a-copy")), 0)
+        self.driver.get(self.page.as_uri())  # Decisions outlast the page.
+        self.assertEqual(len(self.all("figure.copy")), 1)
+
+    def test_comparing_shows_both_the_lines_and_one_over_the_other(self):
+        self.focus_first()
+        self.keys("j", Keys.ENTER)
+        self.assertTrue(self.driver.find_element(By.ID, "compare").is_displayed())
+        self.assertEqual(len(self.all("#sides image")), 2)
+        self.assertEqual(len(self.all("#sides line")), 0)
+        self.keys("l")
+        self.assertGreater(len(self.all("#sides line")), 5)
+        self.assertEqual(len(self.all("#overlay img")), 2)
+        # Laid over the original, the copy covers the region that is outlined there.
+        overlaid = self.driver.execute_script(
+            "const c = document.querySelector('#overlay .veil img').getBoundingClientRect(),"
+            " o = document.querySelector('#overlay').getBoundingClientRect();"
+            "return [c.width * c.height, o.width * o.height]")
+        self.assertGreater(overlaid[0], 0.1 * overlaid[1])
+        self.keys("b")
+        time.sleep(0.7)
+        self.keys("b", Keys.ESCAPE)
+        self.assertFalse(self.driver.find_element(By.ID, "compare").is_displayed())
+
+    def test_filters(self):
+        box = self.driver.find_element(By.ID, "text")
+        box.send_keys("rotated")
+        self.assertEqual(len(self.all("section.group")), 1)
+        self.assertIn("rotated", self.text("#groups"))
+        box.clear()
+        box.send_keys("nothing has this")
+        self.assertEqual(len(self.all("section.group")), 0)
+        self.assertIn("0 groups", self.text(".pages"))
+
+    def test_decisions_are_saved_exactly(self):
+        self.focus_first()
+        for _ in range(4):
+            self.keys("a")
+        self.driver.find_element(By.ID, "export").click()
+        file = self.folder / "decisions.csv"
+        for _ in range(100):
+            if file.exists():
+                break
+            time.sleep(0.1)
+        rows = list(csv.DictReader(io.StringIO(file.read_bytes().decode())))
+        file.unlink()
+        self.assertEqual(sum(r["decision"] == "keep" for r in rows), 4)
+        self.assertEqual(sum(r["decision"] == "copy" for r in rows), 8)
+        names = {pathlib.Path(r["path"]).name for r in rows}
+        for name in NAMES:
+            self.assertIn(name.replace("/", "\u2215"), names)
+        odd = [r for r in rows if r["path_base64"]]
+        self.assertEqual(len(odd), 1)
+        saved = self.folder / "saved.csv"
+        with saved.open("w", newline="") as out:
+            writer = csv.DictWriter(out, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+        result = subprocess.run([PROGRAM, "apply", saved], capture_output=True, text=True,
+                                check=True)
+        self.assertEqual(result.stdout.count("would list"), 8)
+
+
+class ManyGroupsTest(unittest.TestCase):
+    def test_ten_thousand_groups_are_shown_a_page_at_a_time(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-page-"))
+        self.addCleanup(shutil.rmtree, folder)
+        database = folder / "db"
+        subprocess.run([PROGRAM, "--quiet", "--db", database, "add", DATA / "pictures",
+                        DATA / "copies"], check=True)
+        lines = subprocess.run([PROGRAM, "--quiet", "--db", database, "report", "--format",
+                                "jsonl"], check=True, capture_output=True, text=True).stdout
+        pair = json.loads(lines.splitlines()[0])
+        with (folder / "many.jsonl").open("w") as out:
+            for i in range(10_000):
+                pair.update(group=i + 1, query=f"/no/such/{i}-a.jpg", image=f"/no/such/{i}-b.jpg",
+                            score=0.5 + i / 20_000)
+                out.write(json.dumps(pair) + "\n")
+        page = folder / "many.html"
+        subprocess.run([PROGRAM, "--quiet", "report", "--from", folder / "many.jsonl", "-o", page],
+                       check=True)
+        driver = browser(folder)
+        self.addCleanup(driver.quit)
+        driver.get(page.resolve().as_uri())
+        self.assertIn("page 1 of 500, 10000 groups",
+                      driver.find_element(By.CSS_SELECTOR, ".pages").text)
+        self.assertEqual(len(driver.find_elements(By.CSS_SELECTOR, "section.group")), 20)
+        driver.find_element(By.ID, "least").clear()
+        driver.find_element(By.ID, "least").send_keys("0.95")
+        self.assertIn("1000 groups", driver.find_element(By.CSS_SELECTOR, ".pages").text)
+        ActionChains(driver).move_to_element(
+            driver.find_element(By.TAG_NAME, "h1")).click().send_keys("n").perform()
+        self.assertIn("page 2 of", driver.find_element(By.CSS_SELECTOR, ".pages").text)
+
+
+if __name__ == "__main__":
+    unittest.main()
