@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
-#include "cli/open.h"
 #include "cli/input_walker.h"
+#include "cli/open.h"
 #include "cli/verbs.h"
 #include "engine/picture_file.h"
 #include "env/file_env.h"
@@ -82,9 +82,11 @@ Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
   if (!in) return Status(StatusCode::kInvalidArgument, name + " can't be read");
   auto csv = report::CsvReader::Open(in);
   if (!csv.ok()) return About(name, csv.status());
-  for (const char* column : {"group", "decision", "path", "sha256", "original", "original_sha256"}) {
+  for (const char* column :
+       {"group", "decision", "path", "sha256", "original", "original_sha256"}) {
     if (!csv->Has(column)) {
-      return Status(StatusCode::kInvalidArgument, fmt::format("{}: has no column {}", name, column));
+      return Status(StatusCode::kInvalidArgument,
+                    fmt::format("{}: has no column {}", name, column));
     }
   }
   std::vector<Decision> decisions;
@@ -116,8 +118,7 @@ class Survivors {
 
   /// The original, or one that is kept: (path, SHA-256). Empty where there is none.
   std::pair<std::string, std::string> Find(const Decision& copy) const {
-    std::vector<std::pair<std::string, std::string>> stay = {
-        {copy.original, copy.original_sha256}};
+    std::vector<std::pair<std::string, std::string>> stay = {{copy.original, copy.original_sha256}};
     const auto kept = kept_.find(KeyOf(copy));
     if (kept != kept_.end()) stay.insert(stay.end(), kept->second.begin(), kept->second.end());
     for (const auto& [path, sha256] : stay) {
@@ -174,7 +175,8 @@ Status MoveFile(const std::string& from, const std::string& to) {
     error.clear();
     fs::copy_file(from, to, fs::copy_options::none, error);
     if (!error) fs::last_write_time(to, fs::last_write_time(from, error), error);
-    if (!error && HashOfFile(from) != HashOfFile(to)) error = std::make_error_code(std::errc::io_error);
+    if (!error && HashOfFile(from) != HashOfFile(to))
+      error = std::make_error_code(std::errc::io_error);
   }
   if (!error) fs::remove(from, error);
   return error ? Status(StatusCode::kIoError, "can't be moved to " + to + ": " + error.message())
@@ -288,11 +290,11 @@ int Apply(const ApplyFlags& flags, const Console& console) {
                stdout);
   }
   if (undo) (void)undo->Close();  // Each row was synced.
-  console.Note(fmt::format(
-      "{} files {}, {} refused{}", done, doing ? "done" : "to do", refused,
-      doing ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
-      : flags.action == "list" ? ""
-                               : "; nothing was changed: --yes does it"));
+  console.Note(fmt::format("{} files {}, {} refused{}", done, doing ? "done" : "to do", refused,
+                           doing
+                               ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
+                           : flags.action == "list" ? ""
+                                                    : "; nothing was changed: --yes does it"));
   return refused > 0 ? kExitSomeFailed : kExitDone;
 }
 

@@ -43,6 +43,7 @@ void Command::Parse() {
             "database folder [$SIFTSEARCH_DB, else ./siftsearch.db]")(
       "quiet,q", po::bool_switch(&quiet), "say nothing but errors")(
       "verbose,v", po::bool_switch(&verbose), "say more")("help,h", "say this");
+  if (describe_only_) throw Described();
   po::options_description all;
   all.add(options_);
   po::positional_options_description places;

@@ -18,6 +18,9 @@ class UsageError : public std::runtime_error {
 /// Thrown where `--help` was asked for, after it has been printed.
 struct HelpShown {};
 
+/// Thrown by Parse where only the verb's options are asked for.
+struct Described {};
+
 /// The command line behind the verb. A verb adds its options, calls `Parse`, and reads the values
 /// that the options were bound to.
 class Command {
@@ -36,6 +39,10 @@ class Command {
   const std::string& database() const { return database_; }
   const Console& console() const { return console_; }
 
+  /// From now on Parse throws Described instead of reading the words.
+  void DescribeOnly() { describe_only_ = true; }
+  const boost::program_options::options_description& options() const { return options_; }
+
   /// Options before the verb.
   void SetGlobals(const std::string& database, bool quiet, bool verbose);
 
@@ -50,6 +57,7 @@ class Command {
   std::string database_;
   bool quiet_ = false;
   bool verbose_ = false;
+  bool describe_only_ = false;
   boost::program_options::options_description options_;
   Console console_;
 };

@@ -26,8 +26,9 @@ CompareFlags ParseFlags(Command& command) {
   command.Options()("format", po::value(&flags.format)->value_name("FORMAT"),
                     "table, json, jsonl or csv [table]")(
       "draw", po::value(&flags.draw)->value_name("FILE"),
-      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)")(
-      "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when it is a copy");
+      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg, "
+      ".svg)")("fail-on-copy", po::bool_switch(&flags.fail_on_copy),
+               "exit with 11 when it is a copy");
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   command.Positional(&flags.images);

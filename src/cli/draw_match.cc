@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "draw/match_picture.h"
+#include "draw/match_svg.h"
 #include "engine/picture_file.h"
 #include "image/decode.h"
 
@@ -25,10 +26,16 @@ Status Draw(const std::string& output, const InputLimits& input_limits, const Ma
                  {StatusCode::kInvalidArgument, "has changed since it was added"});
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto ours, image::DecodeRgb(query, limits));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto drawing, draw::DrawMatch(ours, *theirs, match, {}));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto bytes, image::Encode(drawing, DrawFormat(output), 90));
+  std::string text;
+  if (DrawFormat(output) == "svg") {
+    SIFTSEARCH_ASSIGN_OR_RETURN(text, draw::DrawMatchSvg(ours, *theirs, match, {}));
+  } else {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto drawing, draw::DrawMatch(ours, *theirs, match, {}));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto bytes, image::Encode(drawing, DrawFormat(output), 90));
+    text.assign(bytes.begin(), bytes.end());
+  }
   SIFTSEARCH_ASSIGN_OR_RETURN(auto file_output, Output::Open(output));
-  file_output.Write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  file_output.Write(text);
   return file_output.Close();
 }
 
@@ -36,10 +43,10 @@ Status Draw(const std::string& output, const InputLimits& input_limits, const Ma
 
 std::string DrawFormat(const std::string& file) {
   for (const auto& [ending, format] :
-       {std::pair{".png", "png"}, {".jpg", "jpeg"}, {".jpeg", "jpeg"}}) {
+       {std::pair{".png", "png"}, {".jpg", "jpeg"}, {".jpeg", "jpeg"}, {".svg", "svg"}}) {
     if (file.ends_with(ending)) return format;
   }
-  throw UsageError("--draw writes a .png or a .jpg");
+  throw UsageError("--draw writes a .png, .jpg or .svg");
 }
 
 Status DrawBest(const std::string& file, const InputLimits& limits, const QueryResult& result,

@@ -9,7 +9,8 @@
 
 namespace siftsearch::cli {
 
-/// The format that a file's ending asks for. UsageError for others than .png and .jpg.
+/// The format that a file's ending asks for. UsageError for others than .png, .jpg
+/// and .svg.
 std::string DrawFormat(const std::string& file);
 
 /// Draws a result's best match into `file`; `query` are the bytes that were searched. Says so where

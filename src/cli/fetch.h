@@ -10,7 +10,7 @@ namespace siftsearch::cli {
 
 struct FetchLimits {
   std::int64_t max_bytes = 1'073'741'824;
-  long seconds = 30;           ///< For a whole download, redirects included.
+  long seconds = 30;  ///< For a whole download, redirects included.
   long redirects = 5;
   bool allow_private = false;  ///< Also addresses of this machine and of private networks.
 };

@@ -45,8 +45,8 @@ Result<std::optional<ItemTable::Row>> ItemTable::NextRow() {
 AddInput ItemTable::Problem(const Status& status) const {
   AddInput input;
   input.path = file_;
-  input.problem = {status.code(), csv_ ? status.message()
-                                       : fmt::format("line {}: {}", line_, status.message())};
+  input.problem = {status.code(),
+                   csv_ ? status.message() : fmt::format("line {}: {}", line_, status.message())};
   return input;
 }
 
@@ -61,9 +61,9 @@ AddInput ItemTable::InputOf(Row row) {
     input.read = [url, limits = limits_] { return Fetch(url, limits); };
   } else {
     input.path = fmt::format("{}, line {}", file_, line_);
-    input.problem = {StatusCode::kInvalidArgument,
-                     url.empty() ? "names neither a path nor a url"
-                                 : "its url is neither http:// nor https://"};
+    input.problem = {StatusCode::kInvalidArgument, url.empty()
+                                                       ? "names neither a path nor a url"
+                                                       : "its url is neither http:// nor https://"};
   }
   row.erase("path");
   row.erase("url");

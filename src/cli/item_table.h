@@ -26,7 +26,8 @@ class ItemTable {
  private:
   using Row = std::map<std::string, std::string>;
 
-  ItemTable(std::string file, const FetchLimits& limits) : file_(std::move(file)), limits_(limits) {}
+  ItemTable(std::string file, const FetchLimits& limits)
+      : file_(std::move(file)), limits_(limits) {}
   /// None at the end; a Status for a row that can't be read.
   Result<std::optional<Row>> NextRow();
   AddInput InputOf(Row row);

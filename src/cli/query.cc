@@ -3,10 +3,13 @@
 #include <iostream>
 #include <iterator>
 
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "cli/draw_match.h"
 #include "cli/exit_code.h"
 #include "cli/fetch.h"
+#include "cli/html_report.h"
+#include "cli/input_walker.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/result_writer.h"
@@ -22,6 +25,7 @@ struct QueryFlags {
   std::vector<std::string> images;
   std::string format = "table";
   std::string draw;
+  std::string html;
   std::string where;
   bool fail_on_copy = false;
   bool allow_private = false;
@@ -38,7 +42,9 @@ QueryFlags ParseFlags(Command& command) {
       "format", po::value(&flags.format)->value_name("FORMAT"),
       "table, json, jsonl or csv [table]")(
       "draw", po::value(&flags.draw)->value_name("FILE"),
-      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg)")(
+      "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg, "
+      ".svg)")("html", po::value(&flags.html)->value_name("FILE"),
+               "also write the matches as a page, to look at")(
       "where", po::value(&flags.where)->value_name("CONDITION"),
       "list only images that fulfil it, such as \"seller != acme\"")(
       "allow-private", po::bool_switch(&flags.allow_private),
@@ -109,6 +115,53 @@ Status DrawIfFound(const QueryFlags& flags, const QueryResult& result, const Que
   return DrawBest(flags.draw, limits, result, file.bytes, console);
 }
 
+/// The page of --html, if one is asked for: each image with its matches is a group.
+class QueryPage {
+ public:
+  static Result<QueryPage> Open(const QueryFlags& flags, SearchBackend& backend) {
+    QueryPage page;
+    if (flags.html.empty()) return page;
+    SIFTSEARCH_ASSIGN_OR_RETURN(Output output, Output::Open(flags.html));
+    page.output_ = std::make_unique<Output>(std::move(output));
+    const EngineOptions options = flags.engine.Options();
+    page.report_ = std::make_unique<HtmlReport>(
+        flags.html, "Matches", options.limits,
+        options.threads > 0 ? options.threads : AvailableThreads(), &backend, *page.output_);
+    return page;
+  }
+
+  Status Add(const QueryResult& result) {
+    ++queries_;
+    if (!report_) return {};
+    ReportPair pair;
+    pair.query.path = AbsolutePath(result.query);
+    pair.query.width = result.width;
+    pair.query.height = result.height;
+    pair.group = queries_;
+    if (const auto stamp = engine::StampOf(result.query); stamp.ok()) {
+      pair.query.file_bytes = stamp->bytes;
+      pair.query.modified_ns = stamp->modified_ns;
+    }
+    for (const Match& match : result.matches) {
+      if (match.query_polygon.empty() || match.image.path == pair.query.path) continue;
+      pair.match = match;
+      SIFTSEARCH_RETURN_IF_ERROR(report_->Add(pair));
+    }
+    return {};
+  }
+
+  Status End(bool partial) {
+    if (!report_) return {};
+    SIFTSEARCH_RETURN_IF_ERROR(report_->End(fmt::format("{} images queried", queries_), partial));
+    return output_->Close();
+  }
+
+ private:
+  std::unique_ptr<Output> output_;
+  std::unique_ptr<HtmlReport> report_;
+  std::int64_t queries_ = 0;
+};
+
 struct Counts {
   int failed = 0;
   int copies = 0;
@@ -117,6 +170,7 @@ struct Counts {
 /// Queries all images and writes their results.
 Result<Counts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
                         ResultWriter& writer) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(QueryPage page, QueryPage::Open(flags, engine.backend()));
   Counts counts;
   QueryInput last;
   std::size_t next = 0;
@@ -126,14 +180,17 @@ Result<Counts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& 
     if (!flags.draw.empty()) last = input;
     return input;
   };
-  Status drawn;
+  Status drawn, shown;
   SIFTSEARCH_RETURN_IF_ERROR(engine.Query(inputs, flags.query, [&](const QueryResult& result) {
     writer.Write(result);
     counts.failed += !result.error.ok();
     for (const Match& match : result.matches) counts.copies += match.copy;
     if (!result.error.ok()) console.Error(result.query, result.error.message());
     if (!flags.draw.empty()) drawn = DrawIfFound(flags, result, last, console);
+    if (shown.ok()) shown = page.Add(result);
   }));
+  SIFTSEARCH_RETURN_IF_ERROR(shown);
+  SIFTSEARCH_RETURN_IF_ERROR(page.End(StopAsked()));
   if (!drawn.ok()) console.Error("--draw: " + drawn.message());
   counts.failed += !drawn.ok();
   return counts;

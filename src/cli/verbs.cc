@@ -6,6 +6,8 @@
 #include <new>
 
 #include "cli/exit_code.h"
+#include "cli/manual.h"
+#include "cli/output.h"
 #include "siftsearch/engine.h"
 
 namespace siftsearch::cli {
@@ -31,6 +33,9 @@ constexpr Verb kVerbs[] = {
     {"stats", "", "", "Tell the size of the database and how it is searched.", RunStats},
     {"check", "", "", "Verify every checksum and count of the database.", RunCheck},
     {"compact", "", "", "Merge segments and give back the space of removed images.", RunCompact},
+    {"completion", "", "bash|zsh|fish", "Print the script that completes words in a shell.",
+     RunCompletion},
+    {"man", "", "", "Print the manual page.", RunMan},
     {"export", "", "", "Write the descriptors as a stock Faiss index file.", RunExport},
 };
 
@@ -39,6 +44,39 @@ const Verb* FindVerb(std::string_view name) {
     return verb.name == name || (!verb.alias.empty() && verb.alias == name);
   });
   return found == std::end(kVerbs) ? nullptr : found;
+}
+
+OptionDescription Describe(const po::option_description& option) {
+  OptionDescription described;
+  described.name = option.long_name();
+  // "-o [ --output ] arg".
+  const std::string names = option.format_name();
+  if (names.size() > 2 && names[0] == '-' && names[1] != '-') described.letter = names[1];
+  if (option.semantic()->max_tokens() > 0) described.value = option.semantic()->name();
+  described.help = option.description();
+  return described;
+}
+
+/// All verbs with the options that each declares.
+std::vector<VerbDescription> DescribeVerbs() {
+  std::vector<VerbDescription> verbs;
+  for (const Verb& verb : kVerbs) {
+    Command command(std::string(verb.name), "", "", {});
+    command.DescribeOnly();
+    try {
+      verb.run(command);
+    } catch (const Described&) {
+    }
+    VerbDescription& described = verbs.emplace_back();
+    described.name = verb.name;
+    described.alias = verb.alias;
+    described.arguments = verb.arguments;
+    described.help = verb.help;
+    for (const auto& option : command.options().options()) {
+      described.options.push_back(Describe(*option));
+    }
+  }
+  return verbs;
 }
 
 /// Options before the verb.
@@ -123,6 +161,24 @@ int Run(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+int RunCompletion(Command& command) {
+  std::vector<std::string> shells;
+  command.Positional(&shells);
+  command.Parse();
+  if (shells.size() != 1) throw UsageError("completion for which shell? (bash, zsh, fish)");
+  CheckOneOf("shell", shells[0], {"bash", "zsh", "fish"});
+  Output output;
+  output.Write(CompletionScript(shells[0], DescribeVerbs()));
+  return Finish(command.console(), output, kExitDone);
+}
+
+int RunMan(Command& command) {
+  command.Parse();
+  Output output;
+  output.Write(ManPage(std::string(Version()), DescribeVerbs()));
+  return Finish(command.console(), output, kExitDone);
+}
 
 int Main(int argc, char** argv) {
   // A file-size limit is then an error of the write, like a full disk.

@@ -32,6 +32,8 @@ int RunRemove(Command& command);
 int RunStats(Command& command);
 int RunCheck(Command& command);
 int RunCompact(Command& command);
+int RunCompletion(Command& command);
+int RunMan(Command& command);
 int RunExport(Command& command);
 
 /// The program: finds the verb and runs it. Returns the exit code (exit_code.h).

@@ -137,7 +137,8 @@ Result<VerdictRecord> NamedVerdict(SearchBackend& backend, const std::vector<std
 }
 
 void CheckWords(const std::vector<std::string>& words) {
-  if (words.empty()) throw UsageError("verdict what? (confirm, not-a-copy, forget, export, import)");
+  if (words.empty())
+    throw UsageError("verdict what? (confirm, not-a-copy, forget, export, import)");
   CheckOneOf("verdict", words[0], {"confirm", "not-a-copy", "forget", "export", "import"});
   const std::size_t names = words.size() - 1;
   const bool fits = words[0] == "export"    ? names == 0

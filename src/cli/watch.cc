@@ -33,8 +33,8 @@ WatchFlags ParseFlags(Command& command) {
   WatchFlags flags;
   flags.query.min_score = kCopyThreshold;
   command.Options()("interval", po::value(&flags.interval_s)->value_name("SECONDS"),
-                    "time between two looks [2]")(
-      "once", po::bool_switch(&flags.once), "look once, tell, and end")(
+                    "time between two looks [2]")("once", po::bool_switch(&flags.once),
+                                                  "look once, tell, and end")(
       "all", po::bool_switch(&flags.all), "a line also for images without a match")(
       "min-score", po::value(&flags.query.min_score)->value_name("S"),
       "tell of matches of at least this score, 0 to 1 [0.5]");
@@ -67,13 +67,16 @@ class Watcher {
     InputWalker walker(flags_.folders, {.database = command_.database()});
     AddOptions options;
     options.stop = StopAsked;
-    SIFTSEARCH_RETURN_IF_ERROR(
-        engine_.Add([&] { return NextRested(walker); }, options, [&](const AddOutcome& outcome) {
-                 if (outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced) {
-                   stored.push_back(outcome.path);
-                 }
-                 Complain(outcome);
-               }).status());
+    SIFTSEARCH_RETURN_IF_ERROR(engine_
+                                   .Add([&] { return NextRested(walker); }, options,
+                                        [&](const AddOutcome& outcome) {
+                                          if (outcome.action == AddAction::kAdded ||
+                                              outcome.action == AddAction::kReplaced) {
+                                            stored.push_back(outcome.path);
+                                          }
+                                          Complain(outcome);
+                                        })
+                                   .status());
     std::swap(before_, now_);
     now_.clear();
     return Tell(stored);

@@ -5,10 +5,13 @@
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "draw/match_svg.h"
+
 namespace siftsearch::draw {
 namespace {
 
 constexpr int kGap = 8;
+constexpr int kCaptionHeight = 28;
 constexpr int kSubpixelBits = 4;
 const cv::Scalar kBackground(32, 32, 32);
 const cv::Scalar kOutline(255, 80, 40);
@@ -61,13 +64,25 @@ void DrawLines(cv::Mat& canvas, const Panel& query, const Panel& image, const Ma
   }
 }
 
+/// OpenCV's letters are those of ASCII.
+void DrawCaption(cv::Mat& canvas, std::string text) {
+  for (std::size_t at = text.find("°"); at != std::string::npos; at = text.find("°")) {
+    text.replace(at, std::string("°").size(), " deg");
+  }
+  const double scale = 0.5;
+  const int width = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, 1, nullptr).width;
+  const double fitting = std::min(scale, scale * (canvas.cols - 2 * kGap) / std::max(1, width));
+  cv::putText(canvas, text, {kGap, canvas.rows - 9}, cv::FONT_HERSHEY_SIMPLEX, fitting,
+              cv::Scalar::all(255), 1, cv::LINE_AA);
+}
+
 image::RgbImage Draw(const image::RgbImage& query, const image::RgbImage& image, const Match& match,
                      const DrawOptions& options) {
   const Panel left = MakePanel(query, options.panel_side, 0);
   const Panel right = MakePanel(image, options.panel_side, left.pixels.cols + kGap);
   image::RgbImage drawing;
   drawing.width = right.left + right.pixels.cols;
-  drawing.height = std::max(left.pixels.rows, right.pixels.rows);
+  drawing.height = std::max(left.pixels.rows, right.pixels.rows) + kCaptionHeight;
   drawing.pixels.resize(std::size_t{3} * drawing.width * drawing.height);
   cv::Mat canvas(drawing.height, drawing.width, CV_8UC3, drawing.pixels.data());
   canvas.setTo(kBackground);
@@ -77,6 +92,7 @@ image::RgbImage Draw(const image::RgbImage& query, const image::RgbImage& image,
   DrawLines(canvas, left, right, match, options.max_lines);
   DrawOutline(canvas, left, match.query_polygon);
   DrawOutline(canvas, right, match.image_polygon);
+  DrawCaption(canvas, CaptionOf(match));
   return drawing;
 }
 

@@ -12,8 +12,8 @@ struct DrawOptions {
 };
 
 /// Both pictures side by side (query left), the shared region outlined in each and lines between
-/// agreeing keypoints. `query` and `image` are the decoded, upright pictures whose sizes `match`
-/// was computed for. kOutOfMemory when the canvas can't be had.
+/// agreeing keypoints, a caption below. `query` and `image` are the decoded, upright pictures whose
+/// sizes `match` was computed for. kOutOfMemory when the canvas can't be had.
 Result<image::RgbImage> DrawMatch(const image::RgbImage& query, const image::RgbImage& image,
                                   const Match& match, const DrawOptions& options);
 

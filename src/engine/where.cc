@@ -167,10 +167,10 @@ class WhereParser {
     if (name.empty() || (!name.quoted && !IsPlain(name.text.front()))) return Wrong("a name");
     at_ = next_;
     const Word op = Peek();
-    static constexpr std::string_view kOperators[] = {"=", "==", "!=", "<", "<=",
-                                                      ">", ">=", "~",  "!~"};
-    if (op.quoted || std::find(std::begin(kOperators), std::end(kOperators), op.text) ==
-                         std::end(kOperators)) {
+    static constexpr std::string_view kOperators[] = {
+        "=", "==", "!=", "<", "<=", ">", ">=", "~", "!~"};
+    if (op.quoted ||
+        std::find(std::begin(kOperators), std::end(kOperators), op.text) == std::end(kOperators)) {
       return Wrong("an operator (= != < <= > >= ~ !~)");
     }
     at_ = next_;

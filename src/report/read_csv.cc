@@ -67,8 +67,8 @@ Result<std::optional<std::map<std::string, std::string>>> CsvReader::Next() {
     if (!fields) return std::optional<Row>();
     if (fields->size() == 1 && fields->front().empty()) continue;  // An empty line.
     if (fields->size() != header_.size()) {
-      return Wrong(line_, fmt::format("has {} fields, the header {}", fields->size(),
-                                      header_.size()));
+      return Wrong(line_,
+                   fmt::format("has {} fields, the header {}", fields->size(), header_.size()));
     }
     Row row;
     for (std::size_t i = 0; i < header_.size(); ++i) row[header_[i]] = std::move((*fields)[i]);

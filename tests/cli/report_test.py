@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import unittest
+import xml.etree.ElementTree
 
 from program import DATA, SCENES, ProgramTest
 
@@ -161,6 +162,49 @@ class PageTest(ProgramTest):
     def test_needs_a_file(self):
         self.add(SCENES[0])
         self.run_program("report", "--format", "html", code=2)
+
+    def test_of_queries(self):
+        self.add(DATA / "pictures")
+        copies = sorted((DATA / "copies").iterdir())
+        self.run_program("query", "--html", "q.html", "--min-score", "0.5", *copies)
+        groups = page_groups((self.folder / "q.html").read_text())
+        self.assertEqual(len(groups), len(copies))
+        for group, copy in zip(groups, copies):
+            self.assertIn(str(copy), [member["path"] for member in group["members"]])
+
+
+class DrawTest(ProgramTest):
+    def test_svg(self):
+        self.add(SCENES[0])
+        self.run_program("query", DATA / "copies" / "scene1-crop.jpg", "--draw", "m.svg")
+        root = xml.etree.ElementTree.parse(self.folder / "m.svg").getroot()
+        kinds = [element.tag.split("}")[1] for element in root]
+        self.assertEqual(kinds, ["rect", "image", "image", "path", "polygon", "polygon", "text"])
+
+
+class ManualTest(ProgramTest):
+    def test_completions_and_manual_know_every_verb_and_option(self):
+        texts = [self.run_program("completion", shell).stdout for shell in ["bash", "zsh", "fish"]]
+        texts.append(self.run_program("man").stdout.replace("\\-", "-"))
+        verbs = re.findall(r"^  ([a-z]+)", self.run_program("--help").stdout, re.MULTILINE)
+        self.assertIn("verdict", verbs)
+        for verb in verbs:
+            options = re.findall(r"--([a-z-]+)", self.run_program(verb, "--help").stdout)
+            for text in texts:
+                self.assertIn(verb, text)
+                for option in options:
+                    self.assertIn(option, text)
+
+    def test_the_bash_script_completes(self):
+        script = self.run_program("completion", "bash").stdout
+        ask = script + """
+            COMP_WORDS=(siftsearch rep); COMP_CWORD=1; _siftsearch; echo "${COMPREPLY[@]}"
+            COMP_WORDS=(siftsearch --db x report --res); COMP_CWORD=4; _siftsearch
+            echo "${COMPREPLY[@]}"
+        """
+        answer = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True)
+        self.assertEqual(answer.stdout.split(), ["report", "--resume"])
+        self.run_program("completion", "tcsh", code=2)
 
 
 if __name__ == "__main__":

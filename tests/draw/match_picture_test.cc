@@ -1,8 +1,11 @@
 #include "draw/match_picture.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+
+#include "draw/match_svg.h"
 
 namespace siftsearch::draw {
 namespace {
@@ -20,7 +23,7 @@ TEST(DrawMatch, PutsThePicturesSideBySideAtTheAskedSize) {
   const auto drawing = DrawMatch(Plain(200, 100, 10), Plain(50, 100, 200), {}, {.panel_side = 100});
   ASSERT_TRUE(drawing.ok());
   EXPECT_EQ(drawing->width, 100 + 8 + 50);
-  EXPECT_EQ(drawing->height, 100);
+  EXPECT_EQ(drawing->height, 128);
   EXPECT_EQ(At(*drawing, 50, 25), (std::array<int, 3>{10, 10, 10}));
   EXPECT_EQ(At(*drawing, 130, 50), (std::array<int, 3>{200, 200, 200}));
 }
@@ -47,6 +50,22 @@ TEST(DrawMatch, DrawsNoMoreLinesThanAsked) {
       DrawMatch(Plain(100, 100, 0), Plain(100, 100, 0), match, {.panel_side = 100, .max_lines = 0});
   ASSERT_TRUE(none.ok());
   EXPECT_EQ(At(*none, 104, 50), (std::array<int, 3>{32, 32, 32}));
+}
+
+TEST(DrawMatchSvg, HasBothPicturesOutlinesLinesAndACaption) {
+  Match match;
+  match.copy = true;
+  match.score = 0.9;
+  match.relation = "crop of, 34 % of its area, rotated 12°";
+  match.query_polygon = {{-0.5, -0.5}, {99.5, -0.5}, {99.5, 99.5}};
+  match.image_polygon = match.query_polygon;
+  match.inlier_points = {{{10, 10}, {20, 30}}};
+  const auto svg = DrawMatchSvg(Plain(100, 100, 0), Plain(50, 80, 0), match, {});
+  ASSERT_TRUE(svg.ok()) << svg.status().message();
+  EXPECT_THAT(*svg, testing::HasSubstr("data:image/jpeg;base64,"));
+  EXPECT_THAT(*svg, testing::HasSubstr("points=\"0.00,0.00 100.00,0.00 100.00,100.00 \""));
+  EXPECT_THAT(*svg, testing::HasSubstr("M10.50,10.50L128.50,30.50"));
+  EXPECT_THAT(*svg, testing::HasSubstr("rotated 12°; copy, score 0.9000"));
 }
 
 }  // namespace

@@ -40,7 +40,9 @@ TEST(WhereTest, AndBindsTighterThanOr) {
 }
 
 TEST(WhereTest, SaysWhatIsWrong) {
-  const auto problem = [](const std::string& text) { return Where::Parse(text).status().message(); };
+  const auto problem = [](const std::string& text) {
+    return Where::Parse(text).status().message();
+  };
   EXPECT_THAT(problem(""), HasSubstr("its end at character 1, where a name"));
   EXPECT_THAT(problem("seller"), HasSubstr("where an operator"));
   EXPECT_THAT(problem("seller ="), HasSubstr("where a value"));
