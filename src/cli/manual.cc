@@ -106,15 +106,15 @@ std::string Fish(const std::vector<VerbDescription>& verbs) {
   for (const VerbDescription& verb : verbs) names += (names.empty() ? "" : " ") + NamesOf(verb);
   std::string text = "# fish completion for siftsearch\n";
   for (const VerbDescription& verb : verbs) {
-    text += fmt::format(
-        "complete -c siftsearch -n 'not __fish_seen_subcommand_from {}' -a {} -d {}\n", names,
-        verb.name, FishText(verb.help));
+    text +=
+        fmt::format("complete -c siftsearch -n 'not __fish_seen_subcommand_from {}' -a {} -d {}\n",
+                    names, verb.name, FishText(verb.help));
     for (const OptionDescription& option : verb.options) {
-      text += fmt::format("complete -c siftsearch -n '__fish_seen_subcommand_from {}' -l {}{}{} "
-                          "-d {}\n",
-                          NamesOf(verb), option.name,
-                          option.letter ? std::string(" -s ") + option.letter : "",
-                          option.value.empty() ? "" : " -r", FishText(option.help));
+      text += fmt::format(
+          "complete -c siftsearch -n '__fish_seen_subcommand_from {}' -l {}{}{} "
+          "-d {}\n",
+          NamesOf(verb), option.name, option.letter ? std::string(" -s ") + option.letter : "",
+          option.value.empty() ? "" : " -r", FishText(option.help));
     }
   }
   return text;
@@ -143,9 +143,8 @@ std::string ManPage(const std::string& version, const std::vector<VerbDescriptio
       "scaled, re\\-encoded and partly covered ones.\n.SH VERBS\n",
       Roff(version));
   for (const VerbDescription& verb : verbs) {
-    page += fmt::format(".SS {}{} {}\n{}\n", verb.name,
-                        verb.alias.empty() ? "" : ", " + verb.alias, Roff(verb.arguments),
-                        Roff(verb.help));
+    page += fmt::format(".SS {}{} {}\n{}\n", verb.name, verb.alias.empty() ? "" : ", " + verb.alias,
+                        Roff(verb.arguments), Roff(verb.help));
     for (const OptionDescription& option : verb.options) {
       const std::string letter = option.letter ? fmt::format("\\-{}, ", option.letter) : "";
       const std::string value = option.value.empty() ? "" : " \\fI" + Roff(option.value) + "\\fR";
@@ -155,7 +154,8 @@ std::string ManPage(const std::string& version, const std::vector<VerbDescriptio
   }
   return page +
          ".SH EXIT STATUS\n"
-         ".TP\n0\ndone\n.TP\n1\nsome inputs failed, each named on standard error; the rest is done\n"
+         ".TP\n0\ndone\n.TP\n1\nsome inputs failed, each named on standard error; the rest is "
+         "done\n"
          ".TP\n2\nwrong use\n.TP\n3\nthe database can't be opened or is damaged\n"
          ".TP\n4\nout of disk or memory\n.TP\n11\nwith \\-\\-fail\\-on\\-copy: a copy was found\n"
          ".TP\n130\nstopped by Ctrl\\-C\n"

@@ -6,9 +6,9 @@
 namespace siftsearch::cli {
 
 struct OptionDescription {
-  std::string name;       ///< Long, without dashes.
-  char letter = 0;        ///< Short form; 0: none.
-  std::string value;      ///< What it takes, "FILE"; empty: nothing.
+  std::string name;   ///< Long, without dashes.
+  char letter = 0;    ///< Short form; 0: none.
+  std::string value;  ///< What it takes, "FILE"; empty: nothing.
   std::string help;
 };
 

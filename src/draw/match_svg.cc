@@ -37,8 +37,8 @@ Result<Side> MakeSide(const image::RgbImage& picture, int side, int left) {
 
 Result<std::string> PictureElement(const Side& side) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto jpeg, image::Encode(side.pixels, "jpeg", kQuality));
-  return fmt::format("<image x=\"{}\" y=\"0\" width=\"{}\" height=\"{}\" href=\"{}\"/>\n", side.left,
-                     side.pixels.width, side.pixels.height, report::JpegUrl(jpeg));
+  return fmt::format("<image x=\"{}\" y=\"0\" width=\"{}\" height=\"{}\" href=\"{}\"/>\n",
+                     side.left, side.pixels.width, side.pixels.height, report::JpegUrl(jpeg));
 }
 
 std::string Outline(const Side& side, const std::vector<Point>& polygon) {
@@ -69,21 +69,23 @@ std::string CaptionOf(const Match& match) {
 Result<std::string> DrawMatchSvg(const image::RgbImage& query, const image::RgbImage& image,
                                  const Match& match, const DrawOptions& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const Side left, MakeSide(query, options.panel_side, 0));
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      const Side right, MakeSide(image, options.panel_side, left.pixels.width + kGap));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Side right,
+                              MakeSide(image, options.panel_side, left.pixels.width + kGap));
   const int width = right.left + right.pixels.width;
   const int height = std::max(left.pixels.height, right.pixels.height) + kCaptionHeight;
   SIFTSEARCH_ASSIGN_OR_RETURN(const std::string first, PictureElement(left));
   SIFTSEARCH_ASSIGN_OR_RETURN(const std::string second, PictureElement(right));
-  return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
-                     "viewBox=\"0 0 {0} {1}\">\n<rect width=\"{0}\" height=\"{1}\" "
-                     "fill=\"#202020\"/>\n",
-                     width, height) +
+  return fmt::format(
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
+             "viewBox=\"0 0 {0} {1}\">\n<rect width=\"{0}\" height=\"{1}\" "
+             "fill=\"#202020\"/>\n",
+             width, height) +
          first + second + Lines(left, right, match, options.max_lines) +
          Outline(left, match.query_polygon) + Outline(right, match.image_polygon) +
-         fmt::format("<text x=\"8\" y=\"{}\" fill=\"#fff\" font-family=\"sans-serif\" "
-                     "font-size=\"14\">{}</text>\n</svg>\n",
-                     height - 9, CaptionOf(match));
+         fmt::format(
+             "<text x=\"8\" y=\"{}\" fill=\"#fff\" font-family=\"sans-serif\" "
+             "font-size=\"14\">{}</text>\n</svg>\n",
+             height - 9, CaptionOf(match));
 }
 
 }  // namespace siftsearch::draw

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <numeric>
 #include <tuple>
@@ -195,8 +196,8 @@ class GroupDescriber {
       pair = PairOf(member, nullptr);
       const bool is_query = pair->query.path == member.image.path;
       const std::string& link = is_query ? pair->match.image.path : pair->query.path;
-      member.relation =
-          fmt::format("to {}: {}", link, InWords(member, group_.members[index_.at(link)], *pair));
+      member.relation = fmt::format("to {}: {}", std::filesystem::path(link).filename().string(),
+                                    InWords(member, group_.members[index_.at(link)], *pair));
     }
     member.score = pair->match.score;
   }

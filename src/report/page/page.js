@@ -12,7 +12,7 @@ for (const script of document.querySelectorAll('script.group')) {
   groups.push(JSON.parse(script.textContent));
   script.remove();
 }
-const folderOf = path => path.slice(0, path.lastIndexOf('/') + 1) || '/';
+const folderOf = path => path.slice(0, path.lastIndexOf('/') + 1);
 groups.forEach((group, index) => {
   group.index = index;
   group.copies = group.members.filter(member => !member.original);
@@ -21,6 +21,21 @@ groups.forEach((group, index) => {
   group.saves = group.copies.reduce((sum, member) => sum + member.bytes, 0);
   group.words = group.members.map(m => m.path + '\n' + m.relation).join('\n').toLowerCase();
 });
+
+/** The folder that all pictures are below: shown once, not with each path. */
+function commonFolder() {
+  let common = null;
+  for (const group of groups) {
+    for (const {path} of group.members) {
+      const folder = folderOf(path);
+      if (common === null) common = folder;
+      while (!folder.startsWith(common)) common = folderOf(common.slice(0, -1));
+    }
+  }
+  return common || '';
+}
+const common = commonFolder();
+const shortPath = member => member.path.slice(common.length);
 
 // ---- Decisions, kept in the browser until they are saved.
 
@@ -220,7 +235,7 @@ function figureOf(group, member) {
   figure.group = group;
   figure.member = member;
   const caption = make('figcaption');
-  const path = make('bdi', 'path', member.path);
+  const path = make('bdi', 'path', shortPath(member));
   caption.append(make('span', 'decision'), ' ', make('span', 'words', member.relation));
   if (!member.original) caption.append(` ${member.score.toFixed(3)}`);
   caption.append(path, make('span', 'facts', factsOf(member)));
@@ -264,7 +279,10 @@ function showPages() {
     next.disabled = page + 1 >= count;
     previous.addEventListener('click', () => turnPage(-1));
     next.addEventListener('click', () => turnPage(1));
-    nav.replaceChildren(previous, `page ${page + 1} of ${count}, ${shown.length} groups`, next);
+    const single = shown.filter(group => !group.group).length;
+    const pairs = single ? `, ${single} pairs in no group` : '';
+    nav.replaceChildren(previous, `page ${page + 1} of ${count}, ${shown.length - single} groups` +
+      pairs, next);
   }
 }
 
@@ -285,7 +303,8 @@ function turnPage(step) {
 
 function sayTotals() {
   const counts = Object.values(decisions).length;
-  $('sentence').textContent = about.about + (counts ? ` ${counts} decided.` : '');
+  $('sentence').textContent = about.about + (counts ? `; ${counts} decided` : '');
+  if (common.length > 1) $('sentence').append('; all below ', make('bdi', '', common));
   if (about.partial) {
     $('sentence').prepend(make('span', 'partial', 'Stopped before the end: this is a part. '));
   }
@@ -372,9 +391,9 @@ function compare(group, member) {
   const other = query === subject ? group.members[pair.image] : query;
   compared = {group, pair, member: subject, other};
   withLines = false;
-  $('compare-words').replaceChildren(make('bdi', 'path', subject.path),
+  $('compare-words').replaceChildren(make('bdi', 'path', shortPath(subject)),
     `${subject.relation} · score ${pair.score.toFixed(3)}, ${pair.inliers} points agree`,
-    make('bdi', 'path', other.path));
+    make('bdi', 'path', shortPath(other)));
   sides(group, pair, subject, other, withLines);
   if (!$('compare').open) $('compare').showModal();
   overlay(group, pair, subject, other);
