@@ -93,6 +93,8 @@ struct ReportOptions {
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
   int form_features = 200;              ///< As of QueryOptions.
   ReportOrder order = ReportOrder::kQuery;
+  /// Also list pairs that were decided to be no copies (Match::verdict says so).
+  bool list_rejected = false;
   /// Pairs that it refuses are not listed and join no groups.
   std::function<bool(const ReportPair&)> accept;
   /// File that holds what was compared until the report is done (schema/report.md); empty: a

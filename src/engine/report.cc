@@ -88,7 +88,7 @@ class PairSink {
              const Match& match) {
     ReportPair pair{query, match};
     pair.match.image = image;
-    if (!verdicts_.Apply(query.hash, pair.match)) return {};
+    if (!verdicts_.Apply(query.hash, pair.match) && !options_.list_rejected) return {};
     if (options_.accept && !options_.accept(pair)) return {};
     return journal_.PutPair(order, pair);
   }

@@ -119,6 +119,8 @@ class VerdictTest(ProgramTest):
         self.assertEqual(len(self.pairs()), 1)
         self.run_program("verdict", "not-a-copy", SCENES[0], self.crop)
         self.assertEqual(self.pairs(), [])
+        rejected = self.lines("report", "--format", "jsonl", "--with-rejected")
+        self.assertEqual([(p["verdict"], p["copy"]) for p in rejected], [("not_a_copy", False)])
         best = self.query(self.crop)[0]["matches"]
         self.assertEqual({m["path"]: m["verdict"] for m in best},
                          {str(self.crop): None, str(SCENES[0]): "not_a_copy"})
