@@ -28,12 +28,22 @@ constexpr double kRepeatedInsideAtHalf = 0.48;
 
 /// Log10 of the number of false alarms below which agreement is no chance.
 constexpr double kSurelyNoChance = -14;
+/// Agreement that other images have, too, on average four of them, in less than a quarter of both
+/// pictures is an overlay; that which more than thirty have says nothing without the pixels.
+constexpr double kOverlayRarity = 0.2;
+constexpr double kOverlayShare = 0.25;
+constexpr double kCommonRarity = 0.03;
+constexpr double kCoherentAllOver = 0.85;
+constexpr double kOverlayLogOdds = -0.5;
 constexpr double kSceneShare = 0.4;
 constexpr double kSceneRarity = 0.5;
 
-}  // namespace
+bool IsOverlay(const Evidence& evidence, double region_share) {
+  return (evidence.rarity < kOverlayRarity && region_share < kOverlayShare) ||
+         (evidence.rarity < kCommonRarity && evidence.pixels_coherent < kCoherentAllOver);
+}
 
-double LogOdds(const Evidence& evidence, int inliers, double region_share) {
+double FittedLogOdds(const Evidence& evidence, int inliers, double region_share) {
   const double powers = std::clamp(-evidence.log10_false_alarms, 0.0, kMostPowersOfTen);
   const double disagreeing = 1 - evidence.pixels_inside;
   const double votes = evidence.closeness * inliers, rare = evidence.rarity * inliers;
@@ -46,6 +56,13 @@ double LogOdds(const Evidence& evidence, int inliers, double region_share) {
          kPerCommonWithoutPixels * std::log10((1 + votes) / (1 + rare)) *
              (1 - evidence.pixels_coherent) +
          kPerFound * std::max(evidence.query_found, evidence.image_found);
+}
+
+}  // namespace
+
+double LogOdds(const Evidence& evidence, int inliers, double region_share) {
+  const double fitted = FittedLogOdds(evidence, inliers, region_share);
+  return IsOverlay(evidence, region_share) ? std::min(fitted, kOverlayLogOdds) : fitted;
 }
 
 double LogOddsOfPoints(const Evidence& evidence) {

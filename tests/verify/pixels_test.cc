@@ -142,6 +142,19 @@ TEST(LogOddsTest, AnExactCopyIsSureHoweverManyAreStored) {
   }
 }
 
+TEST(LogOddsTest, WhatManyImagesHaveInASmallPartIsAnOverlay) {
+  Evidence watermark = Some();
+  watermark.log10_false_alarms = -120;
+  watermark.pixels_coherent = watermark.pixels_inside = 0.95;
+  watermark.rarity = 0.1;
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 60, 0.15)), 0.5);
+  EXPECT_EQ(KindOf(watermark, 0.3, 0.15), MatchKind::kSharedOverlay);
+  // A picture of which many copies are stored is as common, but it is there as a whole.
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, 1)), 0.9);
+  watermark.rarity = 1;
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, 0.15)), 0.9);
+}
+
 TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
   Evidence evidence;
   evidence.log10_false_alarms = kLog10FalseAlarmsAtHalf;
