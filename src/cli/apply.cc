@@ -250,52 +250,62 @@ Status Do(const Act& act, const ApplyFlags& flags, UndoList& undo) {
   return error ? Status(StatusCode::kIoError, "can't be deleted: " + error.message()) : Status();
 }
 
+struct Counts {
+  int done = 0;
+  int refused = 0;
+};
+
+/// Acts on the copies among the decisions, or says what it would do; `undo` is none then.
+Counts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flags, UndoList* undo,
+             const Console& console) {
+  const Survivors survivors(decisions);
+  Counts counts;
+  std::set<std::string> seen;
+  for (const Decision& decision : decisions) {
+    // A picture can be a copy in two groups.
+    if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
+    Act act{decision, "", ""};
+    std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
+    std::string problem = Obstacle(act, flags.action);
+    if (problem.empty() && undo != nullptr) problem = Do(act, flags, *undo).message();
+    ++(problem.empty() ? counts.done : counts.refused);
+    if (!problem.empty()) {
+      console.Error(decision.path, problem);
+      continue;
+    }
+    std::fputs(fmt::format("{}{}: {} (stays: {})\n", undo ? "" : "would ", flags.action,
+                           report::Printable(decision.path), report::Printable(act.survivor))
+                   .c_str(),
+               stdout);
+  }
+  return counts;
+}
+
 int Apply(const ApplyFlags& flags, const Console& console) {
   const auto decisions = ReadDecisions(flags.files[0]);
   if (!decisions.ok()) {
     console.Error(decisions.status().message());
     return kExitSomeFailed;
   }
-  const bool doing = flags.yes && flags.action != "list";
   std::optional<UndoList> undo;
-  if (doing) {
+  if (flags.yes && flags.action != "list") {
     auto opened = UndoList::Open(flags.undo_list);
     if (!opened.ok()) {
       console.Error(opened.status().message());
       return kExitResources;
     }
     undo.emplace(std::move(opened).value());
-    std::error_code error;
-    if (flags.action == "move") fs::create_directories(flags.folder, error);
+    std::error_code ignored;  // Moving there says what is wrong with the folder.
+    if (flags.action == "move") fs::create_directories(flags.folder, ignored);
   }
-  const Survivors survivors(*decisions);
-  int done = 0, refused = 0;
-  std::set<std::string> seen;
-  for (const Decision& decision : *decisions) {
-    // A picture can be a copy in two groups.
-    if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
-    Act act{decision, "", ""};
-    std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
-    std::string problem = Obstacle(act, flags.action);
-    if (problem.empty() && doing) problem = Do(act, flags, *undo).message();
-    if (!problem.empty()) {
-      console.Error(decision.path, problem);
-      ++refused;
-      continue;
-    }
-    ++done;
-    std::fputs(fmt::format("{}{}: {} (stays: {})\n", doing ? "" : "would ", flags.action,
-                           report::Printable(decision.path), report::Printable(act.survivor))
-                   .c_str(),
-               stdout);
-  }
+  const Counts counts = ActOn(*decisions, flags, undo ? &*undo : nullptr, console);
   if (undo) (void)undo->Close();  // Each row was synced.
-  console.Note(fmt::format("{} files {}, {} refused{}", done, doing ? "done" : "to do", refused,
-                           doing
-                               ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
-                           : flags.action == "list" ? ""
-                                                    : "; nothing was changed: --yes does it"));
-  return refused > 0 ? kExitSomeFailed : kExitDone;
+  const std::string how = undo ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
+                          : flags.action == "list" ? ""
+                                                   : "; nothing was changed: --yes does it";
+  console.Note(fmt::format("{} files {}, {} refused{}", counts.done, undo ? "done" : "to do",
+                           counts.refused, how));
+  return counts.refused > 0 ? kExitSomeFailed : kExitDone;
 }
 
 Status UndoRow(const std::map<std::string, std::string>& row, bool yes) {

@@ -137,6 +137,60 @@ Status HandOn(ReportJournal& journal, const ReportOptions& options,
 
 }  // namespace
 
+namespace {
+
+using CountedContents = std::vector<std::pair<std::int64_t, int>>;
+
+/// Searches for every content that the journal does not have yet.
+Status SearchContents(Engine::Impl& impl, const CountedContents& contents,
+                      const ReportOptions& options, ReportJournal& journal, Report& report) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t done, journal.CountDone());
+  std::int64_t found_pairs = 0;
+  const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
+    for (const VerifiedContent& other : found) {
+      SIFTSEARCH_RETURN_IF_ERROR(
+          journal.PutContents(query.content, other.content, other.log_odds, other.match));
+    }
+    report.search_ms += query.timings.search_ms;
+    found_pairs += static_cast<std::int64_t>(found.size());
+    ++done;
+    if (options.progress) options.progress(done, contents.size(), found_pairs);
+    return journal.SetDone(std::to_string(query.content));
+  };
+  BatchSearch search(impl, BatchOf(options, std::max<double>(1, contents.size())), keep);
+  for (const auto& [content, images] : contents) {
+    if (Stopped(options, report)) break;
+    report.images += images;
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool before, journal.IsDone(std::to_string(content)));
+    if (before) continue;
+    auto features = impl.backend->Features(content);
+    // Removed by another process since the list was read.
+    if (!features.ok() && features.status().code() == StatusCode::kNotFound) continue;
+    if (!features.ok()) return features.status();
+    BatchQuery query;
+    query.content = content;
+    query.features = std::move(features).value();
+    SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
+  }
+  return search.Flush();
+}
+
+/// Turns the journal's pairs of contents into pairs of images, and adds those of equal files.
+Status ListPairs(SearchBackend& backend, const CountedContents& contents, ReportJournal& journal,
+                 PairSink& pairs) {
+  SIFTSEARCH_RETURN_IF_ERROR(journal.ClearPairs());  // Of an earlier end.
+  SIFTSEARCH_RETURN_IF_ERROR(
+      journal.VisitContents([&](std::int64_t query, std::int64_t content, const Match& match) {
+        return PutImagePairs(backend, query, content, match, pairs);
+      }));
+  for (const auto& [content, images] : contents) {
+    if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(PutIdenticalFiles(backend, content, pairs));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Report> Engine::ReportAll(const ReportOptions& options,
                                  const std::function<Status(const ReportPair&)>& sink) {
   SearchBackend& backend = *impl_->backend;
@@ -147,44 +201,9 @@ Result<Report> Engine::ReportAll(const ReportOptions& options,
       ReportJournal::Open(options.journal, options.resume, TaskOf("all pairs", options, stats)));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto contents, ContentsOf(backend));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(backend));
-  SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t done, journal->CountDone());
-  std::int64_t found_pairs = 0;
-  const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
-    for (const VerifiedContent& other : found) {
-      SIFTSEARCH_RETURN_IF_ERROR(
-          journal->PutContents(query.content, other.content, other.log_odds, other.match));
-    }
-    report.search_ms += query.timings.search_ms;
-    found_pairs += static_cast<std::int64_t>(found.size());
-    ++done;
-    if (options.progress) options.progress(done, contents.size(), found_pairs);
-    return journal->SetDone(std::to_string(query.content));
-  };
-  BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, contents.size())), keep);
-  for (const auto& [content, images] : contents) {
-    if (Stopped(options, report)) break;
-    report.images += images;
-    SIFTSEARCH_ASSIGN_OR_RETURN(const bool before, journal->IsDone(std::to_string(content)));
-    if (before) continue;
-    auto features = backend.Features(content);
-    // Removed by another process since the list was read.
-    if (!features.ok() && features.status().code() == StatusCode::kNotFound) continue;
-    if (!features.ok()) return features.status();
-    BatchQuery query;
-    query.content = content;
-    query.features = std::move(features).value();
-    SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
-  }
-  SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
-  SIFTSEARCH_RETURN_IF_ERROR(journal->ClearPairs());  // Of an earlier end.
+  SIFTSEARCH_RETURN_IF_ERROR(SearchContents(*impl_, contents, options, *journal, report));
   PairSink pairs(verdicts, options, *journal);
-  SIFTSEARCH_RETURN_IF_ERROR(
-      journal->VisitContents([&](std::int64_t query, std::int64_t content, const Match& match) {
-        return PutImagePairs(backend, query, content, match, pairs);
-      }));
-  for (const auto& [content, images] : contents) {
-    if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(PutIdenticalFiles(backend, content, pairs));
-  }
+  SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, *journal, pairs));
   SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, sink, report));
   return report;
 }
