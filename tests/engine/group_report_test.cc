@@ -1,0 +1,161 @@
+#include "engine/group_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "image/decode.h"
+
+namespace siftsearch::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class GroupReportTest : public testing::Test {
+ protected:
+  GroupReportTest() {
+    folder_ = fs::path(testing::TempDir()) / ("group_report_" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    picture_ = {200, 100, {}};
+    for (int i = 0; i < 200 * 100; ++i) {
+      // Coloured, with some contrast.
+      for (const int value : {40 + i % 97, 60 + i % 83, 20 + (i / 200) % 71}) {
+        picture_.pixels.push_back(static_cast<std::uint8_t>(value));
+      }
+    }
+  }
+  ~GroupReportTest() override { fs::remove_all(folder_); }
+
+  ImageRecord Write(const std::string& name, const image::RgbImage& picture,
+                    std::string_view format, int quality = 95) {
+    const auto bytes = image::Encode(picture, format, quality);
+    EXPECT_TRUE(bytes.ok());
+    ImageRecord image;
+    image.path = (folder_ / name).string();
+    image.width = picture.width;
+    image.height = picture.height;
+    image.file_bytes = static_cast<std::int64_t>(bytes->size());
+    image.hash[0] = static_cast<std::uint8_t>(++written_);
+    image.modified_ns = written_ * 1'000'000'000'000;
+    std::ofstream(image.path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes->data()),
+               static_cast<std::streamsize>(bytes->size()));
+    return image;
+  }
+
+  /// All of `query` in the box of `image` that begins at (x, y), `scale` times as large there.
+  static ReportPair Pair(const ImageRecord& query, const ImageRecord& image, double x = 0,
+                         double y = 0, double scale = 1) {
+    ReportPair pair{query, {}};
+    pair.match.image = image;
+    pair.match.copy = true;
+    pair.match.score = 0.9;
+    pair.match.image_from_query = {scale, 0, x, 0, scale, y, 0, 0, 1};
+    pair.match.query_box = {-0.5, -0.5, 1.0 * query.width, 1.0 * query.height};
+    pair.match.query_overlap_percent = 100;
+    pair.match.image_overlap_percent =
+        100 * query.width * query.height * scale * scale / (image.width * image.height);
+    pair.match.relation = pair.match.image_overlap_percent > 95 ? "same picture" : "crop of";
+    return pair;
+  }
+
+  static std::string RelationOf(const GroupReport& group, const ImageRecord& image) {
+    for (const GroupMember& member : group.members) {
+      if (member.image.path == image.path) return member.relation;
+    }
+    return "not in the group";
+  }
+
+  image::RgbImage Changed(int added, int percent, bool grey) const {
+    image::RgbImage changed = picture_;
+    for (std::size_t i = 0; i < changed.pixels.size(); ++i) {
+      const int value = grey ? picture_.pixels[i - i % 3] : picture_.pixels[i];
+      changed.pixels[i] =
+          static_cast<std::uint8_t>(std::clamp(value * percent / 100 + added, 0, 255));
+    }
+    return changed;
+  }
+
+  fs::path folder_;
+  image::RgbImage picture_;
+  int written_ = 0;
+};
+
+TEST_F(GroupReportTest, TheFilesSayWhatGeometryCannot) {
+  const auto original = Write("original.png", picture_, "png");
+  const auto same = Write("same.bmp.png", picture_, "png");
+  const auto poor = Write("poor.jpg", picture_, "jpeg", 30);
+  const auto light = Write("light.png", Changed(60, 100, false), "png");
+  const auto strong = Write("strong.png", Changed(-70, 200, false), "png");
+  const auto grey = Write("grey.png", Changed(0, 100, true), "png");
+  const auto group = DescribeGroup({Pair(same, original), Pair(poor, original),
+                                    Pair(light, original), Pair(strong, original),
+                                    Pair(grey, original)},
+                                   {}, 2);
+  EXPECT_EQ(group.members.front().image.path, original.path);
+  EXPECT_THAT(RelationOf(group, original), HasSubstr("probably the original: oldest"));
+  EXPECT_EQ(RelationOf(group, same), "identical pixels, other file");
+  EXPECT_THAT(RelationOf(group, poor), HasSubstr("JPEG quality about 30"));
+  EXPECT_THAT(RelationOf(group, light), HasSubstr("same picture, brighter"));
+  EXPECT_THAT(RelationOf(group, strong), HasSubstr("more contrast"));
+  EXPECT_THAT(RelationOf(group, grey), HasSubstr("grey"));
+}
+
+TEST_F(GroupReportTest, TheWholeIsTheOriginalOfItsCrops) {
+  image::RgbImage small{80, 60, {}};
+  small.pixels.assign(80 * 60 * 3, 90);
+  const auto crop = Write("crop.png", small, "png");  // Older than the whole.
+  const auto whole = Write("whole.png", picture_, "png");
+  const auto group = DescribeGroup({Pair(crop, whole, 30, 20)}, {}, 1);
+  EXPECT_EQ(group.members.front().image.path, whole.path);
+  EXPECT_THAT(RelationOf(group, whole), HasSubstr("1 of the others is cut from it"));
+}
+
+TEST_F(GroupReportTest, APictureThatShowsAReducedPartIsNotWhatItWasCutFrom) {
+  const auto part = Write("part.png", picture_, "png");
+  image::RgbImage large{400, 300, {}};
+  large.pixels.assign(400 * 300 * 3, 90);
+  const auto container = Write("container.png", large, "png");
+  const auto group = DescribeGroup({Pair(part, container, 30, 20, 0.4)}, {}, 1);
+  EXPECT_EQ(group.members.front().image.path, part.path);
+  EXPECT_THAT(RelationOf(group, part), HasSubstr("shows the shared content largest"));
+  EXPECT_THAT(RelationOf(group, container), HasSubstr("contains it"));
+}
+
+TEST_F(GroupReportTest, ACollageIsNotTheOriginal) {
+  const auto part = Write("part.png", picture_, "png");
+  image::RgbImage large{400, 300, {}};
+  large.pixels.assign(400 * 300 * 3, 90);
+  const auto collage = Write("collage.png", large, "png");
+  ReportPair pair = Pair(part, collage, 30, 20);
+  EXPECT_EQ(DescribeGroup({pair}, {}, 1).members.front().image.path, collage.path);
+  pair.image_in_parts = true;
+  EXPECT_EQ(DescribeGroup({pair}, {}, 1).members.front().image.path, part.path);
+}
+
+TEST_F(GroupReportTest, TheWeakestLinkIsThatOfTheBestTree) {
+  const auto a = Write("a.png", picture_, "png"), b = Write("b.png", picture_, "png");
+  const auto c = Write("c.png", picture_, "png");
+  auto weak = Pair(a, c), strong = Pair(a, b), middle = Pair(b, c);
+  weak.match.score = 0.55;
+  strong.match.score = 0.99;
+  middle.match.score = 0.8;
+  EXPECT_EQ(DescribeGroup({weak, strong, middle}, {}, 1).weakest, 0.8);
+}
+
+TEST_F(GroupReportTest, AMissingFileKeepsItsPlace) {
+  const auto original = Write("original.png", picture_, "png");
+  auto gone = Write("gone.png", picture_, "png");
+  fs::remove(gone.path);
+  const auto group = DescribeGroup({Pair(gone, original)}, {}, 1);
+  EXPECT_EQ(RelationOf(group, gone), "same picture");
+  EXPECT_EQ(group.members.back().look.problem, "there is no such file");
+}
+
+}  // namespace
+}  // namespace siftsearch::engine
