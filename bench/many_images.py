@@ -6,7 +6,7 @@ page can be used.
 
 Generates IMAGES (20,000) pictures of 320 × 240 pixels: every group is a picture of its own (seeded
 heaps of shaded ellipses and noise) with no, one or two copies (cropped to 70 %, or scaled to 60 % with
-JPEG quality 35). Stores 100 descriptors of each, reports all pairs as JSON lines with the options
+JPEG quality 35). Stores 50 descriptors of each, reports all pairs as JSON lines with the options
 given, and makes the page of it; loads the page in headless Chromium, if python3-selenium is there.
 Needs python3-opencv of /usr/bin/python3. Prints a JSON object.
 """
@@ -88,7 +88,7 @@ def main():
         with multiprocessing.Pool() as pool:
             groups = pool.map(write_group, jobs, chunksize=32)
         command = [program, "--db", os.path.join(work, "db"), "--quiet"]
-        added = run([*command, "add", "--features", "100", images])
+        added = run([*command, "add", "--features", "50", images])
         report, page = os.path.join(work, "r.jsonl"), os.path.join(work, "r.html")
         reported = run([*command, "report", "-o", report, *sys.argv[3:]])
         shown = run([program, "--quiet", "report", "--from", report, "-o", page])

@@ -61,28 +61,35 @@ std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& quer
 /// Fills in the evidence and what follows from it.
 void Judge(const verify::Refinement& refined, const std::optional<verify::PixelAgreement>& pixels,
            bool itself, VerifiedContent& verified) {
-  Match& match = verified.match;
-  Evidence& evidence = match.evidence;
+  Evidence& evidence = verified.match.evidence;
   evidence.query_found = refined.query_found;
   evidence.image_found = refined.image_found;
-  evidence.closeness = verified.close / std::max(1, match.inliers);
-  evidence.rarity = verified.rare / std::max(1, match.inliers);
-  const double share = std::max(match.query_overlap_percent, match.image_overlap_percent) / 100;
+  evidence.closeness = verified.close / std::max(1, verified.match.inliers);
+  double rare = 0;
+  for (const auto& [query, others] : verified.common) rare += 1 / (1 + others);
+  evidence.rarity = rare / std::max(1, verified.match.inliers);
+  verified.has_pixels = pixels.has_value();
   if (pixels) {
     evidence.pixel_correlation = pixels->correlation;
     evidence.pixels_coherent = pixels->coherent;
     evidence.pixels_inside = pixels->inside;
-    verified.log_odds = itself ? verify::LogOddsOfRepetition(evidence)
-                               : verify::LogOdds(evidence, match.inliers, share);
-  } else {
-    verified.log_odds = verify::LogOddsOfPoints(evidence);
   }
+  Score(itself, verified);
+}
+
+}  // namespace
+
+void Score(bool itself, VerifiedContent& verified) {
+  Match& match = verified.match;
+  const Evidence& evidence = match.evidence;
+  const double share = std::max(match.query_overlap_percent, match.image_overlap_percent) / 100;
+  verified.log_odds = !verified.has_pixels ? verify::LogOddsOfPoints(evidence)
+                      : itself             ? verify::LogOddsOfRepetition(evidence)
+                                           : verify::LogOdds(evidence, match.inliers, share);
   match.score = verify::ScoreFromLogOdds(verified.log_odds);
   match.copy = match.score >= kCopyThreshold;
   match.kind = verify::KindOf(evidence, match.score, share);
 }
-
-}  // namespace
 
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {
   Transform t = image_from_form;

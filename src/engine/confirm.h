@@ -17,6 +17,9 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
                const image::GreyImage& preview, bool itself, bool keep_points,
                VerifiedContent& verified);
 
+/// Sets the score, and what follows from it, from the evidence.
+void Score(bool itself, VerifiedContent& verified);
+
 /// The transform from the picture, given that from its form.
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form);
 

@@ -43,8 +43,10 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uin
 struct VerifiedContent {
   std::int64_t content = 0;
   double log_odds = 0;  ///< Of the score.
-  double close = 0;     ///< Sums over the agreeing votes: weights,
-  double rare = 0;      ///< and rarities.
+  double close = 0;     ///< Sum of the weights of the agreeing votes.
+  /// The agreeing votes: index of the query's point, and how many other contents have it.
+  std::vector<std::pair<std::int32_t, double>> common;
+  bool has_pixels = false;  ///< Pixels could be compared.
   Transform image_from_form{};
   std::size_t form = 0;  ///< Index of the form that it was found in.
   Match match;

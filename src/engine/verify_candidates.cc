@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/parallel.h"
@@ -25,6 +26,12 @@ constexpr std::size_t kMostPlaces = 12;
 constexpr double kSamePlace = 0.3;
 /// A voted pair belongs to a place up to this many times the tolerance of inliers from it.
 constexpr double kExplained = 3;
+
+/// Score from which a match is taken for a copy without doubt.
+constexpr double kSure = 0.9;
+/// How well the pixels of a match must agree for what sure copies have to count as rare in it: a
+/// template that the copies share with others stays common.
+constexpr double kAgreeingPixels = 0.7;
 
 using Candidates = std::vector<std::pair<const QueryForm*, const VotedContent*>>;
 
@@ -72,6 +79,8 @@ class CandidateVerifier {
     ParallelFor(work.size(), threads_, [&](std::size_t i) { verified[i] = Best(*work[i], {}); });
     std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
     SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(verified));
+    while (DiscountCopies(verified)) {
+    }
     std::erase_if(verified, [&](const VerifiedContent& v) {
       return v.match.score < input_.min_score ||
              v.match.evidence.log10_false_alarms > input_.max_log10_false_alarms;
@@ -99,6 +108,7 @@ class CandidateVerifier {
     std::vector<verify::PointPair> pairs;
     pairs.reserve(candidate.pairs.size());
     std::vector<float> rarity;
+    std::vector<std::int32_t> queries;
     for (const VotedPair& pair : candidate.pairs) {
       pairs.push_back({query.keypoints[pair.query], pair.image, pair.weight});
       if (Explained(form, pairs.back(), candidate, places)) {
@@ -106,6 +116,7 @@ class CandidateVerifier {
         continue;
       }
       rarity.push_back(pair.rarity);
+      queries.push_back(pair.query);
     }
     verify::VerifyOptions options;
     // Each form is a picture more that chance could agree with.
@@ -121,7 +132,7 @@ class CandidateVerifier {
     match.votes = candidate.votes;
     for (const std::int32_t i : fit.inliers) {
       verified.close += pairs[i].weight;
-      verified.rare += rarity[i];
+      verified.common.emplace_back(queries[i], 1 / rarity[i] - 1);
     }
     match.inliers = fit.distinct_inliers;
     match.mirrored = form.form.mirrored;
@@ -195,8 +206,42 @@ class CandidateVerifier {
     return {};
   }
 
+  /// What sure copies of the query have is not common for that: it counts as rare again in others
+  /// whose pixels agree. True when one more may have become sure.
+  bool DiscountCopies(std::vector<VerifiedContent>& verified) {
+    std::set<std::int64_t> sure;
+    for (const VerifiedContent& v : verified) {
+      if (v.match.score >= kSure) sure.insert(v.content);
+    }
+    if (sure.size() == discounted_) return false;
+    discounted_ = sure.size();
+    std::vector<std::vector<int>> copies;  // By form and query point: sure copies that have it.
+    for (const QueryForm& form : input_.forms) {
+      auto& counts = copies.emplace_back(form.features.size(), 0);
+      for (const VotedContent& candidate : form.candidates) {
+        if (!sure.contains(candidate.content)) continue;
+        for (const VotedPair& pair : candidate.pairs) ++counts[pair.query];
+      }
+    }
+    for (VerifiedContent& v : verified) {
+      const bool agrees = v.has_pixels && v.match.evidence.pixels_inside >= kAgreeingPixels;
+      if (agrees && !sure.contains(v.content)) Discount(copies[v.form], v);
+    }
+    return true;
+  }
+
+  void Discount(const std::vector<int>& copies, VerifiedContent& verified) const {
+    double rare = 0;
+    for (const auto& [query, others] : verified.common) {
+      rare += 1 / (1 + std::max(0.0, others - copies[query]));
+    }
+    verified.match.evidence.rarity = rare / std::max(1, verified.match.inliers);
+    Score(input_.itself, verified);
+  }
+
   const VerifyInput& input_;
   const int threads_;
+  std::size_t discounted_ = 0;  ///< Sure copies when rarity was last discounted.
   image::GreyImage preview_;
   std::map<std::int64_t, Candidates> candidates_;
   std::vector<std::unique_ptr<QueryForm>> complete_;  ///< By form; null: as it was searched.

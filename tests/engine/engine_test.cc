@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "engine/picture_file.h"
 #include "features/forms.h"
@@ -247,6 +248,41 @@ TEST_F(EngineTest, APictureThatIsThereTwiceHasTwoPlaces) {
   }
   ASSERT_EQ(boxes.size(), 2u);
   EXPECT_LT(Overlap(boxes[0], boxes[1]), 0.1);
+}
+
+TEST_F(EngineTest, WhatSureCopiesHaveIsNotCommonForThat) {
+  const auto engine = Open();
+  const auto pictures = Pictures();
+  const auto picture = Decoded(pictures[5]);
+  std::vector<std::string> paths = pictures;
+  paths.erase(paths.begin() + 5);
+  const auto store = [&](const std::string& name, const image::RgbImage& changed, int quality) {
+    paths.push_back((folder_ / name).string());
+    const auto bytes = image::Encode(changed, "jpeg", quality).value();
+    std::ofstream(paths.back(), std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  };
+  for (int quality = 40; quality <= 95; quality += 5) {
+    store(std::to_string(quality) + ".jpg", picture, quality);
+  }
+  image::RgbImage covered = picture;
+  for (int y = 0; y < covered.height; ++y) {
+    std::fill_n(&covered.pixels[(static_cast<std::size_t>(y) * covered.width) * 3],
+                covered.width / 2 * 3, std::uint8_t{120});
+  }
+  store("covered.jpg", covered, 90);
+  Add(*engine, paths);
+  QueryOptions options;
+  options.top = 20;
+  const auto result = engine->Query(InputFor(pictures[5]), options);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  std::set<std::string> copies;
+  for (const Match& match : result->matches) {
+    if (match.copy) copies.insert(match.image.path);
+  }
+  EXPECT_EQ(copies.size(), 13u);
+  EXPECT_TRUE(copies.contains(paths.back()));
 }
 
 TEST_F(EngineTest, ComparingFindsOnePictureInAnother) {

@@ -93,10 +93,10 @@ TEST_F(GroupReportTest, TheFilesSayWhatGeometryCannot) {
   const auto light = Write("light.png", Changed(60, 100, false), "png");
   const auto strong = Write("strong.png", Changed(-70, 200, false), "png");
   const auto grey = Write("grey.png", Changed(0, 100, true), "png");
-  const auto group = DescribeGroup({Pair(same, original), Pair(poor, original),
-                                    Pair(light, original), Pair(strong, original),
-                                    Pair(grey, original)},
-                                   {}, 2);
+  const auto group =
+      DescribeGroup({Pair(same, original), Pair(poor, original), Pair(light, original),
+                     Pair(strong, original), Pair(grey, original)},
+                    {}, 2);
   EXPECT_EQ(group.members.front().image.path, original.path);
   EXPECT_THAT(RelationOf(group, original), HasSubstr("probably the original: oldest"));
   EXPECT_EQ(RelationOf(group, same), "identical pixels, other file");
