@@ -488,9 +488,9 @@ TEST_F(EngineTest, VerdictsDecideAndFollowTheContent) {
     return engine->backend().FindPath(path).value().value();
   };
   VerdictRecord verdict;
-  const auto hashes = std::minmax(record(copy).hash, record(Pictures()[0]).hash);
-  verdict.a = hashes.first;
-  verdict.b = hashes.second;
+  const ContentHash one = record(copy).hash, other = record(Pictures()[0]).hash;
+  verdict.a = std::min(one, other);
+  verdict.b = std::max(one, other);
   verdict.verdict = Verdict::kNotACopy;
   verdict.decided_s = 1;
   std::vector<ReportPair> pairs;
