@@ -8,6 +8,7 @@ JPEG, noise, covered parts; seeded). The database holds those ten, then also oth
 and 5,000 images: the rest of PICTURE_FOLDER, all of OTHER_FOLDER (folders below it, too), and tiles
 cut from both. Needs python3-opencv of /usr/bin/python3. Prints a JSON object.
 """
+import itertools
 import json
 import os
 import subprocess
@@ -106,7 +107,7 @@ def main():
         subprocess.run([*command, "add", *own[:10]], check=True)
         stored, rest = 10, fillers(further, os.path.join(work, "tiles"))
         for size in SIZES:
-            more = [path for path, _ in zip(rest, range(size - stored))]
+            more = list(itertools.islice(rest, size - stored))
             if more:  # 1: some can't be read.
                 subprocess.run([*command, "add", "-", "-0"], input="\0".join(more).encode(),
                                stderr=subprocess.DEVNULL, check=False)

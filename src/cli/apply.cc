@@ -77,6 +77,20 @@ std::string HashOfFile(const std::string& path) {
   return file.ok() ? ToHex(Sha256(file->bytes)) : "";
 }
 
+/// The one name of a file that several paths may lead to (links to it, links to folders); the path
+/// as it is where there is nothing.
+std::string TrueName(const std::string& path) {
+  std::error_code error;
+  const fs::path name = fs::canonical(path, error);
+  return error ? path : name.string();
+}
+
+/// True where something has the name, be it a broken link.
+bool IsTaken(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
 Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
   std::ifstream in(name);
   if (!in) return Status(StatusCode::kInvalidArgument, name + " can't be read");
@@ -109,7 +123,7 @@ class Survivors {
  public:
   explicit Survivors(const std::vector<Decision>& decisions) {
     for (const Decision& decision : decisions) {
-      if (decision.decision == "copy") leaving_.insert(decision.path);
+      if (decision.decision == "copy") leaving_.insert(TrueName(decision.path));
       if (decision.decision == "keep") {
         kept_[KeyOf(decision)].emplace_back(decision.path, decision.sha256);
       }
@@ -122,10 +136,7 @@ class Survivors {
     const auto kept = kept_.find(KeyOf(copy));
     if (kept != kept_.end()) stay.insert(stay.end(), kept->second.begin(), kept->second.end());
     for (const auto& [path, sha256] : stay) {
-      if (leaving_.contains(path) || path == copy.path || sha256.empty()) continue;
-      std::error_code error;
-      // A link to the copy itself would be left empty.
-      if (fs::is_symlink(path, error) && fs::equivalent(path, copy.path, error)) continue;
+      if (leaving_.contains(TrueName(path)) || sha256.empty()) continue;
       if (HashOfFile(path) == sha256) return {path, sha256};
     }
     return {};
@@ -136,7 +147,7 @@ class Survivors {
     return decision.group.empty() ? "of " + decision.original : decision.group;
   }
 
-  std::set<std::string> leaving_;
+  std::set<std::string> leaving_;  ///< By their true names: no other path to them stays.
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> kept_;
 };
 
@@ -160,7 +171,7 @@ std::string Obstacle(const Act& act, const std::string& action) {
 std::string FreeName(const std::string& folder, const std::string& path) {
   const fs::path name = fs::path(path).filename();
   fs::path target = fs::path(folder) / name;
-  for (int i = 2; fs::exists(fs::symlink_status(target)); ++i) {
+  for (int i = 2; IsTaken(target); ++i) {
     target = fs::path(folder) /
              fmt::format("{} ({}){}", name.stem().string(), i, name.extension().string());
   }
@@ -209,7 +220,7 @@ class UndoList {
  public:
   static Result<UndoList> Open(const std::string& file) {
     UndoList list;
-    if (fs::exists(file)) {
+    if (IsTaken(file)) {
       return Status(StatusCode::kInvalidArgument,
                     file + " is there already; --undo-list names another");
     }
@@ -313,7 +324,7 @@ Status UndoRow(const std::map<std::string, std::string>& row, bool yes) {
   const std::string& path = row.at("path");
   const std::string& target = row.at("target");
   if (action == "move") {
-    if (fs::exists(fs::symlink_status(path))) {
+    if (IsTaken(path)) {
       return HashOfFile(path) == row.at("sha256")
                  ? Status()
                  : Status(StatusCode::kInvalidArgument, "another file has its place");

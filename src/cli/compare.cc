@@ -1,5 +1,3 @@
-#include <filesystem>
-
 #include "base/status_macros.h"
 #include "cli/draw_match.h"
 #include "cli/exit_code.h"

@@ -83,7 +83,7 @@ std::optional<AddInput> ItemTable::Next() {
   if (ended_) return std::nullopt;
   auto row = NextRow();
   if (!row.ok()) {
-    // After a wrong row of CSV nobody knows where the next one begins.
+    // A quote that is not closed takes the rest of the file.
     ended_ = csv_.has_value() && stream_.eof();
     return Problem(row.status());
   }

@@ -194,37 +194,49 @@ Result<Report> Rewrite(const ReportFlags& flags, PairWriter& writer) {
     if (!pair.ok()) return wrong(line, pair.status().message());
     SIFTSEARCH_RETURN_IF_ERROR(journal->PutPair(line, *pair));
   }
-  const bool by_group = flags.report.order == ReportOrder::kGroup;
   std::set<std::int64_t> groups;
   SIFTSEARCH_RETURN_IF_ERROR(journal->KeepGroups());
-  SIFTSEARCH_RETURN_IF_ERROR(journal->Visit(
-      by_group ? ReportOrder::kGroup : ReportOrder::kQuery, [&](const ReportPair& pair) {
-        ++report.pairs;
-        report.copies += pair.match.copy;
-        if (pair.group > 0) groups.insert(pair.group);
-        return pair.match.score >= flags.report.min_score ? writer.Write(pair) : Status();
-      }));
+  SIFTSEARCH_RETURN_IF_ERROR(journal->Visit(flags.report.order, [&](const ReportPair& pair) {
+    if (pair.match.score < flags.report.min_score) return Status();
+    ++report.pairs;
+    report.copies += pair.match.copy;
+    if (pair.group > 0) groups.insert(pair.group);
+    return writer.Write(pair);
+  }));
   report.groups = static_cast<std::int64_t>(groups.size());
   return report;
 }
 
-std::string AboutReport(const Report& report) {
-  return fmt::format("{} images compared, {} pairs in {} groups of copies, {} failed",
-                     report.images, report.pairs, report.groups, report.failed);
+/// A sentence on what was compared and found.
+std::string AboutReport(const ReportFlags& flags, const Report& report) {
+  const std::string found =
+      fmt::format("{} pairs in {} groups of copies", report.pairs, report.groups);
+  return flags.from.empty()
+             ? fmt::format("{} images compared, {}, {} failed", report.images, found, report.failed)
+             : found;
 }
 
-/// Makes the report or reads it again; what to tell of it.
+/// Makes the report, or (without an engine) reads one again.
 Result<Report> WriteReport(const ReportFlags& flags, const Command& command, Engine* engine,
                            Output& output) {
   PairWriter writer(flags, engine ? &engine->backend() : nullptr, output);
   SIFTSEARCH_ASSIGN_OR_RETURN(const Report report, engine
                                                        ? MakeReport(*engine, flags, command, writer)
                                                        : Rewrite(flags, writer));
-  const std::string about =
-      engine ? AboutReport(report)
-             : fmt::format("{} pairs in {} groups of copies", report.pairs, report.groups);
-  SIFTSEARCH_RETURN_IF_ERROR(writer.End(about, report.stopped));
+  SIFTSEARCH_RETURN_IF_ERROR(writer.End(AboutReport(flags, report), report.stopped));
   return report;
+}
+
+/// What is said at the end.
+std::string Summary(const ReportFlags& flags, const Report& report, double seconds) {
+  std::string text = AboutReport(flags, report);
+  text += flags.from.empty() ? fmt::format(" ({:.1f} s, {:.1f} s of it searches)", seconds,
+                                           report.search_ms / 1000)
+                             : fmt::format(" ({:.1f} s)", seconds);
+  if (report.stopped) text += "; stopped on request, incomplete";
+  const bool goes_on = flags.from.empty() && !flags.report.journal.empty();
+  if (report.stopped && goes_on) text += "; the same command with --resume goes on";
+  return text;
 }
 
 }  // namespace
@@ -249,12 +261,7 @@ int RunReport(Command& command) {
     return Fail(console, report.status());
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  console.Note(fmt::format("{} ({:.1f} s, {:.1f} s of it searches){}", AboutReport(*report),
-                           seconds, report->search_ms / 1000,
-                           !report->stopped               ? ""
-                           : flags.report.journal.empty() ? "; stopped on request, incomplete"
-                                                          : "; stopped on request, incomplete; the "
-                                                            "same command with --resume goes on"));
+  console.Note(Summary(flags, *report, seconds));
   return Finish(console, *output,
                 report->stopped                            ? kExitInterrupted
                 : report->failed > 0                       ? kExitSomeFailed

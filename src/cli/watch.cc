@@ -1,8 +1,7 @@
-#include <fmt/format.h>
-
 #include <chrono>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
@@ -152,7 +151,7 @@ int RunWatch(Command& command) {
   if (!set.ok()) return Fail(console, set);
   Output output;
   Watcher watcher(flags, command, **engine, output);
-  console.Note(fmt::format("watching; Ctrl-C ends it"));
+  console.Note("watching; Ctrl-C ends it");
   do {
     const Status looked = watcher.Look();
     if (!looked.ok()) {

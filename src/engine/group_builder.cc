@@ -36,20 +36,18 @@ std::size_t PartOf(const std::vector<Box>& parts, const Box& box) {
 
 }  // namespace
 
-GroupBuilder::Picture& GroupBuilder::PictureOf(const std::string& path) { return pictures_[path]; }
-
 void GroupBuilder::LookAt(Picture& picture, const Box& box, const ImageRecord& image) {
   if (IsWhole(box, image) || picture.parts.size() >= kMostParts) return;
   if (PartOf(picture.parts, box) == picture.parts.size()) picture.parts.push_back(box);
 }
 
 void GroupBuilder::Look(const ReportPair& pair) {
-  LookAt(PictureOf(pair.query.path), pair.match.query_box, pair.query);
-  LookAt(PictureOf(pair.match.image.path), pair.match.image_box, pair.match.image);
+  LookAt(pictures_[pair.query.path], pair.match.query_box, pair.query);
+  LookAt(pictures_[pair.match.image.path], pair.match.image_box, pair.match.image);
 }
 
 std::size_t GroupBuilder::NodeOf(const ImageRecord& image, const Box& box) {
-  Picture& picture = PictureOf(image.path);
+  Picture& picture = pictures_[image.path];
   if (picture.nodes.empty()) {
     const std::size_t count = picture.parts.size() < 2 ? 1 : picture.parts.size() + 1;
     for (std::size_t i = 0; i < count; ++i) {

@@ -40,7 +40,6 @@ class GroupBuilder {
     std::size_t a, b;
   };
 
-  Picture& PictureOf(const std::string& path);
   static void LookAt(Picture& picture, const Box& box, const ImageRecord& image);
   std::size_t NodeOf(const ImageRecord& image, const Box& box);
   std::size_t Root(std::size_t node);

@@ -51,7 +51,8 @@ constexpr char kCopies[] =
     "SELECT id, pair FROM pairs WHERE copy = 1 ORDER BY score DESC, names, id";
 /// Groups as the builder named them (negative) become 1, 2, … by their first pair.
 constexpr char kRenumber[] =
-    "WITH firsts AS (SELECT in_group AS name, row_number() OVER (ORDER BY min(place)) AS number "
+    "WITH firsts AS MATERIALIZED (SELECT in_group AS name, row_number() OVER (ORDER BY min(place)) "
+    "AS number "
     "FROM (SELECT in_group, row_number() OVER (ORDER BY query, score DESC, inliers DESC, image, "
     "id) AS place FROM pairs) WHERE in_group IS NOT NULL GROUP BY in_group) "
     "UPDATE pairs SET in_group = (SELECT number FROM firsts WHERE name = in_group) "
@@ -215,43 +216,41 @@ Status ReportJournal::ClearPairs() {
 }
 
 Status ReportJournal::VisitCopies(
-    const std::function<void(std::int64_t, const ReportPair&)>& visit) {
+    const std::function<Status(std::int64_t, const ReportPair&)>& visit) {
   SIFTSEARCH_ASSIGN_OR_RETURN(auto select, db_->Prepare(kCopies));
   while (true) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, select.Step());
     if (!row) return {};
     SIFTSEARCH_ASSIGN_OR_RETURN(const ReportPair pair, report::ReadPairJson(select.Text(1)));
-    visit(select.Int(0), pair);
+    SIFTSEARCH_RETURN_IF_ERROR(visit(select.Int(0), pair));
   }
 }
 
 Result<std::int64_t> ReportJournal::NumberGroups() {
   SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
   GroupBuilder builder;
-  const auto look = [&](std::int64_t, const ReportPair& pair) { builder.Look(pair); };
-  const auto join = [&](std::int64_t, const ReportPair& pair) { builder.Join(pair); };
-  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies(look));
-  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies(join));
-  builder.Settle();
-  // Written in a second step: a statement that reads a table must not see its changes.
-  struct Place {
-    std::int64_t id, group, flags;
-  };
-  std::vector<Place> places;
-  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t id, const ReportPair& pair) {
-    const auto group = builder.GroupOf(pair);
-    places.push_back({id, group ? -1 - static_cast<std::int64_t>(*group) : 0,
-                      (group ? 0 : kBridge) |
-                          (builder.InParts(pair.query.path) ? kQueryInParts : 0) |
-                          (builder.InParts(pair.match.image.path) ? kImageInParts : 0)});
+  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t, const ReportPair& pair) {
+    builder.Look(pair);
+    return Status();
   }));
+  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t, const ReportPair& pair) {
+    builder.Join(pair);
+    return Status();
+  }));
+  builder.Settle();
   SIFTSEARCH_RETURN_IF_ERROR(Begin());
-  for (const Place& place : places) {
+  // Changes nothing that the visit goes by.
+  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t id, const ReportPair& pair) -> Status {
+    const auto group = builder.GroupOf(pair);
+    const std::int64_t flags = (group ? 0 : kBridge) |
+                               (builder.InParts(pair.query.path) ? kQueryInParts : 0) |
+                               (builder.InParts(pair.match.image.path) ? kImageInParts : 0);
     SIFTSEARCH_ASSIGN_OR_RETURN(
         auto update,
         db_->Prepare("UPDATE pairs SET flags = ?, in_group = nullif(?, 0) WHERE id = ?"));
-    SIFTSEARCH_RETURN_IF_ERROR(update.Bind(place.flags).Bind(place.group).Bind(place.id).Run());
-  }
+    update.Bind(flags).Bind(group ? -1 - static_cast<std::int64_t>(*group) : 0);
+    return update.Bind(id).Run();
+  }));
   SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
   SIFTSEARCH_RETURN_IF_ERROR(db_->Execute(kRenumber));
   SIFTSEARCH_ASSIGN_OR_RETURN(auto count,

@@ -26,9 +26,6 @@ class ReportJournal {
 
   ~ReportJournal();
 
-  /// What was put is on disk.
-  Status Commit() { return CommitNow(); }
-
   /// True where this query was searched before.
   Result<bool> IsDone(std::string_view query);
   /// All of a query's pairs were put.
@@ -62,7 +59,7 @@ class ReportJournal {
   explicit ReportJournal(std::unique_ptr<catalog::Connection> db) : db_(std::move(db)) {}
   Status Begin();
   Status CommitNow();
-  Status VisitCopies(const std::function<void(std::int64_t, const ReportPair&)>& visit);
+  Status VisitCopies(const std::function<Status(std::int64_t, const ReportPair&)>& visit);
 
   std::unique_ptr<catalog::Connection> db_;
   std::optional<catalog::Transaction> transaction_;

@@ -150,6 +150,12 @@ class WhereParser {
 
   Result<Test> Factor() {
     if (++depth_ > kMaxDepth) return Wrong("less nesting");
+    auto factor = NestedFactor();
+    --depth_;
+    return factor;
+  }
+
+  Result<Test> NestedFactor() {
     if (Take("not")) {
       SIFTSEARCH_ASSIGN_OR_RETURN(Test inner, Factor());
       return Test([inner](const ImageRecord& image) { return !inner(image); });

@@ -78,6 +78,17 @@ class ApplyTest(ProgramTest):
         self.assertEqual({r["action"] for r in rows}, {"delete"})
         self.assertEqual(len(rows), 2)
 
+    def test_another_path_to_the_same_file_is_no_other_picture(self):
+        (self.folder / "link").symlink_to(self.folder / "in")
+        alias = self.folder / "link" / "twin, \"2\".jpg"
+        (self.folder / "decisions.csv").write_text(
+            "group,decision,path,sha256,original,original_sha256,path_base64\n"
+            f'1,copy,"{str(self.twin).replace(chr(34), chr(34) * 2)}",{sha256(self.twin)},'
+            f'"{str(alias).replace(chr(34), chr(34) * 2)}",{sha256(alias)},\n')
+        result = self.run_program("apply", "decisions.csv", "--action", "delete", "--yes", code=1)
+        self.assertIn("no other picture of its group would stay", result.stderr)
+        self.assertTrue(self.twin.exists())
+
     def test_what_has_changed_is_left_alone(self):
         file = self.decide(("copy", self.twin), ("copy", self.crop))
         self.twin.write_bytes(b"changed")

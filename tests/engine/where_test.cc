@@ -39,6 +39,13 @@ TEST(WhereTest, AndBindsTighterThanOr) {
   EXPECT_TRUE(Matches("NOT seller = x AND width = 640", Sample()));
 }
 
+TEST(WhereTest, TakesManyTermsSideBySide) {
+  std::string condition = "seller = x";
+  for (int i = 0; i < 300; ++i) condition += " or price = " + std::to_string(i);
+  EXPECT_FALSE(Matches(condition, Sample()));
+  EXPECT_TRUE(Matches(condition + " or seller = acme", Sample()));
+}
+
 TEST(WhereTest, SaysWhatIsWrong) {
   const auto problem = [](const std::string& text) {
     return Where::Parse(text).status().message();
