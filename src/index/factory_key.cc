@@ -3,6 +3,8 @@
 #include <faiss/IVFlib.h>
 #include <faiss/IndexHNSW.h>
 #include <faiss/IndexIVF.h>
+#include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexPQ.h>
 #include <faiss/IndexPreTransform.h>
 #include <faiss/IndexRefine.h>
 #include <faiss/impl/FaissException.h>
@@ -116,9 +118,14 @@ std::unique_ptr<faiss::Index> FactoryKey::Make() const {
   const std::string inner = text_.starts_with("IDMap,") ? text_.substr(6) : text_;
   std::unique_ptr<faiss::Index> index(
       faiss::index_factory(kDescriptorBytes, inner.c_str(), faiss::METRIC_L2));
-  if (auto* hnsw = dynamic_cast<faiss::IndexHNSW*>(Core(index.get()))) {
+  faiss::Index* core = Core(index.get());
+  if (auto* hnsw = dynamic_cast<faiss::IndexHNSW*>(core)) {
     hnsw->hnsw.efConstruction = kEfConstruction;
   }
+  // Ordering the centroids for a Hamming filter that we don't search with takes longer than
+  // k-means.
+  if (auto* pq = dynamic_cast<faiss::IndexPQ*>(core)) pq->do_polysemous_training = false;
+  if (auto* pq = dynamic_cast<faiss::IndexIVFPQ*>(core)) pq->do_polysemous_training = false;
   SetEffort(*index, 0, 0);
   return index;
 }
