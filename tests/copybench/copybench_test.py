@@ -17,6 +17,7 @@ TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "copybench"
 sys.path.insert(0, str(TOOL))
 
 import attacks  # noqa: E402
+import fit  # noqa: E402
 import geometry  # noqa: E402
 import make  # noqa: E402
 import page  # noqa: E402
@@ -299,6 +300,28 @@ class ScoreTest(unittest.TestCase):
         self.assertNotIn("<script>", text)
 
 
+class FitTest(unittest.TestCase):
+    def setUp(self):
+        rng = np.random.default_rng(3)
+        self.truth = np.array([-0.5, 2.0, -1.0])
+        self.rows = np.column_stack([np.ones(4000), rng.normal(size=(4000, 2))])
+        self.right = rng.random(4000) < fit.odds(self.rows, self.truth)
+
+    def test_a_known_model_is_found(self):
+        found = fit.fitted(self.rows, self.right, np.zeros(3), prior=0)
+        np.testing.assert_allclose(found, self.truth, atol=0.15)
+        self.assertLess(fit.loss(self.rows, self.right, found),
+                        fit.loss(self.rows, self.right, np.zeros(3)))
+
+    def test_a_strong_prior_keeps_the_constants(self):
+        mean = np.array([1.0, 0.0, 1.0])
+        np.testing.assert_allclose(fit.fitted(self.rows, self.right, mean, prior=1e9), mean, atol=1e-3)
+
+    def test_separable_examples_have_an_end(self):
+        rows, right = np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([False, True])
+        self.assertTrue(np.isfinite(fit.fitted(rows, right, np.zeros(2), prior=1)).all())
+
+
 class MakeTest(FolderTest):
     def test_equal_seeds_give_equal_bytes(self):
         words = ("--attacks", "jpeg,rotate,paste,chain,text,noise")
@@ -380,6 +403,32 @@ class RunTest(FolderTest):
                        self.folder / "again")
         self.assertEqual((self.folder / "again" / "per_attack.csv").read_bytes(),
                          (work / "per_attack.csv").read_bytes())
+        self.the_score_is_what_fit_takes_it_for(work / "results.jsonl")
+        self.verdicts_can_be_fitted(bench, work)
+
+    def the_score_is_what_fit_takes_it_for(self, results):
+        known = fit.constants(fit.SOURCE.read_text())
+        weights = np.array([known[name] for name in fit.NAMES])
+        matches = [m for line in score.read_lines(results) for m in line["matches"]
+                   if m["inliers"] > 0 and fit.has_pixels(m) and not fit.is_overlay(m, known)]
+        self.assertGreater(len(matches), 5)
+        for found in matches:
+            expected = fit.odds(np.array(fit.terms(found, known)), weights)
+            self.assertAlmostEqual(found["score"], expected, delta=0.02)
+
+    def verdicts_can_be_fitted(self, bench, work):
+        pairs = self.folder / "pairs.jsonl"
+        with open(pairs, "w", encoding="utf-8") as out:
+            for line in score.read_lines(work / "results.jsonl"):
+                for found in line["matches"]:
+                    decided = "confirmed" if found["score"] > 0.5 else "not_a_copy"
+                    out.write(json.dumps({**found, "verdict": decided}) + "\n")
+        answer = json.loads(self.copybench("fit", "--results", pairs))
+        self.assertEqual(set(answer["constants"]), set(fit.NAMES))
+        self.assertLessEqual(answer["fitted"]["loss"], answer["as_it_is"]["loss"])
+        less = json.loads(self.copybench("fit", "--results", pairs, "--without", "kPerRarity"))
+        self.assertNotIn("kPerRarity", less["constants"])
+        self.copybench("fit", "--results", work / "results.jsonl", code=1)  # Nobody decided these.
 
 
 class ImportTest(FolderTest):

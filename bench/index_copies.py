@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""What does a kind of index cost in copies found?
+
+  bench/index_copies.py BUILD_FOLDER PICTURE_FOLDER OTHER_FOLDER [IMAGES [KEY...]]
+
+For each factory key a new database of IMAGES (1,000) pictures, the first of PICTURE_FOLDER and
+OTHER_FOLDER (folders below it, too), and 20 copies (those of database_size.py) of each of ten
+pictures of PICTURE_FOLDER, queried in one command with the defaults. The time to add includes
+building the index. Needs python3-opencv of /usr/bin/python3. Prints a JSON object.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from database_size import ENDINGS, measure, write_copies
+
+KEYS = ["IDMap,Flat", "IVF1024,Flat", "IVF1024,SQ8", "IVF1024,PQ16", "IDMap,HNSW48"]
+
+
+def pictures_of(folders, count):
+    paths = []
+    for top in folders:
+        for folder, below, names in os.walk(os.path.abspath(top)):
+            below.sort()
+            paths += [os.path.join(folder, n) for n in sorted(names) if n.lower().endswith(ENDINGS)]
+    return paths[:count]
+
+
+def main():
+    build, pictures, others = sys.argv[1:4]
+    count = int(sys.argv[4]) if len(sys.argv) > 4 else 1000
+    paths = pictures_of([pictures, others], count)
+    own = [path for path in paths if path.startswith(os.path.abspath(pictures) + os.sep)]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
+        truth = write_copies(own[::len(own) // 10][:10], os.path.join(work, "copies"))
+        for number, key in enumerate(sys.argv[5:] or KEYS):
+            database = os.path.join(work, f"db{number}")
+            command = [os.path.join(build, "src/cli/siftsearch"), "--db", database, "--quiet"]
+            start = time.monotonic()
+            subprocess.run([*command, "add", "--index", key, "-", "-0"], check=False,  # 1: some
+                           input="\0".join(paths).encode(), stderr=subprocess.DEVNULL)  # can't be read.
+            added = time.monotonic()
+            found = measure(command, truth)
+            cache = os.path.join(database, "index.cache")
+            results.append({"index": key, "add_seconds": round(added - start, 1),
+                            "query_ms": round((time.monotonic() - added) * 1000 / len(truth)),
+                            "index_mb": round(os.path.getsize(cache) / 1e6, 1)
+                            if os.path.exists(cache) else 0, "copies": len(truth), **found})
+            print(results[-1], file=sys.stderr, flush=True)
+    print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

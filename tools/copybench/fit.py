@@ -1,0 +1,150 @@
+"""copybench fit: the constants of the score in src/verify/score.cc, fitted anew.
+
+Logistic regression of "is a copy" on the terms of FittedLogOdds, by Newton's method, with a normal
+prior around the constants as they are. Examples are the verified pairs of a bench's answers, or the
+pairs of a report that people decided (`report --with-rejected --min-score 0 --format jsonl`).
+"""
+
+import json
+import math
+import pathlib
+import re
+import sys
+
+import numpy as np
+
+import score
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/verify/score.cc"
+NAMES = ["kConstant", "kPerRarity", "kPerCloseWithoutPixels", "kPerRegionLog",
+         "kPerCoherentPowers", "kPerFoundWithoutPixels", "kPerCommonWithoutPixels", "kPerFound"]
+
+
+def options(parser):
+    """The command line of `fit`."""
+    parser.add_argument("--results", required=True, action="append", type=pathlib.Path,
+                        metavar="FILE", help="JSON lines of `query` (with --bench) or of `report`; "
+                                             "may be repeated")
+    parser.add_argument("--bench", type=pathlib.Path, metavar="DIR",
+                        help="whose truth says which matches are right; without it the verdicts in "
+                             "a report's lines do")
+    parser.add_argument("--ignore", type=pathlib.Path, metavar="FILE", help="as of score")
+    parser.add_argument("--prior", type=float, default=1.0, metavar="X",
+                        help="weight of the constants as they are: each is a normal distribution's "
+                             "mean, with variance 1 / X; 0: none [1]")
+    parser.add_argument("--without", action="append", default=[], choices=NAMES[1:],
+                        metavar="NAME", help="leave a term out, to see what it is worth; may be "
+                                             "repeated")
+
+
+def constants(text):
+    """The values of NAMES, and of the bounds of an overlay, in the source of the score."""
+    values = dict(re.findall(r"constexpr double (k\w+) = (-?[\d.e-]+);", text))
+    return {name: float(value) for name, value in values.items()}
+
+
+def is_overlay(match, known):
+    """As IsOverlay: no term of the model decides these."""
+    evidence, share = match["evidence"], region_share(match)
+    return (evidence["rarity"] < known["kOverlayRarity"] and share < known["kOverlayShare"]) or (
+        evidence["rarity"] < known["kCommonRarity"]
+        and evidence["pixels_coherent"] < known["kCoherentAllOver"])
+
+
+def region_share(match):
+    """The larger share of the two pictures that the shared region covers."""
+    return max(match["query_overlap_percent"], match["image_overlap_percent"]) / 100
+
+
+def terms(match, known):
+    """What each of NAMES is multiplied with, as FittedLogOdds has it."""
+    e, inliers = match["evidence"], match["inliers"]
+    powers = min(max(-e["log10_false_alarms"], 0), known["kMostPowersOfTen"])
+    disagreeing = 1 - e["pixels_inside"]
+    share = min(max(region_share(match), known["kSmallestShare"]), 1)
+    return [1, min(1, e["rarity"]), min(1, e["closeness"]) * disagreeing, math.log10(share),
+            e["pixels_coherent"] * powers / 10,
+            min(e["query_found"], e["image_found"]) * disagreeing,
+            math.log10((1 + e["closeness"] * inliers) / (1 + e["rarity"] * inliers))
+            * (1 - e["pixels_coherent"]),
+            max(e["query_found"], e["image_found"])]
+
+
+def has_pixels(match):
+    """Whether there was something to compare; the points alone decide where there was nothing."""
+    return any(match["evidence"][name] for name in
+               ("pixel_correlation", "pixels_coherent", "pixels_inside"))
+
+
+def labelled(settings):
+    """(match, right) of every pair with a known answer."""
+    lines = [line for file in settings.results for line in score.read_lines(file)]
+    if not settings.bench:
+        return [(line, line["verdict"] == "confirmed") for line in lines if line.get("verdict")]
+    truth = score.read_lines(settings.bench / "truth.jsonl")
+    if settings.ignore:
+        truth = score.with_ignored(truth, settings.ignore)
+    pairs = score.collect(truth, lines)
+    return list(zip(pairs.matches, pairs.right))
+
+
+def odds(rows, weights):
+    """Probabilities from the linear model."""
+    return 1 / (1 + np.exp(-np.clip(rows @ weights, -60, 60)))
+
+
+def loss(rows, right, weights):
+    """Mean of -log p of what is so."""
+    return float(np.mean(np.logaddexp(0, np.where(right, -1, 1) * (rows @ weights))))
+
+
+def fitted(rows, right, mean, prior):
+    """The weights of the largest posterior: Newton's method with halved steps."""
+    def total(weights):
+        return len(rows) * loss(rows, right, weights) + prior / 2 * np.sum((weights - mean) ** 2)
+
+    weights = mean.copy()
+    for _ in range(100):
+        p = odds(rows, weights)
+        gradient = rows.T @ (p - right) + prior * (weights - mean)
+        curvature = (rows.T * (p * (1 - p))) @ rows + (prior + 1e-9) * np.eye(len(mean))
+        step = np.linalg.solve(curvature, gradient)
+        while total(weights - step) > total(weights) and np.max(np.abs(step)) > 1e-9:
+            step /= 2
+        weights = weights - step
+        if np.max(np.abs(step)) < 1e-7:
+            break
+    return weights
+
+
+def summary(rows, right, weights):
+    """Loss, and recall of these examples at 99 % precision and before the first false one."""
+    if not right.any():
+        return {"loss": round(loss(rows, right, weights), 4)}
+    pairs = score.Pairs(rows @ weights, right, right, np.zeros(len(right), int), [right.sum()])
+    return {"loss": round(loss(rows, right, weights), 4),
+            "recall_at_precision_99": round(score.at_precision(pairs, 0.99)[0], 4),
+            "recall_before_first_false": round(
+                float(score.recall_before_false(pairs, np.ones((1, 1)))[0]), 4)}
+
+
+def run(settings):
+    """Prints the constants and what they are worth as JSON."""
+    known = constants(SOURCE.read_text(encoding="utf-8"))
+    examples = [(match, right) for match, right in labelled(settings)
+                if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)]
+    right = np.array([answer for _, answer in examples], bool)
+    if len(examples) < 2 or right.all() or not right.any():
+        print("copybench fit: it takes pairs that are copies and pairs that are none; "
+              f"there are {int(right.sum())} and {int((~right).sum())}", file=sys.stderr)
+        return 1
+    kept = [i for i, name in enumerate(NAMES) if name not in settings.without]
+    every = np.array([terms(match, known) for match, _ in examples], float)
+    mean = np.array([known[name] for name in NAMES])
+    weights = fitted(every[:, kept], right, mean[kept], settings.prior)
+    print(json.dumps({
+        "copies": int(right.sum()), "others": int((~right).sum()),
+        "as_it_is": summary(every, right, mean),
+        "fitted": summary(every[:, kept], right, weights),
+        "constants": {NAMES[i]: round(float(w), 2) for i, w in zip(kept, weights)}}, indent=1))
+    return 0
