@@ -49,13 +49,13 @@ def attack(picture, number, random):
     return cv2.GaussianBlur(picture, (0, 0), 3)
 
 
-def write_copies(paths, folder):
+def write_copies(paths, folder, each=20):
     os.makedirs(folder)
     random = np.random.default_rng(5)
     truth = {}
     for path in paths:
         picture = cv2.imread(path)
-        for number in range(20):
+        for number in range(each):
             copy = os.path.join(folder, f"{len(truth):04}.jpg")
             cv2.imwrite(copy, np.ascontiguousarray(attack(picture, number, random)),
                         [cv2.IMWRITE_JPEG_QUALITY, 30 if number >= 10 else 85])

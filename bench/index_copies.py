@@ -4,9 +4,9 @@
   bench/index_copies.py BUILD_FOLDER PICTURE_FOLDER OTHER_FOLDER [IMAGES [KEY...]]
 
 For each factory key a new database of IMAGES (1,000) pictures, the first of PICTURE_FOLDER and
-OTHER_FOLDER (folders below it, too), and 20 copies (those of database_size.py) of each of ten
+OTHER_FOLDER (folders below it, too), and ten copies (those of database_size.py) of each of ten
 pictures of PICTURE_FOLDER, queried in one command with the defaults. The time to add includes
-building the index. Needs python3-opencv of /usr/bin/python3. Prints a JSON object.
+building the index. Needs python3-opencv of /usr/bin/python3. Prints a JSON list.
 """
 import json
 import os
@@ -36,7 +36,7 @@ def main():
     own = [path for path in paths if path.startswith(os.path.abspath(pictures) + os.sep)]
     results = []
     with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
-        truth = write_copies(own[::len(own) // 10][:10], os.path.join(work, "copies"))
+        truth = write_copies(own[::len(own) // 10][:10], os.path.join(work, "copies"), 10)
         for number, key in enumerate(sys.argv[5:] or KEYS):
             database = os.path.join(work, f"db{number}")
             command = [os.path.join(build, "src/cli/siftsearch"), "--db", database, "--quiet"]

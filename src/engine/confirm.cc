@@ -64,6 +64,7 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
   Evidence& evidence = verified.match.evidence;
   evidence.query_found = refined.query_found;
   evidence.image_found = refined.image_found;
+  evidence.parallax = refined.parallax;
   evidence.closeness = verified.close / std::max(1, verified.match.inliers);
   double rare = 0;
   for (const auto& [query, others] : verified.common) rare += 1 / (1 + others);

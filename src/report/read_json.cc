@@ -133,7 +133,8 @@ Match MatchFields(const Json& json) {
                     .rarity = Field<double>(evidence, "rarity"),
                     .pixel_correlation = Field<double>(evidence, "pixel_correlation"),
                     .pixels_coherent = Field<double>(evidence, "pixels_coherent"),
-                    .pixels_inside = Field<double>(evidence, "pixels_inside")};
+                    .pixels_inside = Field<double>(evidence, "pixels_inside"),
+                    .parallax = Optional<double>(evidence, "parallax", 0)};
   return match;
 }
 

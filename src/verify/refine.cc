@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <optional>
 
@@ -31,6 +32,9 @@ constexpr double kSmallestScale = 2;
 /// Side of the picture that features come from, and the margin in which it has no keypoints.
 constexpr double kWorkingSide = 640;
 constexpr double kMargin = 8;
+/// Keypoints of one structure share what puts them off; those of others are at least so far apart,
+/// in 1/640 of the picture's longer side.
+constexpr double kParallaxApart = 10;
 
 std::int32_t SquaredDistance(const std::uint8_t* a, const std::uint8_t* b) {
   std::int32_t sum = 0;
@@ -106,6 +110,12 @@ struct Candidate {
 
 bool InFront(const Transform& t, Point p) { return t[6] * p.x + t[7] * p.y + t[8] > 1e-9; }
 
+/// From where the transform puts a keypoint of the query to the image's.
+Point Offset(const Transform& t, const Keypoint& query, const Keypoint& image) {
+  const Point to = Apply(t, {query.x, query.y});
+  return {image.x - to.x, image.y - to.y};
+}
+
 class Matcher {
  public:
   Matcher(const FeatureSet& query, const FeatureSet& image, double tolerance)
@@ -130,6 +140,18 @@ class Matcher {
       pairs.emplace_back(c.query, c.image);
     }
     return pairs;
+  }
+
+  /// How well a transform explains pairs: each counts the more, up to 1, the nearer it lies (MSAC;
+  /// Torr and Zisserman, MLESAC, CVIU 2000, 3).
+  double Gain(const Transform& transform,
+              const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs) const {
+    double gain = 0;
+    for (const auto& [q, i] : pairs) {
+      const Point off = Offset(transform, query_.keypoints[q], image_.keypoints[i]);
+      gain += std::max(0.0, 1 - (off.x * off.x + off.y * off.y) / (tolerance_ * tolerance_));
+    }
+    return gain;
   }
 
  private:
@@ -293,6 +315,32 @@ int CountDistinct(const FeatureSet& query, const FeatureSet& image,
   return static_cast<int>(used_query.size());
 }
 
+/// See Refinement::parallax.
+double Parallax(const FeatureSet& query, const FeatureSet& image, const Refinement& refined) {
+  const double unit = std::max(image.width, image.height) / kWorkingSide;
+  std::vector<Point> places, offsets;
+  for (const auto& [q, i] : refined.pairs) {
+    places.push_back({image.keypoints[i].x, image.keypoints[i].y});
+    offsets.push_back(Offset(refined.image_from_query, query.keypoints[q], image.keypoints[i]));
+  }
+  double sum = 0;
+  int count = 0;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    double nearest = std::numeric_limits<double>::infinity();
+    std::size_t neighbour = i;
+    for (std::size_t j = 0; j < places.size(); ++j) {
+      const double distance = std::hypot(places[i].x - places[j].x, places[i].y - places[j].y);
+      if (distance < kParallaxApart * unit || distance >= nearest) continue;
+      nearest = distance;
+      neighbour = j;
+    }
+    if (neighbour == i) continue;
+    sum += offsets[i].x * offsets[neighbour].x + offsets[i].y * offsets[neighbour].y;
+    ++count;
+  }
+  return count < kHomographyFrom ? 0 : std::sqrt(std::max(0.0, sum / count)) / unit;
+}
+
 /// Share of the keypoints of `from` that `to` could show which are in `paired`.
 template <typename Inside>
 double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform& to_from_from,
@@ -358,8 +406,8 @@ Refinement Narrow(const FeatureSet& query, const FeatureSet& image, const Matche
   for (int round = 0; round < kRounds; ++round) {
     const Transform refit = Refit(query, image, result.pairs, result.image_from_query, round > 0);
     auto pairs = matcher.Match(refit);
-    // A refit that loses pairs was led astray by wrong ones.
-    if (pairs.size() < result.pairs.size()) break;
+    // A refit that explains less was led astray by wrong pairs.
+    if (matcher.Gain(refit, pairs) < matcher.Gain(result.image_from_query, result.pairs)) break;
     result.image_from_query = refit;
     result.pairs = std::move(pairs);
   }
@@ -381,6 +429,7 @@ Refinement Wide(const FeatureSet& query, const FeatureSet& image, const Matcher&
 
 void Count(const FeatureSet& query, const FeatureSet& image, Refinement& result) {
   result.distinct = CountDistinct(query, image, result.pairs);
+  result.parallax = Parallax(query, image, result);
   CountFound(query, image, {-kEverywhere, -kEverywhere, kEverywhere, kEverywhere}, result);
 }
 

@@ -35,6 +35,9 @@ constexpr double kOverlayShare = 0.25;
 constexpr double kCommonRarity = 0.03;
 constexpr double kCoherentAllOver = 0.85;
 constexpr double kOverlayLogOdds = -0.5;
+/// More than any of 434 copies of half a has (0.46); views of one scene have about 2.
+constexpr double kMostParallax = 0.5;
+constexpr double kPerParallax = -10;
 constexpr double kSceneShare = 0.4;
 constexpr double kSceneRarity = 0.5;
 
@@ -61,7 +64,8 @@ double FittedLogOdds(const Evidence& evidence, int inliers, double region_share)
 }  // namespace
 
 double LogOdds(const Evidence& evidence, int inliers, double region_share) {
-  const double fitted = FittedLogOdds(evidence, inliers, region_share);
+  const double fitted = FittedLogOdds(evidence, inliers, region_share) +
+                        kPerParallax * std::max(0.0, evidence.parallax - kMostParallax);
   return IsOverlay(evidence, region_share) ? std::min(fitted, kOverlayLogOdds) : fitted;
 }
 
@@ -80,8 +84,9 @@ double ScoreFromLogOdds(double log_odds) { return 1 / (1 + std::exp(-log_odds));
 MatchKind KindOf(const Evidence& evidence, double score, double region_share) {
   if (score >= kCopyThreshold) return MatchKind::kCopy;
   if (evidence.log10_false_alarms > kSurelyNoChance) return MatchKind::kUnclear;
-  return region_share >= kSceneShare && evidence.rarity >= kSceneRarity ? MatchKind::kSameScene
-                                                                        : MatchKind::kSharedOverlay;
+  const bool all_over = region_share >= kSceneShare && evidence.rarity >= kSceneRarity;
+  return all_over || evidence.parallax > kMostParallax ? MatchKind::kSameScene
+                                                       : MatchKind::kSharedOverlay;
 }
 
 }  // namespace siftsearch::verify

@@ -9,10 +9,10 @@ namespace siftsearch::verify {
 /// few other images have, keypoints found again, and a region that is a large part of either
 /// picture. Against it speaks what only strangers that share a template, a font or a scene have:
 /// points that agree as exactly as in a clean copy where the pixels do not, and that other images
-/// have as well. Agreement in a small part of both pictures that many images have (a watermark) is
-/// never a copy's, whatever its pixels; nor is one that very many have (a form) unless the pixels
-/// agree all over. Growing in what speaks for it. `region_share` is the larger of the shares of
-/// the two pictures that the shared region covers. Pure.
+/// have as well; and parallax. Agreement in a small part of both pictures that many images have (a
+/// watermark) is never a copy's, whatever its pixels; nor is one that very many have (a form)
+/// unless the pixels agree all over. Growing in what speaks for it. `region_share` is the larger of
+/// the shares of the two pictures that the shared region covers. Pure.
 double LogOdds(const Evidence& evidence, int inliers, double region_share);
 
 /// The same where there are no pixels to compare: the points alone decide.

@@ -413,7 +413,8 @@ class RunTest(FolderTest):
                    if m["inliers"] > 0 and fit.has_pixels(m) and not fit.is_overlay(m, known)]
         self.assertGreater(len(matches), 5)
         for found in matches:
-            expected = fit.odds(np.array(fit.terms(found, known)), weights)
+            parallax = fit.beyond_parallax(found, known)
+            expected = fit.odds(np.append(fit.terms(found, known), parallax), np.append(weights, 1))
             self.assertAlmostEqual(found["score"], expected, delta=0.02)
 
     def verdicts_can_be_fitted(self, bench, work):

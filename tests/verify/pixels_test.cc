@@ -116,6 +116,18 @@ TEST(LogOddsTest, GrowsWithWhatSpeaksForACopy) {
   EXPECT_LT(LogOdds(Some(), 30, 0.05), before);
 }
 
+TEST(LogOddsTest, ParallaxIsNoCopys) {
+  Evidence evidence = Some();
+  evidence.log10_false_alarms = -700;
+  const double flat = LogOdds(evidence, 300, 0.7);
+  EXPECT_GT(ScoreFromLogOdds(flat), 0.5);
+  evidence.parallax = 0.4;
+  EXPECT_EQ(LogOdds(evidence, 300, 0.7), flat);
+  evidence.parallax = 2;
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 300, 0.7)), 0.01);
+  EXPECT_EQ(KindOf(evidence, 0.01, 0.1), MatchKind::kSameScene);
+}
+
 TEST(LogOddsTest, ManyAgreeingPointsWithoutAgreeingPixelsAreNoCopy) {
   const Evidence chart{.log10_false_alarms = -300,
                        .query_found = 0.5,

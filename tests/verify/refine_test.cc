@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <random>
@@ -70,6 +71,41 @@ TEST(RefineTest, FindsAHomographyFromASimilarity) {
   EXPECT_GT(refined.query_found, 0.95);
   EXPECT_GT(refined.image_found, 0.95);
   for (const auto& [q, i] : refined.pairs) EXPECT_EQ(q, i);
+}
+
+TEST(RefineTest, AFitThatIsALittleOffIsImproved) {
+  // The first transform reaches all pairs; a better one loses the wrong one.
+  const Transform truth = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  const FeatureSet query = RandomFeatures(600, 8);
+  FeatureSet image = Through(query, truth, 9);
+  Keypoint& wrong =
+      *std::max_element(image.keypoints.begin(), image.keypoints.end(),
+                        [](const Keypoint& a, const Keypoint& b) { return a.x < b.x; });
+  wrong.x += 5;
+  const Refinement refined = Refine(query, image, {1.002, 0, 1, 0, 1.002, -1, 0, 0, 1});
+  EXPECT_EQ(refined.pairs.size(), 599u);
+  EXPECT_LT(WorstCorner(refined.image_from_query, truth), 0.3);
+}
+
+TEST(RefineTest, ParallaxIsWhatNeighboursShare) {
+  const Transform plane = {0.98, 0.03, 6, -0.02, 0.97, 8, 6e-5, -4e-5, 1};
+  const FeatureSet query = RandomFeatures(800, 10);
+  FeatureSet image = Through(query, plane, 11);
+  EXPECT_LT(Refine(query, image, plane).parallax, 0.3);
+  // Columns of the scene stand at different depths.
+  for (Keypoint& point : image.keypoints) {
+    point.x += static_cast<int>(point.x / 80) % 2 == 0 ? 2.0f : -2.0f;
+  }
+  EXPECT_NEAR(Refine(query, image, plane).parallax, 2, 0.5);
+  // In 1/640 of the longer side, whatever the size.
+  FeatureSet large = image;
+  large.width *= 3;
+  large.height *= 3;
+  for (Keypoint& point : large.keypoints) {
+    point.x *= 3, point.y *= 3, point.scale *= 3;
+  }
+  const Transform enlarged = Product({3, 0, 0, 0, 3, 0, 0, 0, 1}, plane);
+  EXPECT_NEAR(Refine(query, large, enlarged).parallax, 2, 0.5);
 }
 
 TEST(RefineTest, PairsAreOneToOne) {

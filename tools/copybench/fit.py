@@ -56,6 +56,12 @@ def region_share(match):
     return max(match["query_overlap_percent"], match["image_overlap_percent"]) / 100
 
 
+def beyond_parallax(match, known):
+    """What the parallax of two views takes from the score: not fitted."""
+    parallax = match["evidence"].get("parallax", 0)
+    return known["kPerParallax"] * max(0, parallax - known["kMostParallax"])
+
+
 def terms(match, known):
     """What each of NAMES is multiplied with, as FittedLogOdds has it."""
     e, inliers = match["evidence"], match["inliers"]
@@ -132,7 +138,8 @@ def run(settings):
     """Prints the constants and what they are worth as JSON."""
     known = constants(SOURCE.read_text(encoding="utf-8"))
     examples = [(match, right) for match, right in labelled(settings)
-                if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)]
+                if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)
+                and beyond_parallax(match, known) == 0]
     right = np.array([answer for _, answer in examples], bool)
     if len(examples) < 2 or right.all() or not right.any():
         print("copybench fit: it takes pairs that are copies and pairs that are none; "
