@@ -63,6 +63,12 @@ def write_copies(paths, folder, each=20):
     return truth
 
 
+def pictures_below(top):
+    """Absolute paths of the pictures in a folder and below it."""
+    return [os.path.join(folder, name) for folder, _, names in sorted(os.walk(os.path.abspath(top)))
+            for name in sorted(names) if name.lower().endswith(ENDINGS)]
+
+
 def fillers(paths, work):
     """Paths of further pictures: those given, then tiles of them."""
     yield from paths
@@ -97,9 +103,7 @@ def main():
     build, pictures, others = sys.argv[1:4]
     program = os.path.join(build, "src/cli/siftsearch")
     own = [os.path.join(os.path.abspath(pictures), name) for name in sorted(os.listdir(pictures))]
-    further = own[10:]
-    for folder, _, names in sorted(os.walk(os.path.abspath(others))):
-        further += [os.path.join(folder, n) for n in sorted(names) if n.lower().endswith(ENDINGS)]
+    further = own[10:] + pictures_below(others)
     results = []
     with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
         truth = write_copies(own[:10], os.path.join(work, "copies"))

@@ -15,25 +15,16 @@ import sys
 import tempfile
 import time
 
-from database_size import ENDINGS, measure, write_copies
+from database_size import measure, pictures_below, write_copies
 
 KEYS = ["IDMap,Flat", "IVF1024,Flat", "IVF1024,SQ8", "IVF1024,PQ16", "IDMap,HNSW48"]
-
-
-def pictures_of(folders, count):
-    paths = []
-    for top in folders:
-        for folder, below, names in os.walk(os.path.abspath(top)):
-            below.sort()
-            paths += [os.path.join(folder, n) for n in sorted(names) if n.lower().endswith(ENDINGS)]
-    return paths[:count]
 
 
 def main():
     build, pictures, others = sys.argv[1:4]
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 1000
-    paths = pictures_of([pictures, others], count)
-    own = [path for path in paths if path.startswith(os.path.abspath(pictures) + os.sep)]
+    own = pictures_below(pictures)
+    paths = (own + pictures_below(others))[:count]
     results = []
     with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
         truth = write_copies(own[::len(own) // 10][:10], os.path.join(work, "copies"), 10)
@@ -41,8 +32,9 @@ def main():
             database = os.path.join(work, f"db{number}")
             command = [os.path.join(build, "src/cli/siftsearch"), "--db", database, "--quiet"]
             start = time.monotonic()
-            subprocess.run([*command, "add", "--index", key, "-", "-0"], check=False,  # 1: some
-                           input="\0".join(paths).encode(), stderr=subprocess.DEVNULL)  # can't be read.
+            # 1: some can't be read.
+            subprocess.run([*command, "add", "--index", key, "-", "-0"], check=False,
+                           input="\0".join(paths).encode(), stderr=subprocess.DEVNULL)
             added = time.monotonic()
             found = measure(command, truth)
             cache = os.path.join(database, "index.cache")

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 #include <optional>
+#include <utility>
 
 namespace siftsearch::verify {
 namespace {
@@ -318,6 +319,7 @@ int CountDistinct(const FeatureSet& query, const FeatureSet& image,
 /// See Refinement::parallax.
 double Parallax(const FeatureSet& query, const FeatureSet& image, const Refinement& refined) {
   const double unit = std::max(image.width, image.height) / kWorkingSide;
+  const double apart = kParallaxApart * unit;
   std::vector<Point> places, offsets;
   for (const auto& [q, i] : refined.pairs) {
     places.push_back({image.keypoints[i].x, image.keypoints[i].y});
@@ -326,11 +328,12 @@ double Parallax(const FeatureSet& query, const FeatureSet& image, const Refineme
   double sum = 0;
   int count = 0;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    double nearest = std::numeric_limits<double>::infinity();
+    double nearest = std::numeric_limits<double>::infinity();  // Squared.
     std::size_t neighbour = i;
     for (std::size_t j = 0; j < places.size(); ++j) {
-      const double distance = std::hypot(places[i].x - places[j].x, places[i].y - places[j].y);
-      if (distance < kParallaxApart * unit || distance >= nearest) continue;
+      const double dx = places[i].x - places[j].x, dy = places[i].y - places[j].y;
+      const double distance = dx * dx + dy * dy;
+      if (distance < apart * apart || distance >= nearest) continue;
       nearest = distance;
       neighbour = j;
     }
@@ -429,7 +432,6 @@ Refinement Wide(const FeatureSet& query, const FeatureSet& image, const Matcher&
 
 void Count(const FeatureSet& query, const FeatureSet& image, Refinement& result) {
   result.distinct = CountDistinct(query, image, result.pairs);
-  result.parallax = Parallax(query, image, result);
   CountFound(query, image, {-kEverywhere, -kEverywhere, kEverywhere, kEverywhere}, result);
 }
 
@@ -438,12 +440,15 @@ void Count(const FeatureSet& query, const FeatureSet& image, Refinement& result)
 Refinement Refine(const FeatureSet& query, const FeatureSet& image,
                   const Transform& image_from_query, double tolerance) {
   const Matcher matcher(query, image, tolerance);
-  Refinement narrow = Narrow(query, image, matcher, image_from_query);
-  Count(query, image, narrow);
-  if (std::max(narrow.query_found, narrow.image_found) >= kFoundMost) return narrow;
-  Refinement wide = Wide(query, image, matcher, narrow.image_from_query);
-  Count(query, image, wide);
-  return wide.distinct > narrow.distinct ? wide : narrow;
+  Refinement best = Narrow(query, image, matcher, image_from_query);
+  Count(query, image, best);
+  if (std::max(best.query_found, best.image_found) < kFoundMost) {
+    Refinement wide = Wide(query, image, matcher, best.image_from_query);
+    Count(query, image, wide);
+    if (wide.distinct > best.distinct) best = std::move(wide);
+  }
+  best.parallax = Parallax(query, image, best);
+  return best;
 }
 
 void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageRegion& region,

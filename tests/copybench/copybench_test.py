@@ -305,7 +305,7 @@ class FitTest(unittest.TestCase):
         rng = np.random.default_rng(3)
         self.truth = np.array([-0.5, 2.0, -1.0])
         self.rows = np.column_stack([np.ones(4000), rng.normal(size=(4000, 2))])
-        self.right = rng.random(4000) < fit.odds(self.rows, self.truth)
+        self.right = rng.random(4000) < fit.probabilities(self.rows, self.truth)
 
     def test_a_known_model_is_found(self):
         found = fit.fitted(self.rows, self.right, np.zeros(3), prior=0)
@@ -414,7 +414,8 @@ class RunTest(FolderTest):
         self.assertGreater(len(matches), 5)
         for found in matches:
             parallax = fit.beyond_parallax(found, known)
-            expected = fit.odds(np.append(fit.terms(found, known), parallax), np.append(weights, 1))
+            expected = fit.probabilities(
+                np.append(fit.terms(found, known), parallax), np.append(weights, 1))
             self.assertAlmostEqual(found["score"], expected, delta=0.02)
 
     def verdicts_can_be_fitted(self, bench, work):

@@ -88,6 +88,7 @@ TEST(PairJsonTest, IsReadBackAsItWas) {
   pair.match = SampleMatch();
   pair.match.image.hash[3] = 7;
   pair.match.inlier_points = {{{1.5, 2}, {3, 4.5}}};
+  pair.match.evidence.parallax = 0.25;
   pair.group = 3;
   pair.image_in_parts = true;
   const std::string text = PairJson(pair);

@@ -78,11 +78,13 @@ TEST(RefineTest, AFitThatIsALittleOffIsImproved) {
   const Transform truth = {1, 0, 0, 0, 1, 0, 0, 0, 1};
   const FeatureSet query = RandomFeatures(600, 8);
   FeatureSet image = Through(query, truth, 9);
-  Keypoint& wrong =
-      *std::max_element(image.keypoints.begin(), image.keypoints.end(),
-                        [](const Keypoint& a, const Keypoint& b) { return a.x < b.x; });
-  wrong.x += 5;
-  const Refinement refined = Refine(query, image, {1.002, 0, 1, 0, 1.002, -1, 0, 0, 1});
+  const auto right_most =
+      std::max_element(query.keypoints.begin(), query.keypoints.end(),
+                       [](const Keypoint& a, const Keypoint& b) { return a.x < b.x; });
+  Keypoint& wrong = image.keypoints[right_most - query.keypoints.begin()];
+  wrong.x = right_most->x + 4.6f;
+  wrong.y = right_most->y;
+  const Refinement refined = Refine(query, image, {1.001, 0, 0.5, 0, 1.001, -0.5, 0, 0, 1});
   EXPECT_EQ(refined.pairs.size(), 599u);
   EXPECT_LT(WorstCorner(refined.image_from_query, truth), 0.3);
 }

@@ -94,8 +94,8 @@ def labelled(settings):
     return list(zip(pairs.matches, pairs.right))
 
 
-def odds(rows, weights):
-    """Probabilities from the linear model."""
+def probabilities(rows, weights):
+    """Of being a copy, from the linear model."""
     return 1 / (1 + np.exp(-np.clip(rows @ weights, -60, 60)))
 
 
@@ -111,7 +111,7 @@ def fitted(rows, right, mean, prior):
 
     weights = mean.copy()
     for _ in range(100):
-        p = odds(rows, weights)
+        p = probabilities(rows, weights)
         gradient = rows.T @ (p - right) + prior * (weights - mean)
         curvature = (rows.T * (p * (1 - p))) @ rows + (prior + 1e-9) * np.eye(len(mean))
         step = np.linalg.solve(curvature, gradient)
@@ -125,8 +125,6 @@ def fitted(rows, right, mean, prior):
 
 def summary(rows, right, weights):
     """Loss, and recall of these examples at 99 % precision and before the first false one."""
-    if not right.any():
-        return {"loss": round(loss(rows, right, weights), 4)}
     pairs = score.Pairs(rows @ weights, right, right, np.zeros(len(right), int), [right.sum()])
     return {"loss": round(loss(rows, right, weights), 4),
             "recall_at_precision_99": round(score.at_precision(pairs, 0.99)[0], 4),
