@@ -12,7 +12,7 @@ namespace siftsearch::kernel {
 /// Queries of one pass in the layout of a variant (scan.h).
 class Packing {
  public:
-  /// `queries`: n × dim bytes.
+  /// `queries`: n × dim bytes; borrowed.
   Packing(Variant variant, std::span<const std::uint8_t> queries, std::size_t dim);
   Packing(const Packing&) = delete;
   Packing& operator=(const Packing&) = delete;
@@ -20,9 +20,14 @@ class Packing {
   const PackedQueries& view() const { return view_; }
 
  private:
+  void AddCoarse(std::span<const std::uint8_t> queries, std::size_t dim);
+
   const std::vector<std::int32_t> norms_;
   std::vector<std::int16_t> words_;
   std::vector<std::uint8_t> bytes_;
+  std::vector<std::int8_t> coarse_;
+  std::vector<float> steps_;
+  std::vector<float> rests_;
   PackedQueries view_;
 };
 

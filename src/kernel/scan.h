@@ -18,7 +18,17 @@ struct PackedQueries {
   std::size_t groups = 0;
   std::size_t count = 0;
   std::size_t dim = 0;
+  const std::uint8_t* bytes = nullptr;  ///< The queries themselves, one after another.
+  /// For a variant that screens rows: each query q as step·q' with q' ≤ 127, interleaved as 8-bit
+  /// values of 4 dimensions, and |q'| small enough for x·q' ≤ 32,767 while |x| is at most
+  /// kMostScreenedLength. Of each query 2·step, and 2·|q − step·q'|.
+  const std::int8_t* coarse = nullptr;
+  const float* steps = nullptr;
+  const float* rests = nullptr;
 };
+
+/// Rows and queries up to this length can be screened. OpenCV's SIFT makes descriptors of 512.
+inline constexpr float kMostScreenedLength = 544;
 
 /// Consecutive rows of one span.
 struct RowRun {
@@ -39,6 +49,7 @@ using Scan = void(const PackedQueries& queries, const RowRun& run, NearestRows& 
 /// Values: 16-bit, query after query.
 void ScanPortable(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
 /// Values: 16-bit; for each group and each pair of dimensions, the pair of each of the 16 queries.
+/// Screens rows.
 void ScanAvx2(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
 /// Values: q − 128 in 8 bits (modulo 256); for each group and each 4 dimensions, the 4 of each of
 /// the 16 queries.

@@ -8,12 +8,116 @@
 namespace siftsearch::kernel {
 namespace {
 
-// vpmaddwd on 16-bit values is exact, which the 8-bit vpmaddubsw with its 16-bit saturation is not.
+// Two steps. Most rows are far from a query, and a cheap bound shows it: the query is divided by a
+// step and rounded to q', small enough that all of x·q' is summed in 16 bits (vpmaddubsw, 32
+// products an instruction), and x·q ≤ step·x·q' + |x|·|q − step·q'| (Cauchy-Schwarz). Rows that the
+// bound leaves, and those too long for 16 bits, meet the query itself, exactly: vpmaddwd on 16-bit
+// values, since vpmaddubsw saturates.
 constexpr std::size_t kBlockValues = 8192;  // 16 KiB, half of L1, beside a group of queries.
 constexpr std::size_t kMaxBlockRows = 64;
 constexpr std::size_t kTileRows = 4;
+/// From this many of a tile's 64 pairs, computing them all is cheaper than one by one.
+constexpr int kManyLeft = 24;
+/// Above the rounding errors of the bound in 32-bit floats: its terms are below 2^20 where it
+/// counts.
+constexpr float kFloatError = 4;
 
 __m256i Load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+
+/// Rows of a block; whole tiles, the last filled up with anything.
+struct Block {
+  const std::uint8_t* rows;
+  const std::int32_t* norms;  ///< |x|².
+  const float* lengths;       ///< |x|.
+  std::int16_t* wide;         ///< The rows in 16 bits, once is_wide.
+  std::size_t count;
+  std::int64_t first_row;
+  bool is_wide;
+};
+
+/// Bit 16·r + l: whether the bound leaves row first + r for query l of the group. Not inlined, or
+/// the registers of the loop no longer suffice.
+[[gnu::noinline]] std::uint64_t Screen(const PackedQueries& queries, std::size_t group,
+                                       const Block& block, std::size_t first,
+                                       const std::int32_t* limits) {
+  const std::size_t dim = queries.dim;
+  const std::int8_t* query = queries.coarse + group * dim * kLanes;
+  const std::uint8_t* rows = block.rows + first * dim;
+  __m256i sums[kTileRows][2];
+#pragma GCC unroll 8
+  for (auto& sum : sums) sum[0] = sum[1] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+  for (std::size_t j = 0; j < dim; j += 4) {
+    const __m256i low = Load(query + j * kLanes);
+    const __m256i high = Load(query + j * kLanes + 32);
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kTileRows; ++r) {
+      std::int32_t four;
+      std::memcpy(&four, rows + r * dim + j, sizeof(four));
+      const __m256i row = _mm256_set1_epi32(four);
+      sums[r][0] = _mm256_add_epi16(sums[r][0], _mm256_maddubs_epi16(row, low));
+      sums[r][1] = _mm256_add_epi16(sums[r][1], _mm256_maddubs_epi16(row, high));
+    }
+  }
+  std::uint64_t left = 0;
+#pragma GCC unroll 2
+  for (std::size_t half = 0; half < 2; ++half) {
+    const std::size_t lane = group * kLanes + half * 8;
+    const __m256 steps = _mm256_loadu_ps(queries.steps + lane);
+    const __m256 rests = _mm256_loadu_ps(queries.rests + lane);
+    // |q|² − limit: a row is left where |x|² + this − 2 (step·x·q' + |x|·rest) < 0.
+    const __m256 base = _mm256_sub_ps(
+        _mm256_cvtepi32_ps(_mm256_sub_epi32(Load(queries.norms + lane), Load(limits + lane))),
+        _mm256_set1_ps(kFloatError));
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kTileRows; ++r) {
+      const __m256 dots =
+          _mm256_cvtepi32_ps(_mm256_madd_epi16(sums[r][half], _mm256_set1_epi16(1)));
+      const __m256 near =
+          _mm256_add_ps(_mm256_mul_ps(steps, dots),
+                        _mm256_mul_ps(rests, _mm256_set1_ps(block.lengths[first + r])));
+      const __m256 far =
+          _mm256_add_ps(base, _mm256_set1_ps(static_cast<float>(block.norms[first + r])));
+      const int lanes = _mm256_movemask_ps(_mm256_cmp_ps(near, far, _CMP_GT_OQ));
+      left |= static_cast<std::uint64_t>(lanes) << (16 * r + 8 * half);
+    }
+  }
+  return left;
+}
+
+std::int32_t Dot(const std::uint8_t* a, const std::uint8_t* b, std::size_t dim) {
+  __m256i sums = _mm256_setzero_si256();
+  std::size_t j = 0;
+  for (; j + 16 <= dim; j += 16) {
+    const __m256i x =
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + j)));
+    const __m256i y =
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b + j)));
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(x, y));
+  }
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0b01'00'11'10));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0b10'11'00'01));
+  std::int32_t dot = _mm_cvtsi128_si32(four);
+  for (; j < dim; ++j) dot += a[j] * b[j];
+  return dot;
+}
+
+/// Meets the pairs of `left` (as of Screen) one by one.
+void Pairs(const PackedQueries& queries, std::size_t group, const Block& block, std::size_t first,
+           std::uint64_t left, NearestRows& nearest) {
+  for (; left != 0; left &= left - 1) {
+    const auto bit = static_cast<std::size_t>(__builtin_ctzll(left));
+    const std::size_t query = group * kLanes + bit % kLanes;
+    const std::size_t row = first + bit / kLanes;
+    const std::int32_t dot =
+        Dot(queries.bytes + query * queries.dim, block.rows + row * queries.dim, queries.dim);
+    const std::int32_t distance = block.norms[row] + queries.norms[query] - 2 * dot;
+    if (distance < nearest.limits()[query]) {
+      nearest.Insert(query, distance, block.first_row + static_cast<std::int64_t>(row));
+    }
+  }
+}
 
 void InsertLanes(__m256i distance, unsigned lanes, std::size_t query, std::int64_t row,
                  NearestRows& nearest) {
@@ -25,19 +129,12 @@ void InsertLanes(__m256i distance, unsigned lanes, std::size_t query, std::int64
   }
 }
 
-/// Rows of a block, widened; whole tiles, the last filled up with anything.
-struct Block {
-  const std::int16_t* values;
-  const std::int32_t* norms;
-  std::size_t count;
-  std::int64_t first_row;
-};
-
+/// Meets all pairs of a tile.
 void Tile(const PackedQueries& queries, std::size_t group, const Block& block, std::size_t first,
           NearestRows& nearest) {
   const std::size_t pairs = queries.dim / 2;
   const auto* query = static_cast<const std::int16_t*>(queries.values) + group * pairs * kLanes * 2;
-  const std::int16_t* rows = block.values + first * queries.dim;
+  const std::int16_t* rows = block.wide + first * queries.dim;
   __m256i dots[kTileRows][2];
 #pragma GCC unroll 8
   for (auto& dot : dots) dot[0] = dot[1] = _mm256_setzero_si256();
@@ -73,35 +170,62 @@ void Tile(const PackedQueries& queries, std::size_t group, const Block& block, s
   }
 }
 
-void Widen(const std::uint8_t* rows, std::size_t count, std::size_t dim, std::int16_t* values,
-           std::int32_t* norms) {
+void Widen(Block& block, std::size_t dim) {
+  for (std::size_t i = 0; i < block.count * dim; ++i) block.wide[i] = block.rows[i];
+  block.is_wide = true;
+}
+
+void Measure(const std::uint8_t* rows, std::size_t count, std::size_t dim, std::int32_t* norms,
+             float* lengths) {
   for (std::size_t r = 0; r < count; ++r) {
-    std::int32_t norm = 0;
-    for (std::size_t j = 0; j < dim; ++j) {
-      const std::int16_t value = rows[r * dim + j];
-      values[r * dim + j] = value;
-      norm += std::int32_t{value} * value;
-    }
-    norms[r] = norm;
+    norms[r] = Dot(rows + r * dim, rows + r * dim, dim);
+    lengths[r] = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(static_cast<float>(norms[r]))));
   }
+}
+
+/// True for a whole tile, so that nothing is read behind the last row, of rows short enough.
+bool Screenable(const Block& block, std::size_t first) {
+  if (first + kTileRows > block.count) return false;
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    if (block.lengths[first + r] > kMostScreenedLength) return false;
+  }
+  return true;
+}
+
+void Meet(const PackedQueries& queries, std::size_t group, Block& block, std::size_t first,
+          NearestRows& nearest) {
+  if (Screenable(block, first)) {
+    const std::uint64_t left = Screen(queries, group, block, first, nearest.limits());
+    if (__builtin_popcountll(left) < kManyLeft) {
+      return Pairs(queries, group, block, first, left, nearest);
+    }
+  }
+  if (!block.is_wide) Widen(block, queries.dim);
+  Tile(queries, group, block, first, nearest);
 }
 
 }  // namespace
 
 void ScanAvx2(const PackedQueries& queries, const RowRun& run, NearestRows& nearest) {
   static_assert(kBlockValues / 2048 >= kTileRows);
-  alignas(32) std::int16_t values[kBlockValues] = {};
+  alignas(32) std::int16_t wide[kBlockValues] = {};
   std::int32_t norms[kMaxBlockRows];
+  float lengths[kMaxBlockRows];
   std::size_t block_rows = kBlockValues / queries.dim / kTileRows * kTileRows;
   if (block_rows > kMaxBlockRows) block_rows = kMaxBlockRows;
   for (std::size_t start = 0; start < run.count; start += block_rows) {
     const std::size_t left = run.count - start;
-    const Block block{values, norms, left < block_rows ? left : block_rows,
-                      run.first_row + static_cast<std::int64_t>(start)};
-    Widen(run.rows + start * queries.dim, block.count, queries.dim, values, norms);
+    Block block{run.rows + start * queries.dim,
+                norms,
+                lengths,
+                wide,
+                left < block_rows ? left : block_rows,
+                run.first_row + static_cast<std::int64_t>(start),
+                false};
+    Measure(block.rows, block.count, queries.dim, norms, lengths);
     for (std::size_t group = 0; group < queries.groups; ++group) {
-      for (std::size_t r = 0; r < block.count; r += kTileRows) {
-        Tile(queries, group, block, r, nearest);
+      for (std::size_t first = 0; first < block.count; first += kTileRows) {
+        Meet(queries, group, block, first, nearest);
       }
     }
   }

@@ -58,7 +58,7 @@ struct TopKOptions {
 ///
 /// |x − q|² = |x|² + |q|² − 2 x·q in int32; a block of rows that stays in the cache meets all
 /// queries, and whole vectors of distances are compared with the current k-th before anything
-/// scalar happens.
+/// scalar happens. AVX2 compares a lower bound of the distances first (scan_avx2.cc).
 Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,
             const TopKOptions& options, std::vector<Neighbour>* result);
 

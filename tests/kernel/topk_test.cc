@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 namespace siftsearch::kernel {
@@ -15,6 +16,28 @@ Bytes Random(std::size_t count, int dim, unsigned seed, int values = 256) {
   Bytes bytes(count * dim);
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() % values);
   return bytes;
+}
+
+/// Rows of about the length of SIFT's descriptors, which the kernel may screen, every `every`th a
+/// little changed copy of `of`, so that a query has near rows among many far ones.
+Bytes OfLength(double length, std::size_t count, int dim, unsigned seed, const Bytes& of = {},
+               int every = 1) {
+  std::mt19937 random(seed);
+  std::exponential_distribution<double> value;
+  Bytes rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::vector<double> row(dim);
+    double norm = 0;
+    for (int j = 0; j < dim; ++j) {
+      row[j] = value(random) + 1e-9;
+      if (!of.empty() && i % every == 0) row[j] = of[j] + 0.2 * (random() % 100);
+      norm += row[j] * row[j];
+    }
+    for (const double x : row) {
+      rows.push_back(static_cast<std::uint8_t>(std::min(255.0, x * length / std::sqrt(norm))));
+    }
+  }
+  return rows;
 }
 
 /// By the definition, without any of the kernel's arithmetic.
@@ -96,6 +119,38 @@ TEST_P(EveryVariant, EqualDistancesAreOrderedByRow) {
   ExpectNaive({{twice.data(), 1000, 0}}, 128, Random(20, 128, 8, 2), 20);
   const Bytes same(128 * 700, 9);
   ExpectNaive({{same.data(), 700, 0}}, 128, Random(4, 128, 9), 10);
+}
+
+TEST_P(EveryVariant, DescriptorsAmongManyFarOnesAreExact) {
+  for (const int dim : {4, 36, 128, 256}) {
+    const Bytes queries = OfLength(512, 33, dim, 20);
+    const Bytes rows = OfLength(512, 3001, dim, 21, queries, 9);
+    for (const int k : {1, 10, 100}) ExpectNaive({{rows.data(), 3001, 0}}, dim, queries, k);
+  }
+}
+
+TEST_P(EveryVariant, RowsAndQueriesOfAnyLengthMix) {
+  Bytes rows, queries;
+  for (const double length : {0.0, 3.0, 60.0, 300.0, 511.0, 543.5, 544.5, 600.0, 1500.0}) {
+    const Bytes more = OfLength(length, 203, 128, 22 + static_cast<unsigned>(length));
+    rows.insert(rows.end(), more.begin(), more.end());
+    queries.insert(queries.end(), more.begin(), more.begin() + 3 * 128);
+  }
+  ExpectNaive({{rows.data(), rows.size() / 128, 0}}, 128, queries, 7);
+}
+
+TEST_P(EveryVariant, LongRowsNearShortQueriesAreExact) {
+  const Bytes queries = OfLength(512, 33, 128, 23);
+  const Bytes rows = OfLength(1600, 1001, 128, 24, queries, 9);
+  ExpectNaive({{rows.data(), 1001, 0}}, 128, queries, 5);
+}
+
+TEST_P(EveryVariant, FewLargeValuesAreExact) {
+  Bytes rows = Random(4 * 500, 4, 30, 2), queries = Random(40, 4, 31, 2);
+  for (Bytes* bytes : {&rows, &queries}) {
+    for (std::uint8_t& byte : *bytes) byte = static_cast<std::uint8_t>(byte * 255);
+  }
+  ExpectNaive({{rows.data(), 2000, 0}}, 4, queries, 40);
 }
 
 TEST_P(EveryVariant, SpansWithGapsKeepTheirRowNumbers) {
