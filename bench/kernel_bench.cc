@@ -15,17 +15,26 @@ namespace {
 
 constexpr std::size_t kQueries = 256;
 
-/// About as long as SIFT's descriptors: what a variant may skip depends on it.
-std::vector<std::uint8_t> RandomRows(std::size_t count, unsigned seed) {
-  std::mt19937 random(seed);
+/// About as long as SIFT's descriptors and, like them, in clusters: some near, most far. What a
+/// variant may skip depends on both.
+std::vector<std::uint8_t> ClusteredRows(std::size_t count, unsigned seed) {
+  constexpr std::size_t kClusters = 500;
+  std::mt19937 random(1);
+  std::vector<std::uint8_t> centres(kClusters * kDescriptorBytes);
+  for (std::uint8_t& value : centres) value = static_cast<std::uint8_t>(random() % 70);
+  random.seed(seed);
   std::vector<std::uint8_t> rows(count * kDescriptorBytes);
-  for (std::uint8_t& value : rows) value = static_cast<std::uint8_t>(random() % 78);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::size_t cluster = i / kDescriptorBytes % kClusters;
+    const std::uint8_t centre = centres[cluster * kDescriptorBytes + i % kDescriptorBytes];
+    rows[i] = static_cast<std::uint8_t>(centre + random() % 20);
+  }
   return rows;
 }
 
 void BM_TopK(benchmark::State& state, kernel::Variant variant) {
   const auto n = static_cast<std::size_t>(state.range(0));
-  const std::vector<std::uint8_t> rows = RandomRows(n, 1), queries = RandomRows(kQueries, 2);
+  const std::vector<std::uint8_t> rows = ClusteredRows(n, 2), queries = ClusteredRows(kQueries, 3);
   const kernel::RowSpan span{rows.data(), n, 0};
   const kernel::TopKOptions options = {static_cast<int>(state.range(1)), 1, variant};
   std::vector<kernel::Neighbour> found;
