@@ -65,10 +65,8 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
   evidence.query_found = refined.query_found;
   evidence.image_found = refined.image_found;
   evidence.parallax = refined.parallax;
-  evidence.closeness = verified.close / std::max(1, verified.match.inliers);
-  double rare = 0;
-  for (const auto& [query, others] : verified.common) rare += 1 / (1 + others);
-  evidence.rarity = rare / std::max(1, verified.match.inliers);
+  evidence.closeness = verified.close / std::max<std::size_t>(1, verified.common.size());
+  evidence.rarity = MeanRarity(verified, {});
   verified.has_pixels = pixels.has_value();
   if (pixels) {
     evidence.pixel_correlation = pixels->correlation;
@@ -79,6 +77,14 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
 }
 
 }  // namespace
+
+double MeanRarity(const VerifiedContent& verified, std::span<const int> copies) {
+  double sum = 0;
+  for (const auto& [query, others] : verified.common) {
+    sum += 1 / (1 + std::max(0.0, others - (copies.empty() ? 0 : copies[query])));
+  }
+  return sum / std::max<std::size_t>(1, verified.common.size());
+}
 
 void Score(bool itself, VerifiedContent& verified) {
   Match& match = verified.match;

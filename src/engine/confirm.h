@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "engine/impl.h"
 #include "image/decode.h"
@@ -16,6 +17,9 @@ namespace siftsearch::engine {
 Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
                const image::GreyImage& preview, bool itself, bool keep_points,
                VerifiedContent& verified);
+
+/// `Evidence::rarity`, with `copies` (empty, or of each query point) of the others not counted.
+double MeanRarity(const VerifiedContent& verified, std::span<const int> copies);
 
 /// Sets the score, and what follows from it, from the evidence.
 void Score(bool itself, VerifiedContent& verified);

@@ -231,11 +231,7 @@ class CandidateVerifier {
   }
 
   void Discount(const std::vector<int>& copies, VerifiedContent& verified) const {
-    double rare = 0;
-    for (const auto& [query, others] : verified.common) {
-      rare += 1 / (1 + std::max(0.0, others - copies[query]));
-    }
-    verified.match.evidence.rarity = rare / std::max(1, verified.match.inliers);
+    verified.match.evidence.rarity = MeanRarity(verified, copies);
     Score(input_.itself, verified);
   }
 

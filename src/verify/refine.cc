@@ -325,7 +325,7 @@ double Parallax(const FeatureSet& query, const FeatureSet& image, const Refineme
     places.push_back({image.keypoints[i].x, image.keypoints[i].y});
     offsets.push_back(Offset(refined.image_from_query, query.keypoints[q], image.keypoints[i]));
   }
-  double sum = 0;
+  double sum = 0, squares = 0;
   int count = 0;
   for (std::size_t i = 0; i < places.size(); ++i) {
     double nearest = std::numeric_limits<double>::infinity();  // Squared.
@@ -339,9 +339,13 @@ double Parallax(const FeatureSet& query, const FeatureSet& image, const Refineme
     }
     if (neighbour == i) continue;
     sum += offsets[i].x * offsets[neighbour].x + offsets[i].y * offsets[neighbour].y;
+    squares += offsets[i].x * offsets[i].x + offsets[i].y * offsets[i].y;
     ++count;
   }
-  return count < kHomographyFrom ? 0 : std::sqrt(std::max(0.0, sum / count)) / unit;
+  if (count < kHomographyFrom) return 0;
+  // Of independent offsets the sum's deviation is at most this (most terms stand in it twice).
+  const double by_chance = squares / std::sqrt(count);
+  return std::sqrt(std::max(0.0, sum - 2 * by_chance) / count) / unit;
 }
 
 /// Share of the keypoints of `from` that `to` could show which are in `paired`.

@@ -13,15 +13,16 @@ namespace {
 constexpr double kMostPowersOfTen = 60;
 constexpr double kSmallestShare = 1e-3;
 
-/// Fitted by logistic regression to the candidates of copybench's half a (bench/README.md).
-constexpr double kConstant = -5.07;
-constexpr double kPerRarity = 5.38;
-constexpr double kPerCloseWithoutPixels = -4.99;
-constexpr double kPerRegionLog = 3.73;
-constexpr double kPerCoherentPowers = 2.09;
-constexpr double kPerFoundWithoutPixels = -10.3;
-constexpr double kPerCommonWithoutPixels = -6.55;
-constexpr double kPerFound = 2.15;
+/// Fitted by logistic regression to the candidates of three sets of copybench's half a
+/// (bench/README.md).
+constexpr double kConstant = -5.27;
+constexpr double kPerRarity = 6.01;
+constexpr double kPerCloseWithoutPixels = -5.43;
+constexpr double kPerRegionLog = 3.72;
+constexpr double kPerCoherentPowers = 1.84;
+constexpr double kPerFoundWithoutPixels = -11.9;
+constexpr double kPerCommonWithoutPixels = -4.55;
+constexpr double kPerFound = 3.11;
 
 constexpr double kPerRepeatedInside = 20;
 constexpr double kRepeatedInsideAtHalf = 0.48;
@@ -35,8 +36,9 @@ constexpr double kOverlayShare = 0.25;
 constexpr double kCommonRarity = 0.03;
 constexpr double kCoherentAllOver = 0.85;
 constexpr double kOverlayLogOdds = -0.5;
-/// More than any of 434 copies of half a has (0.46); views of one scene have about 2.
-constexpr double kMostParallax = 0.5;
+/// More than any but one of 865 copies of half a has (0.20; one of JPEG quality 3, 0.74); views of
+/// one scene have up to 2.
+constexpr double kMostParallax = 0.25;
 constexpr double kPerParallax = -10;
 constexpr double kSceneShare = 0.4;
 constexpr double kSceneRarity = 0.5;
@@ -50,8 +52,8 @@ double FittedLogOdds(const Evidence& evidence, int inliers, double region_share)
   const double powers = std::clamp(-evidence.log10_false_alarms, 0.0, kMostPowersOfTen);
   const double disagreeing = 1 - evidence.pixels_inside;
   const double votes = evidence.closeness * inliers, rare = evidence.rarity * inliers;
-  return kConstant + kPerRarity * std::min(1.0, evidence.rarity) +
-         kPerCloseWithoutPixels * std::min(1.0, evidence.closeness) * disagreeing +
+  return kConstant + kPerRarity * evidence.rarity +
+         kPerCloseWithoutPixels * evidence.closeness * disagreeing +
          kPerRegionLog * std::log10(std::clamp(region_share, kSmallestShare, 1.0)) +
          kPerCoherentPowers * evidence.pixels_coherent * powers / 10 +
          kPerFoundWithoutPixels * std::min(evidence.query_found, evidence.image_found) *

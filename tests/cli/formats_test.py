@@ -9,7 +9,7 @@ import pty
 import subprocess
 import unittest
 
-from program import SCENES, ProgramTest
+from program import DATA, SCENES, ProgramTest
 
 ODD_NAMES = [
     b"with space.jpg",
@@ -99,6 +99,14 @@ class OddPathsTest(ProgramTest):
                           "image_overlap_percent", "attributes", "verdict",
                           "evidence"])
         self.assertEqual(list(result["timings_ms"]), ["decode", "extract", "search", "verify"])
+
+    def test_shares_and_means_of_the_evidence_are_at_most_one(self):
+        self.add(*SCENES, DATA / "copies")
+        for result in self.query(*SCENES):
+            for match in result["matches"]:
+                for name in ("query_found", "image_found", "closeness", "rarity",
+                             "pixels_coherent", "pixels_inside"):
+                    self.assertTrue(0 <= match["evidence"][name] <= 1, (name, match))
 
 
 class StreamsTest(ProgramTest):

@@ -308,18 +308,34 @@ class FitTest(unittest.TestCase):
         self.right = rng.random(4000) < fit.probabilities(self.rows, self.truth)
 
     def test_a_known_model_is_found(self):
-        found = fit.fitted(self.rows, self.right, np.zeros(3), prior=0)
+        found = fit.fitted(self.rows, self.right, np.ones(4000), np.zeros(3), prior=0)
         np.testing.assert_allclose(found, self.truth, atol=0.15)
         self.assertLess(fit.loss(self.rows, self.right, found),
                         fit.loss(self.rows, self.right, np.zeros(3)))
 
     def test_a_strong_prior_keeps_the_constants(self):
         mean = np.array([1.0, 0.0, 1.0])
-        np.testing.assert_allclose(fit.fitted(self.rows, self.right, mean, prior=1e9), mean, atol=1e-3)
+        found = fit.fitted(self.rows, self.right, np.ones(4000), mean, prior=1e9)
+        np.testing.assert_allclose(found, mean, atol=1e-3)
 
     def test_separable_examples_have_an_end(self):
         rows, right = np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([False, True])
-        self.assertTrue(np.isfinite(fit.fitted(rows, right, np.zeros(2), prior=1)).all())
+        found = fit.fitted(rows, right, np.ones(2), np.zeros(2), prior=1)
+        self.assertTrue(np.isfinite(found).all())
+
+    def test_an_example_that_counts_twice_is_like_two(self):
+        rows, right = self.rows[:100], self.right[:100]
+        counts = np.where(np.arange(100) < 30, 2, 1)
+        twice = fit.fitted(np.vstack([rows, rows[:30]]), np.append(right, right[:30]),
+                           np.ones(130), np.zeros(3), prior=1)
+        found = fit.fitted(rows, right, counts, np.zeros(3), prior=1)
+        np.testing.assert_allclose(found, twice, atol=1e-6)
+
+    def test_copies_of_every_set_count_the_same(self):
+        sets = [[({}, True)] * 4 + [({}, False)], [({}, True)] * 2, [({}, False)]]
+        shares = fit.equal_shares(sets)
+        self.assertEqual(shares[0] * 4, shares[1] * 2)
+        self.assertTrue(np.isfinite(shares).all())
 
 
 class MakeTest(FolderTest):

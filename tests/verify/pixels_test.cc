@@ -121,7 +121,7 @@ TEST(LogOddsTest, ParallaxIsNoCopys) {
   evidence.log10_false_alarms = -700;
   const double flat = LogOdds(evidence, 300, 0.7);
   EXPECT_GT(ScoreFromLogOdds(flat), 0.5);
-  evidence.parallax = 0.4;
+  evidence.parallax = 0.2;
   EXPECT_EQ(LogOdds(evidence, 300, 0.7), flat);
   evidence.parallax = 2;
   EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 300, 0.7)), 0.01);

@@ -110,6 +110,20 @@ TEST(RefineTest, ParallaxIsWhatNeighboursShare) {
   EXPECT_NEAR(Refine(query, large, enlarged).parallax, 2, 0.5);
 }
 
+TEST(RefineTest, FewInaccuratePointsAreNoParallax) {
+  constexpr Transform kSame = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  double most = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    const FeatureSet query = RandomFeatures(18, 100 + seed);
+    FeatureSet image = Through(query, kSame, 200 + seed);
+    std::mt19937 random(300 + seed);
+    std::normal_distribution<float> noise(0, 1.5f);
+    for (Keypoint& point : image.keypoints) point.x += noise(random), point.y += noise(random);
+    most = std::max(most, Refine(query, image, kSame).parallax);
+  }
+  EXPECT_LT(most, 0.5);
+}
+
 TEST(RefineTest, PairsAreOneToOne) {
   FeatureSet query = RandomFeatures(50, 3);
   FeatureSet image = query;

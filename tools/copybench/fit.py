@@ -2,9 +2,10 @@
 
 Logistic regression of "is a copy" on the terms of FittedLogOdds, by Newton's method, with a normal
 prior around the constants as they are. Examples are the verified pairs of a bench's answers, or the
-pairs of a report that people decided (`report --with-rejected --min-score 0 --format jsonl`).
+pairs of a report that people decided (`report --with-rejected --min-score 1e-9 --format jsonl`).
 """
 
+import itertools
 import json
 import math
 import pathlib
@@ -25,9 +26,9 @@ def options(parser):
     parser.add_argument("--results", required=True, action="append", type=pathlib.Path,
                         metavar="FILE", help="JSON lines of `query` (with --bench) or of `report`; "
                                              "may be repeated")
-    parser.add_argument("--bench", type=pathlib.Path, metavar="DIR",
-                        help="whose truth says which matches are right; without it the verdicts in "
-                             "a report's lines do")
+    parser.add_argument("--bench", type=pathlib.Path, metavar="DIR", action="append", default=[],
+                        help="whose truth says which matches are right, for each --results; "
+                             "without it the verdicts in a report's lines do")
     parser.add_argument("--ignore", type=pathlib.Path, metavar="FILE", help="as of score")
     parser.add_argument("--prior", type=float, default=1.0, metavar="X",
                         help="weight of the constants as they are: each is a normal distribution's "
@@ -68,7 +69,7 @@ def terms(match, known):
     powers = min(max(-e["log10_false_alarms"], 0), known["kMostPowersOfTen"])
     disagreeing = 1 - e["pixels_inside"]
     share = min(max(region_share(match), known["kSmallestShare"]), 1)
-    return [1, min(1, e["rarity"]), min(1, e["closeness"]) * disagreeing, math.log10(share),
+    return [1, e["rarity"], e["closeness"] * disagreeing, math.log10(share),
             e["pixels_coherent"] * powers / 10,
             min(e["query_found"], e["image_found"]) * disagreeing,
             math.log10((1 + e["closeness"] * inliers) / (1 + e["rarity"] * inliers))
@@ -82,16 +83,22 @@ def has_pixels(match):
                ("pixel_correlation", "pixels_coherent", "pixels_inside"))
 
 
-def labelled(settings):
-    """(match, right) of every pair with a known answer."""
-    lines = [line for file in settings.results for line in score.read_lines(file)]
-    if not settings.bench:
+def labelled(results, bench, ignore):
+    """(match, right) of every pair of a file with a known answer."""
+    lines = score.read_lines(results)
+    if not bench:
         return [(line, line["verdict"] == "confirmed") for line in lines if line.get("verdict")]
-    truth = score.read_lines(settings.bench / "truth.jsonl")
-    if settings.ignore:
-        truth = score.with_ignored(truth, settings.ignore)
+    truth = score.read_lines(bench / "truth.jsonl")
+    if ignore:
+        truth = score.with_ignored(truth, ignore)
     pairs = score.collect(truth, lines)
     return list(zip(pairs.matches, pairs.right))
+
+
+def equal_shares(sets):
+    """How much the examples of each set count, so that all sets' copies count the same."""
+    copies = [sum(bool(right) for _, right in pairs) for pairs in sets]
+    return [min(filter(None, copies), default=1) / max(1, count) for count in copies]
 
 
 def probabilities(rows, weights):
@@ -104,16 +111,19 @@ def loss(rows, right, weights):
     return float(np.mean(np.logaddexp(0, np.where(right, -1, 1) * (rows @ weights))))
 
 
-def fitted(rows, right, mean, prior):
-    """The weights of the largest posterior: Newton's method with halved steps."""
+def fitted(rows, right, counts, mean, prior):
+    """The weights of the largest posterior: Newton's method with halved steps. `counts` is how much
+    each example counts."""
     def total(weights):
-        return len(rows) * loss(rows, right, weights) + prior / 2 * np.sum((weights - mean) ** 2)
+        signs = np.where(right, -1, 1)
+        return (np.sum(counts * np.logaddexp(0, signs * (rows @ weights)))
+                + prior / 2 * np.sum((weights - mean) ** 2))
 
     weights = mean.copy()
     for _ in range(100):
         p = probabilities(rows, weights)
-        gradient = rows.T @ (p - right) + prior * (weights - mean)
-        curvature = (rows.T * (p * (1 - p))) @ rows + (prior + 1e-9) * np.eye(len(mean))
+        gradient = rows.T @ (counts * (p - right)) + prior * (weights - mean)
+        curvature = (rows.T * (counts * p * (1 - p))) @ rows + (prior + 1e-9) * np.eye(len(mean))
         step = np.linalg.solve(curvature, gradient)
         while total(weights - step) > total(weights) and np.max(np.abs(step)) > 1e-9:
             step /= 2
@@ -135,18 +145,25 @@ def summary(rows, right, weights):
 def run(settings):
     """Prints the constants and what they are worth as JSON."""
     known = constants(SOURCE.read_text(encoding="utf-8"))
-    examples = [(match, right) for match, right in labelled(settings)
-                if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)
-                and beyond_parallax(match, known) == 0]
+    if settings.bench and len(settings.bench) != len(settings.results):
+        print("copybench fit: it takes one --bench for each --results", file=sys.stderr)
+        return 2
+    sets = [[(match, right) for match, right in labelled(results, bench, settings.ignore)
+             if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)
+             and beyond_parallax(match, known) == 0]
+            for results, bench in itertools.zip_longest(settings.results, settings.bench)]
+    examples = sum(sets, [])
     right = np.array([answer for _, answer in examples], bool)
     if len(examples) < 2 or right.all() or not right.any():
         print("copybench fit: it takes pairs that are copies and pairs that are none; "
               f"there are {int(right.sum())} and {int((~right).sum())}", file=sys.stderr)
         return 1
+    counts = np.concatenate([np.full(len(pairs), share) for pairs, share in
+                             zip(sets, equal_shares(sets))])
     kept = [i for i, name in enumerate(NAMES) if name not in settings.without]
     every = np.array([terms(match, known) for match, _ in examples], float)
     mean = np.array([known[name] for name in NAMES])
-    weights = fitted(every[:, kept], right, mean[kept], settings.prior)
+    weights = fitted(every[:, kept], right, counts, mean[kept], settings.prior)
     print(json.dumps({
         "copies": int(right.sum()), "others": int((~right).sum()),
         "as_it_is": summary(every, right, mean),

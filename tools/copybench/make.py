@@ -22,8 +22,9 @@ def options(parser):
     parser.add_argument("--images", required=True, type=pathlib.Path, metavar="FOLDER",
                         action="append", help="photographs, in this folder and below it; again")
     parser.add_argument("--related", type=pathlib.Path, metavar="FILE",
-                        help="list of files among them, one a line, that may be copies of others: "
-                             "neither originals nor strangers nor backdrops")
+                        help="list of files among them, one a line, as seen from an --images "
+                             "folder, that may be copies of others: neither originals nor "
+                             "strangers nor backdrops")
     parser.add_argument("--distractors", type=pathlib.Path, metavar="FOLDER", action="append",
                         default=[], help="pictures that are stored besides the originals, unless "
                         "they serve as something else; again")
@@ -77,10 +78,16 @@ def photographs(folders, half, split_seed):
     return dict(sorted(found.items()))
 
 
-def related(file):
-    """The hashes of the files that a list names."""
+def related(file, folders):
+    """The hashes of the files that a list names, each below one of the folders."""
     names = file.read_text(encoding="utf-8").splitlines() if file else []
-    return {hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest() for name in names if name}
+    hashes = set()
+    for name in filter(None, names):
+        found = [folder / name for folder in folders if (folder / name).is_file()]
+        if not found:
+            sys.exit(f"copybench: {file}: no --images folder has {name}")
+        hashes.add(hashlib.sha256(found[0].read_bytes()).hexdigest())
+    return hashes
 
 
 def link(path, folder, number):
@@ -262,7 +269,7 @@ def check_numbers(options, photos, strange):
 def shuffled(options, half, used):
     """The photographs of a half that may be originals or strangers, in the seed's order."""
     found = photographs(options.images, half, options.split_seed)
-    without = related(options.related)
+    without = related(options.related, options.images)
     photos = [(content, path) for content, path in found.items()
               if content not in without and read(path) is not None]
     used.update(content for content, _ in photos)
