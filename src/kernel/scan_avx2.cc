@@ -24,12 +24,12 @@ constexpr float kFloatError = 4;
 
 __m256i Load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 
-/// Rows of a block; whole tiles, the last filled up with anything.
+/// Rows that stay in the cache while all queries pass.
 struct Block {
   const std::uint8_t* rows;
   const std::int32_t* norms;  ///< |x|².
   const float* lengths;       ///< |x|.
-  std::int16_t* wide;         ///< The rows in 16 bits, once is_wide.
+  std::int16_t* wide;  ///< Once is_wide: in 16 bits; whole tiles, the last filled with anything.
   std::size_t count;
   std::int64_t first_row;
   bool is_wide;
