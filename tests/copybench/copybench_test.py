@@ -367,7 +367,7 @@ class MakeTest(FolderTest):
             (alike / f"{i}.png").write_bytes(page_of_noise(i))
         names = sorted(PICTURES.iterdir())
         listed = self.folder / "related.txt"
-        listed.write_text("".join(f"{name}\n" for name in names[:2]))
+        listed.write_text("".join(f"{path.name}\n" for path in names[:2]))
         bench = self.make("bench", "--attacks", "jpeg", "--related", listed, "--distractors",
                           PICTURES, "--alike", alike, "--originals", 2, "--strangers", 1)
         about = json.loads((bench / "bench.json").read_text())
@@ -378,6 +378,13 @@ class MakeTest(FolderTest):
         left = score.without_alike(bench, lines)
         self.assertEqual(len(left), len(lines) - 2)
         self.assertEqual(len(left[0]["ignored"]), 2)
+
+    def test_a_related_picture_that_is_nowhere_is_named(self):
+        listed = self.folder / "related.txt"
+        listed.write_text("nowhere.jpg\n")
+        with self.assertRaises(SystemExit) as stopped:
+            make.related(listed, [PICTURES])
+        self.assertIn("nowhere.jpg", str(stopped.exception))
 
     def test_duplicates_are_right_answers(self):
         bench = self.make("bench", "--attacks", "jpeg", "--duplicates", 3)
@@ -419,6 +426,7 @@ class RunTest(FolderTest):
                        self.folder / "again")
         self.assertEqual((self.folder / "again" / "per_attack.csv").read_bytes(),
                          (work / "per_attack.csv").read_bytes())
+        self.answers_to_benches_can_be_fitted(bench, work / "results.jsonl")
         self.the_score_is_what_fit_takes_it_for(work / "results.jsonl")
         self.verdicts_can_be_fitted(bench, work)
 
@@ -433,6 +441,14 @@ class RunTest(FolderTest):
             expected = fit.probabilities(
                 np.append(fit.terms(found, known), parallax), np.append(weights, 1))
             self.assertAlmostEqual(found["score"], expected, delta=0.02)
+
+    def answers_to_benches_can_be_fitted(self, bench, results):
+        once = ["--bench", bench, "--results", results]
+        answers = [json.loads(self.copybench("fit", "--prior", prior, *once * times))
+                   for prior, times in [(1, 1), (2, 2)]]
+        self.assertEqual(answers[0]["constants"], answers[1]["constants"])
+        self.assertEqual(answers[0]["copies"] * 2, answers[1]["copies"])
+        self.copybench("fit", *once, "--results", results, code=2)
 
     def verdicts_can_be_fitted(self, bench, work):
         pairs = self.folder / "pairs.jsonl"

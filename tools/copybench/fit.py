@@ -106,17 +106,21 @@ def probabilities(rows, weights):
     return 1 / (1 + np.exp(-np.clip(rows @ weights, -60, 60)))
 
 
+def losses(rows, right, weights):
+    """-log p of what is so, of each example."""
+    return np.logaddexp(0, np.where(right, -1, 1) * (rows @ weights))
+
+
 def loss(rows, right, weights):
-    """Mean of -log p of what is so."""
-    return float(np.mean(np.logaddexp(0, np.where(right, -1, 1) * (rows @ weights))))
+    """Mean of the losses."""
+    return float(np.mean(losses(rows, right, weights)))
 
 
 def fitted(rows, right, counts, mean, prior):
     """The weights of the largest posterior: Newton's method with halved steps. `counts` is how much
     each example counts."""
     def total(weights):
-        signs = np.where(right, -1, 1)
-        return (np.sum(counts * np.logaddexp(0, signs * (rows @ weights)))
+        return (np.sum(counts * losses(rows, right, weights))
                 + prior / 2 * np.sum((weights - mean) ** 2))
 
     weights = mean.copy()
