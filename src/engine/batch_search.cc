@@ -67,6 +67,7 @@ Status BatchSearch::Flush() {
         {.features_of = [&](std::int64_t content) { return impl_.backend->Features(content); },
          .forms = own,
          .preview = query.features.preview,
+         .kernel = impl_.kernel,
          .images_searched = options_.images_searched,
          .min_score = options_.min_score,
          .max_log10_false_alarms = options_.max_log10_false_alarms,

@@ -41,6 +41,7 @@ class Comparison {
     return VerifyCandidates({.features_of = [&](std::int64_t) { return image_.features; },
                              .forms = forms,
                              .preview = query_.features.preview,
+                             .kernel = variant_,
                              .itself = itself(),
                              .keep_points = true},
                             threads_);
@@ -137,9 +138,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   SIFTSEARCH_ASSIGN_OR_RETURN(impl.extractor, features::MakeExtractor(options.settings));
   impl.limits = options.limits;
   impl.threads = options.threads > 0 ? options.threads : AvailableThreads();
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      const kernel::Variant variant,
-      options.kernel.empty() ? kernel::ChosenVariant() : kernel::VariantNamed(options.kernel));
+  SIFTSEARCH_ASSIGN_OR_RETURN(impl.kernel, engine::KernelOf(options.kernel));
   QueryResult result;
   result.query = query.name;
   SIFTSEARCH_ASSIGN_OR_RETURN(const engine::Picture ours,
@@ -150,7 +149,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   result.descriptors = static_cast<int>(ours.features.size());
   const auto start = engine::Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(auto verified,
-                              engine::Comparison(ours, theirs, impl.threads, variant).Run());
+                              engine::Comparison(ours, theirs, impl.threads, impl.kernel).Run());
   result.timings.verify_ms = engine::MillisecondsSince(start);
   for (engine::VerifiedContent& found : verified) {
     if (found.match.query_polygon.empty()) continue;

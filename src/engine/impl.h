@@ -11,6 +11,7 @@
 #include "features/extractor.h"
 #include "features/forms.h"
 #include "image/decode.h"
+#include "kernel/topk.h"
 #include "siftsearch/engine.h"
 
 namespace siftsearch {
@@ -21,6 +22,7 @@ struct Engine::Impl {
   std::unique_ptr<features::FeatureExtractor> extractor;
   InputLimits limits;
   int threads = 1;
+  kernel::Variant kernel = kernel::Variant::kPortable;  ///< Matches pictures alone.
 
   image::DecodeLimits decode_limits() const {
     return {.max_pixels = limits.max_pixels, .max_file_bytes = limits.max_file_bytes};
@@ -34,6 +36,9 @@ using Clock = std::chrono::steady_clock;
 inline double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
+
+/// The variant of this name; empty: the chosen one.
+Result<kernel::Variant> KernelOf(const std::string& name);
 
 /// Decodes and extracts; fills the two times in `timings` if it is given.
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
@@ -67,6 +72,7 @@ struct VerifyInput {
   FeaturesOfContent features_of;
   std::span<const QueryForm> forms;       ///< Of one query, the picture itself first.
   std::span<const std::uint8_t> preview;  ///< Of the query.
+  kernel::Variant kernel = kernel::Variant::kPortable;
   double images_searched = 1;
   double min_score = 0;
   double max_log10_false_alarms = 9;
@@ -76,6 +82,7 @@ struct VerifyInput {
 
 /// Verifies candidates geometrically, on `threads` threads, looks closer at the best, and ranks
 /// them: by odds, then votes. A content that several forms voted for is judged by the best of them.
+/// Where the votes leave doubt, the two pictures are matched alone (engine/match_alone.h).
 Result<std::vector<VerifiedContent>> VerifyCandidates(const VerifyInput& input, int threads);
 
 }  // namespace engine

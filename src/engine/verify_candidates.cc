@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "engine/confirm.h"
 #include "engine/impl.h"
+#include "engine/match_alone.h"
 #include "verify/verify.h"
 
 namespace siftsearch::engine {
@@ -20,6 +21,8 @@ namespace {
 /// chance alone would have it.
 constexpr std::size_t kMostConfirmed = 30;
 constexpr double kWorthConfirming = -1;
+/// Log10 of the number of false alarms above which the two pictures are matched alone, too.
+constexpr double kInDoubt = -30;
 /// Places of one picture in another that are looked for.
 constexpr std::size_t kMostPlaces = 12;
 /// Two places are one where their boxes overlap by this much (IoU) in both pictures.
@@ -76,7 +79,13 @@ class CandidateVerifier {
     std::vector<const Candidates*> work;
     for (const auto& [content, candidates] : candidates_) work.push_back(&candidates);
     std::vector<VerifiedContent> verified(work.size());
-    ParallelFor(work.size(), threads_, [&](std::size_t i) { verified[i] = Best(*work[i], {}); });
+    std::vector<Status> statuses(work.size());
+    ParallelFor(work.size(), threads_, [&](std::size_t i) {
+      auto best = Best(*work[i], {});
+      statuses[i] = best.status();
+      if (best.ok()) verified[i] = std::move(best).value();
+    });
+    for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
     std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
     SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(verified));
     while (DiscountCopies(verified)) {
@@ -140,12 +149,28 @@ class CandidateVerifier {
     return verified;
   }
 
+  /// The same; where the votes leave doubt, by matching the two pictures alone if that agrees
+  /// better.
+  Result<VerifiedContent> FitClosely(const QueryForm& form, const VotedContent& candidate,
+                                     const std::vector<VerifiedContent>& places) const {
+    VerifiedContent voted = Fit(form, candidate, places);
+    // A picture alone with itself is but the same.
+    if (input_.itself || voted.match.evidence.log10_false_alarms <= kInDoubt) return voted;
+    const auto image = input_.features_of(candidate.content);
+    if (image.status().code() == StatusCode::kNotFound) return voted;  // Removed meanwhile.
+    SIFTSEARCH_RETURN_IF_ERROR(image.status());
+    SIFTSEARCH_ASSIGN_OR_RETURN(const VotedContent matched,
+                                MatchAlone(form.features, *image, candidate, input_.kernel));
+    VerifiedContent alone = Fit(form, matched, places);
+    return AgreesBetter(alone, voted) ? alone : voted;
+  }
+
   /// The best form's fit of a content, without what `places` explain.
-  VerifiedContent Best(const Candidates& candidates,
-                       const std::vector<VerifiedContent>& places) const {
+  Result<VerifiedContent> Best(const Candidates& candidates,
+                               const std::vector<VerifiedContent>& places) const {
     std::optional<VerifiedContent> best;
     for (const auto& [form, candidate] : candidates) {
-      VerifiedContent fit = Fit(*form, *candidate, places);
+      SIFTSEARCH_ASSIGN_OR_RETURN(VerifiedContent fit, FitClosely(*form, *candidate, places));
       if (!best || AgreesBetter(fit, *best)) best = std::move(fit);
     }
     return std::move(*best);
@@ -176,7 +201,7 @@ class CandidateVerifier {
       if (!places.empty() && !(next.match.copy && IsNewPlace(next.match, places))) return {};
       places.push_back(std::move(next));
       if (!places.back().match.copy || places.size() >= kMostPlaces) return {};
-      next = Best(candidates_.at(places.front().content), places);
+      SIFTSEARCH_ASSIGN_OR_RETURN(next, Best(candidates_.at(places.front().content), places));
       if (next.match.evidence.log10_false_alarms >= kWorthConfirming) return {};
     }
   }

@@ -20,6 +20,9 @@ constexpr double kSigma = 1.6;
 /// A picture with fewer keypoints than this is looked at again with a lower contrast threshold.
 constexpr std::size_t kFewKeypoints = 100;
 constexpr double kLowerContrast = 0.25;
+/// OpenCV keeps so many times the keypoints wanted, by response, and the strongest are chosen of
+/// them.
+constexpr int kChosenFrom = 10;
 /// Smaller pictures are enlarged to this longer side, at most so many times: scaled-down copies
 /// then keep enough keypoints.
 constexpr double kEnlargedSide = 256;
@@ -67,6 +70,12 @@ cv::Mat Scaled(const image::GreyImage& picture, int max_side) {
   return scaled;
 }
 
+/// Response times area: what scaling down, blur, noise and compression leave of a picture are its
+/// large structures, and by response alone fine texture or print takes all the places.
+double Strength(const cv::KeyPoint& point) {
+  return double{point.response} * point.size * point.size;
+}
+
 /// Row numbers, strongest keypoint first; ties by position, so that the order means nothing else.
 std::vector<int> StrongestFirst(const std::vector<cv::KeyPoint>& keypoints) {
   std::vector<int> order(keypoints.size());
@@ -74,8 +83,8 @@ std::vector<int> StrongestFirst(const std::vector<cv::KeyPoint>& keypoints) {
   std::sort(order.begin(), order.end(), [&](int a, int b) {
     const cv::KeyPoint& p = keypoints[a];
     const cv::KeyPoint& q = keypoints[b];
-    return std::make_tuple(-p.response, p.pt.y, p.pt.x, p.size, p.angle) <
-           std::make_tuple(-q.response, q.pt.y, q.pt.x, q.size, q.angle);
+    return std::make_tuple(-Strength(p), p.pt.y, p.pt.x, p.size, p.angle) <
+           std::make_tuple(-Strength(q), q.pt.y, q.pt.x, q.size, q.angle);
   });
   return order;
 }
@@ -145,7 +154,8 @@ class SiftExtractor : public FeatureExtractor {
 
   void RunSift(const cv::Mat& picture, double contrast, std::vector<cv::KeyPoint>& keypoints,
                cv::Mat& descriptors) const {
-    cv::SIFT::create(settings_.max_features, kOctaveLayers, contrast, kEdgeThreshold, kSigma)
+    cv::SIFT::create(kChosenFrom * settings_.max_features, kOctaveLayers, contrast, kEdgeThreshold,
+                     kSigma)
         ->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
   }
 

@@ -14,7 +14,8 @@ class FeatureExtractor {
  public:
   virtual ~FeatureExtractor() = default;
 
-  /// Features of a picture, keypoints in its own full-size pixels, strongest first. A picture
+  /// Features of a picture, keypoints in its own full-size pixels, strongest (DoG
+  /// response × area of the region) first. A picture
   /// without any keypoint gives an empty set and no error. Errors: kOutOfMemory, kInternal.
   virtual Result<FeatureSet> Extract(const image::GreyImage& image) const = 0;
 

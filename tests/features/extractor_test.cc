@@ -97,6 +97,22 @@ TEST(ExtractorTest, GivesKeypointsInsideThePictureAndADescriptorEach) {
   }
 }
 
+/// By response alone, strong dots would take all the places and be gone in a smaller copy.
+TEST(ExtractorTest, KeepsLargeStructuresAmongStrongerFineTexture) {
+  cv::RNG random(3);
+  cv::Mat picture = DrawnPicture(480, 360, 3);
+  picture.convertTo(picture, CV_8UC1, 0.5, 64);
+  for (int i = 0; i < 400; ++i) {
+    const cv::Rect dot(random.uniform(0, 470), random.uniform(0, 350), 3, 3);
+    cv::rectangle(picture, dot, cv::Scalar(i % 2 * 255), cv::FILLED);
+  }
+  const FeatureSet kept = Extract(picture, {.max_features = 100});
+  ASSERT_EQ(kept.size(), 100u);
+  EXPECT_GT(std::count_if(kept.keypoints.begin(), kept.keypoints.end(),
+                          [](const Keypoint& p) { return p.scale > 10; }),
+            80);
+}
+
 TEST(ExtractorTest, DescriptorsAreRootSiftOfWhatOpenCvComputes) {
   const cv::Mat picture = DrawnPicture(600, 450, 2);
   const FeatureSet features = Extract(picture, {.max_features = 100'000});

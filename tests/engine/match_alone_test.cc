@@ -1,0 +1,130 @@
+#include "engine/match_alone.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "engine/impl.h"
+
+namespace siftsearch::engine {
+namespace {
+
+constexpr kernel::Variant kVariant = kernel::Variant::kPortable;
+
+/// Random descriptors at random places of a picture of 400 x 300.
+FeatureSet RandomFeatures(std::size_t count, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  FeatureSet features;
+  features.width = 400;
+  features.height = 300;
+  for (std::size_t i = 0; i < count; ++i) {
+    features.keypoints.push_back({static_cast<float>(random() % 400),
+                                  static_cast<float>(random() % 300),
+                                  static_cast<float>(2 + random() % 10), 0});
+    for (int d = 0; d < kDescriptorBytes; ++d) features.descriptors.push_back(random() % 90);
+  }
+  return features;
+}
+
+/// The same picture moved, each descriptor byte off by one.
+FeatureSet Moved(FeatureSet features, float dx, float dy) {
+  for (Keypoint& point : features.keypoints) point.x += dx, point.y += dy;
+  for (std::uint8_t& byte : features.descriptors) byte ^= 1;
+  return features;
+}
+
+VotedContent Voted(std::int64_t content) {
+  VotedContent voted;
+  voted.content = content;
+  voted.width = 400;
+  voted.height = 300;
+  voted.votes = 0.7;
+  return voted;
+}
+
+TEST(MatchAloneTest, PairsEachPointWithItsNearestRows) {
+  const FeatureSet query = RandomFeatures(30, 1);
+  const FeatureSet image = Moved(query, 5, 7);
+  const auto matched = MatchAlone(query, image, Voted(3), kVariant);
+  ASSERT_TRUE(matched.ok());
+  EXPECT_EQ(matched->content, 3);
+  std::vector<int> rights(query.size());
+  for (const VotedPair& pair : matched->pairs) {
+    const Keypoint& ours = query.keypoints[pair.query];
+    if (pair.image.x == ours.x + 5 && pair.image.y == ours.y + 7) {
+      ++rights[pair.query];
+      EXPECT_GT(pair.weight, 0);
+      EXPECT_LT(pair.weight, 0.01);
+      EXPECT_LT(pair.rarity, 0.5);
+    }
+  }
+  EXPECT_THAT(rights, testing::Each(1));
+}
+
+TEST(MatchAloneTest, PairsThatVotedKeepWhatTheyHad) {
+  const FeatureSet query = RandomFeatures(10, 2);
+  VotedContent voted = Voted(1);
+  voted.pairs.push_back({.query = 4, .image = {}, .weight = 0.7f, .rarity = 0.9f});
+  const auto matched = MatchAlone(query, Moved(query, 1, 1), voted, kVariant);
+  ASSERT_TRUE(matched.ok());
+  EXPECT_EQ(matched->votes, 0.7);
+  int of_the_vote = 0;
+  for (const VotedPair& pair : matched->pairs) {
+    if (pair.query != 4) continue;
+    ++of_the_vote;
+    EXPECT_EQ(pair.weight, 0.7f);
+    EXPECT_EQ(pair.rarity, 0.9f);
+  }
+  EXPECT_GE(of_the_vote, 1);
+}
+
+TEST(MatchAloneTest, FarDescriptorsAreNoPair) {
+  FeatureSet query = RandomFeatures(5, 3), image = query;
+  for (std::uint8_t& byte : image.descriptors) byte = static_cast<std::uint8_t>(255 - byte);
+  const auto matched = MatchAlone(query, image, Voted(1), kVariant);
+  ASSERT_TRUE(matched.ok());
+  EXPECT_TRUE(matched->pairs.empty());
+}
+
+TEST(MatchAloneTest, NothingMatchesAPictureWithoutFeatures) {
+  const auto matched = MatchAlone(RandomFeatures(5, 4), {}, Voted(1), kVariant);
+  ASSERT_TRUE(matched.ok());
+  EXPECT_TRUE(matched->pairs.empty());
+}
+
+/// Where all k neighbours of every descriptor were in other pictures, next to nothing voted for
+/// the right one.
+TEST(MatchAloneTest, ACopyThatNextToNothingVotedForIsVerified) {
+  const FeatureSet query = RandomFeatures(60, 5);
+  const FeatureSet image = Moved(query, 8, 3);
+  std::vector<QueryForm> forms(1);
+  forms[0].features = query;
+  forms[0].candidates.push_back(Voted(9));
+  forms[0].candidates[0].pairs.push_back(
+      {.query = 0, .image = image.keypoints[1], .weight = 0.01f});
+  const auto verified = VerifyCandidates(
+      {.features_of = [&](std::int64_t) { return image; }, .forms = forms, .preview = {}}, 1);
+  ASSERT_TRUE(verified.ok());
+  ASSERT_EQ(verified->size(), 1u);
+  EXPECT_GT(verified->front().match.inliers, 40);
+  EXPECT_NEAR(verified->front().match.image_from_query[2], 8, 0.5);
+}
+
+TEST(MatchAloneTest, AnErrorOfTheStoreIsToldAndAMissingContentPassedOver) {
+  std::vector<QueryForm> forms(1);
+  forms[0].features = RandomFeatures(60, 6);
+  forms[0].candidates.push_back(Voted(9));
+  const auto with = [&](StatusCode code) {
+    return VerifyCandidates(
+        {.features_of = [&](std::int64_t) -> Result<FeatureSet> { return Status(code, "so"); },
+         .forms = forms,
+         .preview = {}},
+        1);
+  };
+  EXPECT_EQ(with(StatusCode::kCorrupt).status().code(), StatusCode::kCorrupt);
+  EXPECT_TRUE(with(StatusCode::kNotFound).ok());
+}
+
+}  // namespace
+}  // namespace siftsearch::engine
