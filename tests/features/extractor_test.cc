@@ -106,11 +106,11 @@ TEST(ExtractorTest, KeepsLargeStructuresAmongStrongerFineTexture) {
     const cv::Rect dot(random.uniform(0, 470), random.uniform(0, 350), 3, 3);
     cv::rectangle(picture, dot, cv::Scalar(i % 2 * 255), cv::FILLED);
   }
-  const FeatureSet kept = Extract(picture, {.max_features = 100});
-  ASSERT_EQ(kept.size(), 100u);
+  const FeatureSet kept = Extract(picture, {.max_features = 30});
+  ASSERT_EQ(kept.size(), 30u);
   EXPECT_GT(std::count_if(kept.keypoints.begin(), kept.keypoints.end(),
-                          [](const Keypoint& p) { return p.scale > 10; }),
-            80);
+                          [](const Keypoint& p) { return p.scale > 8; }),
+            25);
 }
 
 TEST(ExtractorTest, DescriptorsAreRootSiftOfWhatOpenCvComputes) {
