@@ -89,13 +89,14 @@ double MeanRarity(const VerifiedContent& verified, std::span<const int> copies) 
 void Score(bool itself, VerifiedContent& verified) {
   Match& match = verified.match;
   const Evidence& evidence = match.evidence;
-  const double share = std::max(match.query_overlap_percent, match.image_overlap_percent) / 100;
+  const auto [smaller, larger] =
+      std::minmax({match.query_overlap_percent / 100, match.image_overlap_percent / 100});
   verified.log_odds = !verified.has_pixels ? verify::LogOddsOfPoints(evidence)
                       : itself             ? verify::LogOddsOfRepetition(evidence)
-                                           : verify::LogOdds(evidence, match.inliers, share);
+                               : verify::LogOdds(evidence, match.inliers, {larger, smaller});
   match.score = verify::ScoreFromLogOdds(verified.log_odds);
   match.copy = match.score >= kCopyThreshold;
-  match.kind = verify::KindOf(evidence, match.score, share);
+  match.kind = verify::KindOf(evidence, match.score, larger);
 }
 
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {

@@ -13,16 +13,18 @@ namespace {
 constexpr double kMostPowersOfTen = 60;
 constexpr double kSmallestShare = 1e-3;
 
-/// Fitted by logistic regression to the candidates of three sets of copybench's half a
+/// Fitted by logistic regression to the candidates of four sets of copybench's half a
 /// (bench/README.md).
-constexpr double kConstant = -5.27;
-constexpr double kPerRarity = 6.01;
-constexpr double kPerCloseWithoutPixels = -5.43;
-constexpr double kPerRegionLog = 3.72;
-constexpr double kPerCoherentPowers = 1.84;
-constexpr double kPerFoundWithoutPixels = -11.9;
-constexpr double kPerCommonWithoutPixels = -4.55;
-constexpr double kPerFound = 3.11;
+constexpr double kConstant = -9.8;
+constexpr double kPerRarity = 13.11;
+constexpr double kPerCloseWithoutPixels = -18.05;
+constexpr double kPerCoherentPowers = 2.04;
+constexpr double kPerFoundWithoutPixels = -22.08;
+constexpr double kPerFound = 4.94;
+constexpr double kPerPowersWithoutPixels = 19.4;
+constexpr double kPerInliersWithoutPixels = -19.69;
+constexpr double kPerRareRegionLog = 13.64;
+constexpr double kPerSmallerRegionLog = -24.61;
 
 constexpr double kPerRepeatedInside = 20;
 constexpr double kRepeatedInsideAtHalf = 0.48;
@@ -48,27 +50,30 @@ bool IsOverlay(const Evidence& evidence, double region_share) {
          (evidence.rarity < kCommonRarity && evidence.pixels_coherent < kCoherentAllOver);
 }
 
-double FittedLogOdds(const Evidence& evidence, int inliers, double region_share) {
-  const double powers = std::clamp(-evidence.log10_false_alarms, 0.0, kMostPowersOfTen);
+double FittedLogOdds(const Evidence& evidence, int inliers, RegionShares region) {
+  const double all_powers = std::max(0.0, -evidence.log10_false_alarms);
+  const double powers = std::min(all_powers, kMostPowersOfTen);
+  const double powers_log = std::log10(1 + all_powers);
+  const double region_log = std::log10(std::clamp(region.larger, kSmallestShare, 1.0));
   const double disagreeing = 1 - evidence.pixels_inside;
-  const double votes = evidence.closeness * inliers, rare = evidence.rarity * inliers;
   return kConstant + kPerRarity * evidence.rarity +
          kPerCloseWithoutPixels * evidence.closeness * disagreeing +
-         kPerRegionLog * std::log10(std::clamp(region_share, kSmallestShare, 1.0)) +
          kPerCoherentPowers * evidence.pixels_coherent * powers / 10 +
          kPerFoundWithoutPixels * std::min(evidence.query_found, evidence.image_found) *
              disagreeing +
-         kPerCommonWithoutPixels * std::log10((1 + votes) / (1 + rare)) *
-             (1 - evidence.pixels_coherent) +
-         kPerFound * std::max(evidence.query_found, evidence.image_found);
+         kPerFound * std::max(evidence.query_found, evidence.image_found) +
+         kPerPowersWithoutPixels * powers_log * disagreeing +
+         kPerInliersWithoutPixels * std::log10(1.0 + inliers) * disagreeing +
+         kPerRareRegionLog * evidence.rarity * region_log +
+         kPerSmallerRegionLog * region.smaller * region_log;
 }
 
 }  // namespace
 
-double LogOdds(const Evidence& evidence, int inliers, double region_share) {
-  const double fitted = FittedLogOdds(evidence, inliers, region_share) +
+double LogOdds(const Evidence& evidence, int inliers, RegionShares region) {
+  const double fitted = FittedLogOdds(evidence, inliers, region) +
                         kPerParallax * std::max(0.0, evidence.parallax - kMostParallax);
-  return IsOverlay(evidence, region_share) ? std::min(fitted, kOverlayLogOdds) : fitted;
+  return IsOverlay(evidence, region.larger) ? std::min(fitted, kOverlayLogOdds) : fitted;
 }
 
 double LogOddsOfPoints(const Evidence& evidence) {

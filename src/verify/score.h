@@ -4,16 +4,22 @@
 
 namespace siftsearch::verify {
 
+/// The shares of the two pictures that the shared region covers.
+struct RegionShares {
+  double larger = 0;
+  double smaller = 0;
+};
+
 /// Natural logarithm of the odds that two pictures share copied content: a logistic model. For a
 /// copy speak agreement of points beyond chance as far as the pixels agree, too, descriptors that
 /// few other images have, keypoints found again, and a region that is a large part of either
 /// picture. Against it speaks what only strangers that share a template, a font or a scene have:
-/// points that agree as exactly as in a clean copy where the pixels do not, and that other images
-/// have as well; and parallax. Agreement in a small part of both pictures that many images have (a
-/// watermark) is never a copy's, whatever its pixels; nor is one that very many have (a form)
-/// unless the pixels agree all over. Growing in what speaks for it. `region_share` is the larger of
-/// the shares of the two pictures that the shared region covers. Pure.
-double LogOdds(const Evidence& evidence, int inliers, double region_share);
+/// points that agree as exactly as in a clean copy, and many for the chance they stand for, where
+/// the pixels do not, and that other images have as well; and parallax. Agreement in a small part
+/// of both pictures that many images have (a watermark) is never a copy's, whatever its pixels; nor
+/// is one that very many have (a form) unless the pixels agree all over. How much rarity and points
+/// count depends on the shares of the pictures that agree. Pure.
+double LogOdds(const Evidence& evidence, int inliers, RegionShares region);
 
 /// The same where there are no pixels to compare: the points alone decide.
 double LogOddsOfPoints(const Evidence& evidence);

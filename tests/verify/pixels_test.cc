@@ -104,27 +104,29 @@ TEST(LogOddsTest, GrowsWithWhatSpeaksForACopy) {
   const auto with = [](auto change) {
     Evidence evidence = Some();
     change(evidence);
-    return LogOdds(evidence, 30, 0.5);
+    return LogOdds(evidence, 30, {0.5, 0.5});
   };
-  const double before = LogOdds(Some(), 30, 0.5);
+  const double before = LogOdds(Some(), 30, {0.5, 0.5});
   EXPECT_GT(with([](Evidence& e) { e.log10_false_alarms = -40; }), before);
   EXPECT_GT(with([](Evidence& e) { e.query_found = 0.6; }), before);
   EXPECT_GT(with([](Evidence& e) { e.rarity = 0.9; }), before);
   EXPECT_GT(with([](Evidence& e) { e.pixels_coherent = 0.8; }), before);
   EXPECT_GT(with([](Evidence& e) { e.pixels_inside = 0.9; }), before);
-  EXPECT_GT(LogOdds(Some(), 30, 0.9), before);
-  EXPECT_LT(LogOdds(Some(), 30, 0.05), before);
+  EXPECT_LT(LogOdds(Some(), 30, {0.05, 0.05}), before);
+  Evidence rare = Some();
+  rare.rarity = 1;
+  EXPECT_GT(LogOdds(rare, 30, {0.9, 0.5}), LogOdds(rare, 30, {0.5, 0.5}));
 }
 
 TEST(LogOddsTest, ParallaxIsNoCopys) {
   Evidence evidence = Some();
   evidence.log10_false_alarms = -700;
-  const double flat = LogOdds(evidence, 300, 0.7);
+  const double flat = LogOdds(evidence, 300, {0.7, 0.7});
   EXPECT_GT(ScoreFromLogOdds(flat), 0.5);
   evidence.parallax = 0.2;
-  EXPECT_EQ(LogOdds(evidence, 300, 0.7), flat);
+  EXPECT_EQ(LogOdds(evidence, 300, {0.7, 0.7}), flat);
   evidence.parallax = 2;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 300, 0.7)), 0.01);
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 300, {0.7, 0.7})), 0.01);
   EXPECT_EQ(KindOf(evidence, 0.01, 0.1), MatchKind::kSameScene);
 }
 
@@ -137,7 +139,7 @@ TEST(LogOddsTest, ManyAgreeingPointsWithoutAgreeingPixelsAreNoCopy) {
                        .pixel_correlation = 0.4,
                        .pixels_coherent = 0.2,
                        .pixels_inside = 0.5};
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(chart, 90, 1)), 0.05);
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(chart, 90, {1, 1})), 0.05);
 }
 
 TEST(LogOddsTest, AnExactCopyIsSureHoweverManyAreStored) {
@@ -150,7 +152,7 @@ TEST(LogOddsTest, AnExactCopyIsSureHoweverManyAreStored) {
                          .pixel_correlation = 1,
                          .pixels_coherent = 0.97,
                          .pixels_inside = 0.97};
-    EXPECT_GT(ScoreFromLogOdds(LogOdds(exact, 500, 1)), 0.999) << rarity;
+    EXPECT_GT(ScoreFromLogOdds(LogOdds(exact, 500, {1, 1})), 0.999) << rarity;
   }
 }
 
@@ -159,12 +161,12 @@ TEST(LogOddsTest, WhatManyImagesHaveInASmallPartIsAnOverlay) {
   watermark.log10_false_alarms = -120;
   watermark.pixels_coherent = watermark.pixels_inside = 0.95;
   watermark.rarity = 0.1;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 60, 0.15)), 0.5);
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 60, {0.15, 0.15})), 0.5);
   EXPECT_EQ(KindOf(watermark, 0.3, 0.15), MatchKind::kSharedOverlay);
   // A picture of which many copies are stored is as common, but it is there as a whole.
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, 1)), 0.9);
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {1, 1})), 0.9);
   watermark.rarity = 1;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, 0.15)), 0.9);
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {0.15, 0.15})), 0.9);
 }
 
 TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
@@ -174,7 +176,7 @@ TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
   for (const double extreme : {-1e9, 1e9}) {
     evidence.log10_false_alarms = extreme;
     EXPECT_TRUE(std::isfinite(LogOddsOfPoints(evidence)));
-    EXPECT_TRUE(std::isfinite(LogOdds(evidence, 0, 0)));
+    EXPECT_TRUE(std::isfinite(LogOdds(evidence, 0, {0, 0})));
   }
 }
 

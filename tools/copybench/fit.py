@@ -17,8 +17,9 @@ import numpy as np
 import score
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/verify/score.cc"
-NAMES = ["kConstant", "kPerRarity", "kPerCloseWithoutPixels", "kPerRegionLog",
-         "kPerCoherentPowers", "kPerFoundWithoutPixels", "kPerCommonWithoutPixels", "kPerFound"]
+NAMES = ["kConstant", "kPerRarity", "kPerCloseWithoutPixels", "kPerCoherentPowers",
+         "kPerFoundWithoutPixels", "kPerFound", "kPerPowersWithoutPixels",
+         "kPerInliersWithoutPixels", "kPerRareRegionLog", "kPerSmallerRegionLog"]
 
 
 def options(parser):
@@ -46,15 +47,16 @@ def constants(text):
 
 def is_overlay(match, known):
     """As IsOverlay: no term of the model decides these."""
-    evidence, share = match["evidence"], region_share(match)
+    evidence, share = match["evidence"], region_shares(match)[0]
     return (evidence["rarity"] < known["kOverlayRarity"] and share < known["kOverlayShare"]) or (
         evidence["rarity"] < known["kCommonRarity"]
         and evidence["pixels_coherent"] < known["kCoherentAllOver"])
 
 
-def region_share(match):
-    """The larger share of the two pictures that the shared region covers."""
-    return max(match["query_overlap_percent"], match["image_overlap_percent"]) / 100
+def region_shares(match):
+    """The larger and the smaller share of the two pictures that the shared region covers."""
+    return sorted((match["image_overlap_percent"] / 100, match["query_overlap_percent"] / 100),
+                  reverse=True)
 
 
 def beyond_parallax(match, known):
@@ -65,16 +67,17 @@ def beyond_parallax(match, known):
 
 def terms(match, known):
     """What each of NAMES is multiplied with, as FittedLogOdds has it."""
-    e, inliers = match["evidence"], match["inliers"]
-    powers = min(max(-e["log10_false_alarms"], 0), known["kMostPowersOfTen"])
+    e = match["evidence"]
+    all_powers = max(-e["log10_false_alarms"], 0)
+    powers, powers_log = min(all_powers, known["kMostPowersOfTen"]), math.log10(1 + all_powers)
     disagreeing = 1 - e["pixels_inside"]
-    share = min(max(region_share(match), known["kSmallestShare"]), 1)
-    return [1, e["rarity"], e["closeness"] * disagreeing, math.log10(share),
-            e["pixels_coherent"] * powers / 10,
+    larger, smaller = region_shares(match)
+    region_log = math.log10(min(max(larger, known["kSmallestShare"]), 1))
+    return [1, e["rarity"], e["closeness"] * disagreeing, e["pixels_coherent"] * powers / 10,
             min(e["query_found"], e["image_found"]) * disagreeing,
-            math.log10((1 + e["closeness"] * inliers) / (1 + e["rarity"] * inliers))
-            * (1 - e["pixels_coherent"]),
-            max(e["query_found"], e["image_found"])]
+            max(e["query_found"], e["image_found"]),
+            powers_log * disagreeing, math.log10(1 + match["inliers"]) * disagreeing,
+            e["rarity"] * region_log, smaller * region_log]
 
 
 def has_pixels(match):
