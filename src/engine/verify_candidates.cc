@@ -21,8 +21,10 @@ namespace {
 /// chance alone would have it.
 constexpr std::size_t kMostConfirmed = 30;
 constexpr double kWorthConfirming = -1;
-/// Log10 of the number of false alarms above which the two pictures are matched alone, too.
+/// Log10 of the number of false alarms above which the two pictures are matched alone, too, and of
+/// how many of a form's candidates.
 constexpr double kInDoubt = -30;
+constexpr std::ptrdiff_t kMostMatchedAlone = 20;
 /// Places of one picture in another that are looked for.
 constexpr std::size_t kMostPlaces = 12;
 /// Two places are one where their boxes overlap by this much (IoU) in both pictures.
@@ -154,8 +156,11 @@ class CandidateVerifier {
   Result<VerifiedContent> FitClosely(const QueryForm& form, const VotedContent& candidate,
                                      const std::vector<VerifiedContent>& places) const {
     VerifiedContent voted = Fit(form, candidate, places);
+    const bool among_best = &candidate - form.candidates.data() < kMostMatchedAlone;
     // A picture alone with itself is but the same.
-    if (input_.itself || voted.match.evidence.log10_false_alarms <= kInDoubt) return voted;
+    if (input_.itself || !among_best || voted.match.evidence.log10_false_alarms <= kInDoubt) {
+      return voted;
+    }
     const auto image = input_.features_of(candidate.content);
     if (image.status().code() == StatusCode::kNotFound) return voted;  // Removed meanwhile.
     SIFTSEARCH_RETURN_IF_ERROR(image.status());

@@ -22,7 +22,7 @@ constexpr std::size_t kFewKeypoints = 100;
 constexpr double kLowerContrast = 0.25;
 /// OpenCV keeps so many times the keypoints wanted, by response, and the strongest are chosen of
 /// them.
-constexpr int kChosenFrom = 10;
+constexpr int kChosenFrom = 4;
 /// Smaller pictures are enlarged to this longer side, at most so many times: scaled-down copies
 /// then keep enough keypoints.
 constexpr double kEnlargedSide = 256;

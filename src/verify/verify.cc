@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <tuple>
 
 namespace siftsearch::verify {
@@ -69,7 +70,19 @@ struct Columns {
     for (const std::int32_t i : index) Append(pairs[i]);
   }
 
+  Columns() = default;
+
   std::size_t size() const { return index.size(); }
+
+  void Append(const Columns& from, std::size_t i) {
+    index.push_back(from.index[i]);
+    qx.push_back(from.qx[i]);
+    qy.push_back(from.qy[i]);
+    px.push_back(from.px[i]);
+    py.push_back(from.py[i]);
+    log_scale.push_back(from.log_scale[i]);
+    degrees.push_back(from.degrees[i]);
+  }
 
  private:
   void Append(const PointPair& pair) {
@@ -119,9 +132,10 @@ class InlierTest {
            (apart <= max_degrees_);
   }
 
-  int Count() const {
+  /// How many of [begin, end) agree.
+  int Count(std::size_t begin, std::size_t end) const {
     int count = 0;
-    for (std::size_t i = 0; i < columns_.size(); ++i) count += (*this)(i);
+    for (std::size_t i = begin; i < end; ++i) count += (*this)(i);
     return count;
   }
 
@@ -136,6 +150,65 @@ class InlierTest {
  private:
   const Columns& columns_;
   float a_, b_, tx_, ty_, limit_, log_scale_, max_log_scale_, degrees_, max_degrees_;
+};
+
+/// The pairs sorted by their own rotation and scale ratio, so that the inliers of a model are
+/// counted among the few pairs that may be some.
+class Binned {
+ public:
+  Binned(const Columns& columns, const Tolerance& tolerance)
+      : rotations_(std::max(1, static_cast<int>(360 / std::max(1.0, tolerance.degrees * kRoom)))),
+        degrees_(360.0 / rotations_),
+        log_scale_(std::max(0.05, tolerance.log_scale * kRoom)),
+        starts_(static_cast<std::size_t>(rotations_) * kScales + 1) {
+    std::vector<std::size_t> bin(columns.size());
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      bin[i] = Bin(Rotation(columns.degrees[i]), Scale(columns.log_scale[i]));
+      ++starts_[bin[i] + 1];
+    }
+    std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+    std::vector<std::size_t> order(columns.size());
+    std::vector<std::size_t> next = starts_;
+    for (std::size_t i = 0; i < columns.size(); ++i) order[next[bin[i]]++] = i;
+    for (const std::size_t i : order) sorted_.Append(columns, i);
+  }
+
+  /// How many of all pairs agree with the model that pair `proposing` gives.
+  int Count(const Columns& columns, std::size_t proposing, const Similarity& model,
+            const Tolerance& tolerance, double widening) const {
+    const InlierTest test(sorted_, model, tolerance, widening);
+    if (rotations_ < 3) return test.Count(0, sorted_.size());
+    const int rotation = Rotation(columns.degrees[proposing]);
+    const int scale = Scale(columns.log_scale[proposing]);
+    int count = 0;
+    for (const int turn : {rotations_ - 1, 0, 1}) {
+      const int there = (rotation + turn) % rotations_;
+      count += test.Count(starts_[Bin(there, std::max(0, scale - 1))],
+                          starts_[Bin(there, std::min(kScales - 1, scale + 1)) + 1]);
+    }
+    return count;
+  }
+
+ private:
+  static constexpr int kScales = 16;
+  static constexpr double kRoom = 1.05;  // For rounding.
+
+  std::size_t Bin(int rotation, int scale) const {
+    return static_cast<std::size_t>(rotation) * kScales + scale;
+  }
+  int Rotation(float degrees) const {
+    return std::min(rotations_ - 1, static_cast<int>(degrees / degrees_));
+  }
+  int Scale(float log_scale) const {
+    return static_cast<int>(
+        std::clamp(std::floor(log_scale / log_scale_) + kScales / 2, 0.0, kScales - 1.0));
+  }
+
+  const int rotations_;
+  const double degrees_;
+  const double log_scale_;
+  std::vector<std::size_t> starts_;  ///< Of each bin in `sorted_`, and its end.
+  Columns sorted_;
 };
 
 Similarity FromPair(const Columns& columns, std::size_t i) {
@@ -217,6 +290,7 @@ class Fitter {
 
   Agreement Best() const {
     Agreement best;
+    const Binned binned(columns_, tolerance_);
     int most_wide = 0;
     std::vector<bool> explained(columns_.size());
     const std::size_t hypotheses = std::min(columns_.size(), kMaxHypotheses);
@@ -224,12 +298,12 @@ class Fitter {
       if (explained[h]) continue;
       const Similarity model = FromPair(columns_, h);
       if (!Plausible(model)) continue;
-      const InlierTest test(columns_, model, tolerance_, kWidening[0]);
-      const int wide = test.Count();
+      const int wide = binned.Count(columns_, h, model, tolerance_, kWidening[0]);
       // Only a hypothesis that nearly matches the widest agreement met so far can beat it.
       if (wide < 2 || wide * 4 < most_wide * 3) continue;
       most_wide = std::max(most_wide, wide);
-      Agreement refined = Refined(model, test.Collect());
+      Agreement refined =
+          Refined(model, InlierTest(columns_, model, tolerance_, kWidening[0]).Collect());
       if (refined.distinct <= best.distinct) continue;
       best = std::move(refined);
       explained.assign(columns_.size(), false);
