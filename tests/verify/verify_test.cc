@@ -241,6 +241,34 @@ TEST(FitSimilarityTest, SinglePairsMustAgreeInScaleAndRotation) {
   EXPECT_EQ(FitSimilarity(pairs, kQuery, kImage, {}).inliers.size(), 40u);
 }
 
+/// Pairs whose own turn and scale stray as far as an inlier's may are counted wherever the model
+/// lies, also across 0° and among the largest and smallest scales: they outnumber exact pairs that
+/// are tried first.
+TEST(FitSimilarityTest, StrayingPairsCountAtEveryTurnAndScale) {
+  for (const double scale : {0.02, 0.3, 1.0, 3.0, 40.0}) {
+    for (double degrees = -5; degrees < 360; degrees += 11) {
+      const Planted planted{scale, degrees};
+      const Size image = ImageFor(planted);
+      Data data(static_cast<unsigned>(degrees + 10));
+      std::vector<PointPair> pairs;
+      for (int i = 0; i < 20; ++i) {
+        pairs.push_back(data.Inlier(planted, kQuery, image, 0));
+        pairs[i].weight = 0.1f;
+        if (i < 4) continue;  // They propose the model.
+        pairs[i].image.scale *= i % 2 == 0 ? 1.95f : 1 / 1.95f;
+        pairs[i].image.angle =
+            static_cast<float>(std::fmod(pairs[i].image.angle + (i % 4 < 2 ? 29 : 331), 360));
+      }
+      for (int i = 0; i < 12; ++i) {
+        pairs.push_back(data.Inlier({scale, degrees + 90}, kQuery, image, 0));
+        pairs.back().weight = 0.9f;
+      }
+      EXPECT_EQ(FitSimilarity(pairs, kQuery, image, {}).inliers.size(), 20u)
+          << scale << " " << degrees;
+    }
+  }
+}
+
 TEST(FitSimilarityTest, ALargerDatabaseLowersTheScore) {
   Data data(6);
   std::vector<PointPair> pairs;
