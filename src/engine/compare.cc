@@ -138,7 +138,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   SIFTSEARCH_ASSIGN_OR_RETURN(impl.extractor, features::MakeExtractor(options.settings));
   impl.limits = options.limits;
   impl.threads = options.threads > 0 ? options.threads : AvailableThreads();
-  SIFTSEARCH_ASSIGN_OR_RETURN(impl.kernel, engine::KernelOf(options.kernel));
+  SIFTSEARCH_ASSIGN_OR_RETURN(impl.kernel, kernel::VariantOrChosen(options.kernel));
   QueryResult result;
   result.query = query.name;
   SIFTSEARCH_ASSIGN_OR_RETURN(const engine::Picture ours,

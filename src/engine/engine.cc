@@ -7,14 +7,6 @@
 
 namespace siftsearch {
 
-namespace engine {
-
-Result<kernel::Variant> KernelOf(const std::string& name) {
-  return name.empty() ? kernel::ChosenVariant() : kernel::VariantNamed(name);
-}
-
-}  // namespace engine
-
 std::string_view Version() { return SIFTSEARCH_VERSION; }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -42,7 +34,7 @@ Result<std::unique_ptr<Engine>> Engine::Over(std::unique_ptr<SearchBackend> back
   impl->backend = std::move(backend);
   impl->limits = options.limits;
   impl->threads = options.threads > 0 ? options.threads : AvailableThreads();
-  SIFTSEARCH_ASSIGN_OR_RETURN(impl->kernel, engine::KernelOf(options.kernel));
+  SIFTSEARCH_ASSIGN_OR_RETURN(impl->kernel, kernel::VariantOrChosen(options.kernel));
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 

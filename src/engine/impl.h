@@ -37,9 +37,6 @@ inline double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// The variant of this name; empty: the chosen one.
-Result<kernel::Variant> KernelOf(const std::string& name);
-
 /// Decodes and extracts; fills the two times in `timings` if it is given.
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
                               Timings* timings);

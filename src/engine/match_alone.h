@@ -10,9 +10,9 @@ namespace siftsearch::engine {
 /// that the search of the whole database voted for. That search gives each descriptor its k nearest
 /// rows: where many pictures look alike (print, charts) or a copy is far from its original (noise,
 /// blends), the right row is often not among them. Each query descriptor is paired with its two
-/// nearest rows of `image`, up to kFarthestPair apart. Pairs that voted keep their weight and
-/// rarity; the others weigh next to nothing, the nearer the more, and count as common. `image` has
-/// the features of `voted.content`. Pure; errors of kernel::TopK.
+/// nearest rows of `image`, at most 260 (L2) apart. The pairs of a point that voted have its vote's
+/// weight and rarity; the others weigh next to nothing, the nearer the more, and count as common.
+/// `image` has the features of `voted.content`. Pure; errors of kernel::TopK.
 Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image,
                                 const VotedContent& voted, kernel::Variant variant);
 

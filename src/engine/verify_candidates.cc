@@ -24,7 +24,7 @@ constexpr double kWorthConfirming = -1;
 /// Log10 of the number of false alarms above which the two pictures are matched alone, too, and of
 /// how many of a form's candidates.
 constexpr double kInDoubt = -30;
-constexpr std::ptrdiff_t kMostMatchedAlone = 20;
+constexpr std::size_t kMostMatchedAlone = 20;
 /// Places of one picture in another that are looked for.
 constexpr std::size_t kMostPlaces = 12;
 /// Two places are one where their boxes overlap by this much (IoU) in both pictures.
@@ -38,7 +38,14 @@ constexpr double kSure = 0.9;
 /// template that the copies share with others stays common.
 constexpr double kAgreeingPixels = 0.7;
 
-using Candidates = std::vector<std::pair<const QueryForm*, const VotedContent*>>;
+/// A content as one form of the query voted for it.
+struct Candidate {
+  const QueryForm* form = nullptr;
+  const VotedContent* voted = nullptr;
+  bool matched_alone = false;  ///< Where the votes leave doubt.
+};
+
+using Candidates = std::vector<Candidate>;
 
 /// Of the geometry alone.
 bool AgreesBetter(const VerifiedContent& a, const VerifiedContent& b) {
@@ -68,8 +75,11 @@ class CandidateVerifier {
  public:
   CandidateVerifier(const VerifyInput& input, int threads) : input_(input), threads_(threads) {
     for (const QueryForm& form : input.forms) {
-      for (const VotedContent& candidate : form.candidates) {
-        candidates_[candidate.content].emplace_back(&form, &candidate);
+      for (std::size_t rank = 0; rank < form.candidates.size(); ++rank) {
+        const VotedContent& voted = form.candidates[rank];
+        // A picture alone with itself is but the same.
+        const bool matched_alone = !input.itself && rank < kMostMatchedAlone;
+        candidates_[voted.content].push_back({&form, &voted, matched_alone});
       }
     }
     if (auto decoded = image::DecodeGrey(input.preview, {}); decoded.ok()) {
@@ -151,32 +161,26 @@ class CandidateVerifier {
     return verified;
   }
 
-  /// The same; where the votes leave doubt, by matching the two pictures alone if that agrees
-  /// better.
-  Result<VerifiedContent> FitClosely(const QueryForm& form, const VotedContent& candidate,
-                                     const std::vector<VerifiedContent>& places) const {
-    VerifiedContent voted = Fit(form, candidate, places);
-    const bool among_best = &candidate - form.candidates.data() < kMostMatchedAlone;
-    // A picture alone with itself is but the same.
-    if (input_.itself || !among_best || voted.match.evidence.log10_false_alarms <= kInDoubt) {
-      return voted;
-    }
-    const auto image = input_.features_of(candidate.content);
-    if (image.status().code() == StatusCode::kNotFound) return voted;  // Removed meanwhile.
-    SIFTSEARCH_RETURN_IF_ERROR(image.status());
-    SIFTSEARCH_ASSIGN_OR_RETURN(const VotedContent matched,
-                                MatchAlone(form.features, *image, candidate, input_.kernel));
-    VerifiedContent alone = Fit(form, matched, places);
-    return AgreesBetter(alone, voted) ? alone : voted;
-  }
-
-  /// The best form's fit of a content, without what `places` explain.
+  /// The best form's fit of a content, without what `places` explain; where the votes leave doubt,
+  /// of the pairs that matching the two pictures alone gives, if they agree better.
   Result<VerifiedContent> Best(const Candidates& candidates,
                                const std::vector<VerifiedContent>& places) const {
     std::optional<VerifiedContent> best;
-    for (const auto& [form, candidate] : candidates) {
-      SIFTSEARCH_ASSIGN_OR_RETURN(VerifiedContent fit, FitClosely(*form, *candidate, places));
+    const auto take = [&](VerifiedContent fit) {
       if (!best || AgreesBetter(fit, *best)) best = std::move(fit);
+    };
+    std::optional<Result<FeatureSet>> image;
+    for (const auto& [form, voted, matched_alone] : candidates) {
+      VerifiedContent fit = Fit(*form, *voted, places);
+      const bool in_doubt = fit.match.evidence.log10_false_alarms > kInDoubt;
+      take(std::move(fit));
+      if (!matched_alone || !in_doubt) continue;
+      if (!image) image = input_.features_of(voted->content);
+      if (image->status().code() == StatusCode::kNotFound) continue;  // Removed meanwhile.
+      SIFTSEARCH_RETURN_IF_ERROR(image->status());
+      SIFTSEARCH_ASSIGN_OR_RETURN(const VotedContent matched,
+                                  MatchAlone(form->features, **image, *voted, input_.kernel));
+      take(Fit(*form, matched, places));
     }
     return std::move(*best);
   }

@@ -236,6 +236,10 @@ Result<Variant> ChosenVariant() {
   return chosen;
 }
 
+Result<Variant> VariantOrChosen(std::string_view name) {
+  return name.empty() ? ChosenVariant() : VariantNamed(name);
+}
+
 Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,
             const TopKOptions& options, std::vector<Neighbour>* result) {
   if (Status status = CheckArguments(rows, dim, queries.size(), options); !status.ok()) {

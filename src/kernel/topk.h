@@ -39,6 +39,9 @@ Result<Variant> VariantNamed(std::string_view name);
 /// another (read once; errors as of VariantNamed).
 Result<Variant> ChosenVariant();
 
+/// The variant of a name; the one in use where the name is empty.
+Result<Variant> VariantOrChosen(std::string_view name);
+
 /// Passes over the rows that a variant has made in this process: shows which one ran.
 std::uint64_t RunsOf(Variant variant);
 

@@ -107,9 +107,8 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std
   if (options.settings) {
     SIFTSEARCH_RETURN_IF_ERROR(CheckSettings(folder, catalog->settings(), *options.settings));
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      const kernel::Variant variant,
-      options.kernel.empty() ? kernel::ChosenVariant() : kernel::VariantNamed(options.kernel));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant,
+                              kernel::VariantOrChosen(options.kernel));
   auto key = index::FactoryKey::Parse(catalog->settings().index);
   if (!key.ok()) {
     return Status(StatusCode::kIncompatible, fmt::format("the database {} can't be opened: {}",
