@@ -91,6 +91,9 @@ struct Evidence {
   /// How far the points lie off the transform together with their neighbours, in 1/640 of the
   /// image's longer side: near 0 for a copy, more for another view of a scene.
   double parallax = 0;
+  /// How much more of the shared region than of the rest of either picture has the region's
+  /// commonest tone, 0 to 1: a caption stands on a background of its own.
+  double own_background = 0;
 };
 
 /// A verified match, with the words of design.md.

@@ -134,7 +134,8 @@ Match MatchFields(const Json& json) {
                     .pixel_correlation = Field<double>(evidence, "pixel_correlation"),
                     .pixels_coherent = Field<double>(evidence, "pixels_coherent"),
                     .pixels_inside = Field<double>(evidence, "pixels_inside"),
-                    .parallax = Optional<double>(evidence, "parallax", 0)};
+                    .parallax = Optional<double>(evidence, "parallax", 0),
+                    .own_background = Optional<double>(evidence, "own_background", 0)};
   return match;
 }
 

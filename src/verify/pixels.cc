@@ -1,7 +1,9 @@
 #include "verify/pixels.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "verify/verify.h"
@@ -17,7 +19,11 @@ constexpr int kLargestGrid = 1024;
 constexpr int kCells = 48;          // Along the longer side, for the agreeing rectangle.
 constexpr double kFewShare = 0.02;  // Of all windows; fewer say nothing.
 constexpr double kAgainst = 0.1;    // How far below kNeutral a correlation speaks against.
-constexpr double kNeutral = 0.3;    // Correlation that speaks neither for nor against.
+constexpr int kNearTone = 12;       // Grey levels.
+constexpr int kToneStep = 2;
+constexpr int kFewTones = 20;
+constexpr double kLeastOutside = 1.0 / 7;
+constexpr double kNeutral = 0.3;  // Correlation that speaks neither for nor against.
 
 /// Sums over rectangles in constant time.
 class Integral {
@@ -269,6 +275,67 @@ Rectangle LargestSum(const Cells& cells) {
   return best;
 }
 
+/// How often each grey level is met, inside the shared region and outside it.
+struct Tones {
+  std::array<int, 256> inside{};
+  std::array<int, 256> outside{};
+};
+
+/// Of every second pixel of every second row.
+template <typename InRegion>
+Tones CountTones(const GreyView& view, const InRegion& in_region) {
+  Tones tones;
+  for (int y = 0; y < view.height; y += kToneStep) {
+    for (int x = 0; x < view.width; x += kToneStep) {
+      const std::uint8_t tone = view.pixels[static_cast<std::size_t>(y) * view.width + x];
+      ++(in_region(Point{double(x), double(y)}) ? tones.inside : tones.outside)[tone];
+    }
+  }
+  return tones;
+}
+
+double ShareNear(const std::array<int, 256>& counts, int tone) {
+  int near = 0;
+  for (int t = std::max(0, tone - kNearTone); t <= std::min(255, tone + kNearTone); ++t) {
+    near += counts[static_cast<std::size_t>(t)];
+  }
+  return near / std::max(1.0, double(std::accumulate(counts.begin(), counts.end(), 0)));
+}
+
+/// How much more of the inside than of the outside has the inside's commonest tone.
+double OwnTone(const Tones& tones) {
+  const int inside = std::accumulate(tones.inside.begin(), tones.inside.end(), 0);
+  const int outside = std::accumulate(tones.outside.begin(), tones.outside.end(), 0);
+  if (inside < kFewTones || outside < kLeastOutside * (inside + outside)) return 0;
+  double most = 0;
+  int commonest = 0;
+  for (int tone = 0; tone < 256; ++tone) {
+    const double share = ShareNear(tones.inside, tone);
+    if (share > most) most = share, commonest = tone;
+  }
+  return most - ShareNear(tones.outside, commonest);
+}
+
+double OwnBackground(const GreyView& query, const GreyView& image,
+                     const Transform& image_from_query, const std::array<double, 4>& rectangle) {
+  const auto [left, top, right, bottom] = rectangle;
+  const auto in_rectangle = [&](Point p) {
+    return p.x >= left && p.x <= right && p.y >= top && p.y <= bottom;
+  };
+  const Tones ours =
+      CountTones(query, [&](Point p) { return in_rectangle(Apply(image_from_query, p)); });
+  const double own = OwnTone(ours);
+  if (own <= 0) return 0;
+  const Transform query_from_image = Inverse(image_from_query);
+  const Tones theirs = CountTones(image, [&](Point p) {
+    if (!in_rectangle(p)) return false;
+    const Point from = Apply(query_from_image, p);
+    return from.x >= -0.5 && from.y >= -0.5 && from.x <= query.width - 0.5 &&
+           from.y <= query.height - 0.5;
+  });
+  return std::clamp(OwnTone(theirs), 0.0, own);
+}
+
 }  // namespace
 
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
@@ -300,6 +367,7 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
   result.rectangle = {
       edge(wide.left, cells.columns, image.width), edge(wide.top, cells.rows, image.height),
       edge(wide.right, cells.columns, image.width), edge(wide.bottom, cells.rows, image.height)};
+  result.own_background = OwnBackground(query, image, image_from_query, result.rectangle);
   return result;
 }
 

@@ -36,6 +36,9 @@ constexpr double kSurelyNoChance = -14;
 constexpr double kOverlayRarity = 0.2;
 constexpr double kOverlayShare = 0.25;
 constexpr double kCommonRarity = 0.03;
+/// A part on a background that the rest of neither picture has is a caption, a label, a title bar;
+/// of 2,500 copies of half a one has more (bench/README.md).
+constexpr double kMostOwnBackground = 0.5;
 constexpr double kCoherentAllOver = 0.85;
 constexpr double kOverlayLogOdds = -0.5;
 /// More than any but one of 865 copies of half a has (0.20; one of JPEG quality 3, 0.74); views of
@@ -46,7 +49,8 @@ constexpr double kSceneShare = 0.4;
 constexpr double kSceneRarity = 0.5;
 
 bool IsOverlay(const Evidence& evidence, double region_share) {
-  return (evidence.rarity < kOverlayRarity && region_share < kOverlayShare) ||
+  return evidence.own_background > kMostOwnBackground ||
+         (evidence.rarity < kOverlayRarity && region_share < kOverlayShare) ||
          (evidence.rarity < kCommonRarity && evidence.pixels_coherent < kCoherentAllOver);
 }
 
@@ -91,6 +95,7 @@ double ScoreFromLogOdds(double log_odds) { return 1 / (1 + std::exp(-log_odds));
 MatchKind KindOf(const Evidence& evidence, double score, double region_share) {
   if (score >= kCopyThreshold) return MatchKind::kCopy;
   if (evidence.log10_false_alarms > kSurelyNoChance) return MatchKind::kUnclear;
+  if (evidence.own_background > kMostOwnBackground) return MatchKind::kSharedOverlay;
   const bool all_over = region_share >= kSceneShare && evidence.rarity >= kSceneRarity;
   return all_over || evidence.parallax > kMostParallax ? MatchKind::kSameScene
                                                        : MatchKind::kSharedOverlay;

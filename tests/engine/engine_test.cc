@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <random>
 #include <set>
 
 #include "engine/picture_file.h"
@@ -73,6 +74,29 @@ image::RgbImage Block(const image::RgbImage& picture, int x, int y, int width, i
     block.pixels.insert(block.pixels.end(), from, from + width * 3);
   }
   return block;
+}
+
+/// A picture above a dark band with two lines of the same white letters (strokes, always the same),
+/// as a PNG file's bytes.
+std::vector<std::uint8_t> Captioned(const image::RgbImage& picture) {
+  image::RgbImage band{picture.width, 60, {}};
+  band.pixels.assign(static_cast<std::size_t>(band.width) * band.height * 3, 20);
+  const auto stroke = [&](int x, int y, int width, int height) {
+    for (int row = y; row < y + height; ++row) {
+      std::fill_n(&band.pixels[(static_cast<std::size_t>(row) * band.width + x) * 3], width * 3,
+                  std::uint8_t{255});
+    }
+  };
+  std::mt19937 random(3);
+  for (const int y : {6, 34}) {
+    for (int x = 8; x + 16 < band.width; x += 16) {
+      stroke(x, y, 2, 18);
+      for (int bar = 0; bar < 2; ++bar) stroke(x, y + static_cast<int>(random() % 17), 10, 2);
+      stroke(x + static_cast<int>(random() % 10), y + 6, 2, 12);
+    }
+  }
+  return Canvas(picture.width, picture.height + band.height,
+                {{picture, {0, 0}}, {band, {0, picture.height}}});
 }
 
 double Overlap(const Box& a, const Box& b) {
@@ -303,6 +327,24 @@ TEST_F(EngineTest, ComparingFindsOnePictureInAnother) {
   for (const Match& match : none->matches) EXPECT_FALSE(match.copy);
   const auto missing = Compare(InputFor("/no/such.jpg"), InputFor(pictures[3]), {});
   EXPECT_THAT(missing.status().message(), HasSubstr("/no/such.jpg"));
+}
+
+TEST_F(EngineTest, ACaptionUnderDifferentPicturesIsAnOverlay) {
+  const auto pictures = Pictures();
+  QueryInput strips[2] = {InputFor("one"), InputFor("other")};
+  for (int i = 0; i < 2; ++i) {
+    strips[i].bytes = Captioned(Block(Decoded(pictures[3 + i]), 20, 60, 280, 70));
+  }
+  const auto strangers = Compare(strips[0], strips[1], {});
+  ASSERT_TRUE(strangers.ok()) << strangers.status().message();
+  ASSERT_FALSE(strangers->matches.empty());
+  EXPECT_GT(strangers->matches.front().evidence.own_background, 0.5);
+  for (const Match& match : strangers->matches) EXPECT_FALSE(match.copy);
+  EXPECT_EQ(strangers->matches.front().kind, MatchKind::kSharedOverlay);
+  const auto copies = Compare(strips[0], InputFor(pictures[3]), {});
+  ASSERT_TRUE(copies.ok()) << copies.status().message();
+  ASSERT_FALSE(copies->matches.empty());
+  EXPECT_TRUE(copies->matches.front().copy);
 }
 
 TEST_F(EngineTest, ComparingAPictureWithItselfFindsWhatWasCopiedInside) {

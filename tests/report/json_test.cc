@@ -26,7 +26,7 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
       R"("attributes":{"seller":"acme"},"verdict":null,)"
       R"("evidence":{"log10_false_alarms":0.0,"query_found":0.0,"image_found":0.0,)"
       R"("closeness":0.0,"rarity":0.0,"pixel_correlation":0.0,"pixels_coherent":0.0,)"
-      R"("pixels_inside":0.0,"parallax":0.0}}],)"
+      R"("pixels_inside":0.0,"parallax":0.0,"own_background":0.0}}],)"
       R"("timings_ms":{"decode":1.23,"extract":2.0,"search":3.0,"verify":4.0}})");
 }
 
@@ -89,6 +89,7 @@ TEST(PairJsonTest, IsReadBackAsItWas) {
   pair.match.image.hash[3] = 7;
   pair.match.inlier_points = {{{1.5, 2}, {3, 4.5}}};
   pair.match.evidence.parallax = 0.25;
+  pair.match.evidence.own_background = 0.125;
   pair.group = 3;
   pair.image_in_parts = true;
   const std::string text = PairJson(pair);

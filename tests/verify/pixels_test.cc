@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -89,6 +90,50 @@ TEST(CompareAlignedTest, WhereThereIsNothingToCompareItSaysSo) {
   EXPECT_EQ(CompareAligned(dot.view(), a.view(), kSame).windows, 0);
 }
 
+/// Rows [top, bottom) painted over with letters (bars of ink) on a flat ground.
+void Caption(Picture& picture, int top, int bottom, std::uint8_t ground, std::uint8_t ink) {
+  std::mt19937 random(7);
+  for (int y = top; y < bottom; ++y) {
+    for (int x = 0; x < picture.width; ++x) picture.pixels[y * picture.width + x] = ground;
+  }
+  for (int letter = 0; letter < 60; ++letter) {
+    const int x = 4 + static_cast<int>(random() % (picture.width - 12));
+    const int y = top + 4 + static_cast<int>(random() % (bottom - top - 16));
+    for (int i = 0; i < 8; ++i) picture.pixels[(y + i) * picture.width + x] = ink;
+    for (int i = 0; i < 5; ++i) picture.pixels[y * picture.width + x + i] = ink;
+  }
+}
+
+TEST(CompareAlignedTest, ACaptionUnderDifferentPicturesHasABackgroundOfItsOwn) {
+  for (const std::uint8_t ground : {20, 250}) {
+    Picture a = See(160, 120, kSame, 1), b = See(160, 120, kSame, 2);
+    Caption(a, 60, 120, ground, 255 - ground);
+    Caption(b, 60, 120, ground, 255 - ground);
+    const PixelAgreement found = CompareAligned(a.view(), b.view(), kSame);
+    EXPECT_GT(found.inside, 0.7);
+    EXPECT_GT(found.own_background, 0.6);
+  }
+}
+
+TEST(CompareAlignedTest, WhatACopyKeepsHasNoBackgroundOfItsOwn) {
+  const Picture image = See(160, 120, kSame, 1);
+  Picture covered = See(160, 120, kSame, 2);  // Its lower half shows the image.
+  std::copy(image.pixels.begin() + 160 * 60, image.pixels.end(), covered.pixels.begin() + 160 * 60);
+  EXPECT_LT(CompareAligned(covered.view(), image.view(), kSame).own_background, 0.3);
+  // A page of text of which a half is covered: the rest of the page has that ground, too.
+  Picture page = image, half = image;
+  Caption(page, 0, 120, 250, 0);
+  Caption(half, 0, 120, 250, 0);
+  std::copy(image.pixels.begin(), image.pixels.begin() + 160 * 60, half.pixels.begin());
+  EXPECT_LT(CompareAligned(half.view(), page.view(), kSame).own_background, 0.3);
+  // A caption cut out, and the picture with it: nothing of the cutting is outside.
+  Picture captioned = image;
+  Caption(captioned, 60, 120, 250, 0);
+  const Picture cut{160, 60, {captioned.pixels.begin() + 160 * 60, captioned.pixels.end()}};
+  const Transform below = {1, 0, 0, 0, 1, 60, 0, 0, 1};
+  EXPECT_EQ(CompareAligned(cut.view(), captioned.view(), below).own_background, 0);
+}
+
 Evidence Some() {
   return {.log10_false_alarms = -20,
           .query_found = 0.3,
@@ -167,6 +212,18 @@ TEST(LogOddsTest, WhatManyImagesHaveInASmallPartIsAnOverlay) {
   EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {1, 1})), 0.9);
   watermark.rarity = 1;
   EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {0.15, 0.15})), 0.9);
+}
+
+TEST(LogOddsTest, APartOnABackgroundOfItsOwnIsAnOverlay) {
+  Evidence caption = Some();
+  caption.log10_false_alarms = -300;
+  caption.pixels_coherent = caption.pixels_inside = 0.95;
+  caption.rarity = 1;
+  caption.own_background = 0.3;
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(caption, 60, {0.5, 0.5})), 0.9);
+  caption.own_background = 0.7;
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(caption, 60, {0.5, 0.5})), 0.5);
+  EXPECT_EQ(KindOf(caption, 0.3, 0.5), MatchKind::kSharedOverlay);
 }
 
 TEST(LogOddsTest, WithoutPixelsThePointsDecide) {

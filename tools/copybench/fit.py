@@ -48,6 +48,8 @@ def constants(text):
 def is_overlay(match, known):
     """As IsOverlay: no term of the model decides these."""
     evidence, share = match["evidence"], region_shares(match)[0]
+    if evidence.get("own_background", 0) > known["kMostOwnBackground"]:
+        return True
     return (evidence["rarity"] < known["kOverlayRarity"] and share < known["kOverlayShare"]) or (
         evidence["rarity"] < known["kCommonRarity"]
         and evidence["pixels_coherent"] < known["kCoherentAllOver"])
