@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kNeighbours = 2;
 /// L2 between RootSIFT bytes; unrelated near descriptors lie at 215 in the median.
-constexpr double kFarthestPair = 260;
+constexpr int kFarthestPair = 260;
 /// Rarity of a pair without a vote: at least a handful of rows elsewhere were nearer.
 constexpr float kUnvotedRarity = 1.0f / 6;
 constexpr double kUnvotedWeight = 1e-3;
@@ -21,8 +21,10 @@ Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image
                                 const VotedContent& voted, kernel::Variant variant) {
   const kernel::RowSpan rows{image.descriptors.data(), image.size(), 0};
   std::vector<kernel::Neighbour> nearest;
-  SIFTSEARCH_RETURN_IF_ERROR(kernel::TopK({&rows, 1}, kDescriptorBytes, query.descriptors,
-                                          {kNeighbours, 1, variant}, &nearest));
+  const kernel::TopKOptions options{
+      .k = kNeighbours, .variant = variant, .distance_below = kFarthestPair * kFarthestPair + 1};
+  SIFTSEARCH_RETURN_IF_ERROR(
+      kernel::TopK({&rows, 1}, kDescriptorBytes, query.descriptors, options, &nearest));
   VotedContent matched{voted.content, voted.width, voted.height, voted.votes, {}};
   auto vote = voted.pairs.begin();  // Ascending by query.
   for (std::size_t i = 0; i < query.size(); ++i) {
@@ -30,8 +32,8 @@ Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image
     while (vote != voted.pairs.end() && vote->query < point) ++vote;
     const bool has_vote = vote != voted.pairs.end() && vote->query == point;
     for (std::size_t n = i * kNeighbours; n < (i + 1) * kNeighbours; ++n) {
+      if (nearest[n].row < 0) break;
       const double distance = std::sqrt(static_cast<double>(nearest[n].distance));
-      if (nearest[n].row < 0 || distance > kFarthestPair) break;
       const auto weight = static_cast<float>(kUnvotedWeight * (1 - distance / kFarthestPair));
       matched.pairs.push_back({.query = point,
                                .image = image.keypoints[static_cast<std::size_t>(nearest[n].row)],

@@ -19,7 +19,8 @@ class NearestRows {
   static constexpr std::int32_t kAcceptAll = 1 << 30;
   static constexpr std::int32_t kAcceptNone = -(1 << 30);
 
-  NearestRows(std::size_t queries, int k);
+  /// Rows at distance `limit` or above are not accepted.
+  NearestRows(std::size_t queries, int k, std::int32_t limit = kAcceptAll);
 
   /// Bytes that an object takes for each query.
   static std::size_t BytesPerQuery(int k);

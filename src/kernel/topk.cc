@@ -138,7 +138,9 @@ void OnePass(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_
   const std::size_t count = packing.view().count;
   std::vector<NearestRows> parts;
   parts.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) parts.emplace_back(count, options.k);
+  for (std::size_t i = 0; i < threads; ++i) {
+    parts.emplace_back(count, options.k, options.distance_below);
+  }
   Scan* const scan = ScanOf(options.variant);
   runs[static_cast<std::size_t>(VariantOf(scan))].fetch_add(1, std::memory_order_relaxed);
   ParallelFor(threads, static_cast<int>(threads), [&](std::size_t part) {
@@ -179,6 +181,9 @@ Status CheckArguments(std::span<const RowSpan> rows, int dim, std::size_t query_
   }
   if (options.k < 1 || options.k > 4096) {
     return {StatusCode::kInvalidArgument, "k must be from 1 to 4096"};
+  }
+  if (options.distance_below < 0 || options.distance_below > TopKOptions::kNoLimit) {
+    return {StatusCode::kInvalidArgument, "a limit of distances must be from 0 to 2^30"};
   }
   if (!Supported(options.variant)) {
     return {StatusCode::kUnsupported,

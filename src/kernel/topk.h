@@ -18,7 +18,7 @@ struct RowSpan {
 };
 
 struct Neighbour {
-  std::int64_t row = -1;      ///< -1 where fewer than k rows exist.
+  std::int64_t row = -1;      ///< -1 where fewer than k rows exist, or are near enough.
   std::int32_t distance = 0;  ///< Squared L2 between bytes, exact.
 
   bool operator==(const Neighbour&) const = default;
@@ -49,6 +49,10 @@ struct TopKOptions {
   int k = 10;       ///< 1 to 4096.
   int threads = 1;  ///< The rows are split between threads.
   Variant variant = Variant::kPortable;
+  /// Only rows at a smaller squared distance are neighbours; the fewer there are, the faster.
+  std::int32_t distance_below = kNoLimit;
+
+  static constexpr std::int32_t kNoLimit = 1 << 30;
 };
 
 /// Exact k nearest rows of each query by squared L2, ascending by (distance, row): the same bytes

@@ -13,24 +13,27 @@ namespace {
 constexpr double kMostPowersOfTen = 60;
 constexpr double kSmallestShare = 1e-3;
 
-/// Fitted by logistic regression to the candidates of four sets of copybench's half a
+/// Fitted by logistic regression to the candidates of eight sets of copybench's half a
 /// (bench/README.md).
-constexpr double kConstant = -9.8;
-constexpr double kPerRarity = 13.11;
-constexpr double kPerCloseWithoutPixels = -18.05;
-constexpr double kPerCoherentPowers = 2.04;
-constexpr double kPerFoundWithoutPixels = -22.08;
-constexpr double kPerFound = 4.94;
-constexpr double kPerPowersWithoutPixels = 19.4;
-constexpr double kPerInliersWithoutPixels = -19.69;
-constexpr double kPerRareRegionLog = 13.64;
-constexpr double kPerSmallerRegionLog = -24.61;
+constexpr double kConstant = -11.12;
+constexpr double kPerRarity = 14.07;
+constexpr double kPerCloseWithoutPixels = -19.12;
+constexpr double kPerCoherentPowers = 2.05;
+constexpr double kPerFoundWithoutPixels = -21.95;
+constexpr double kPerFound = 5.98;
+constexpr double kPerPowersWithoutPixels = 21.97;
+constexpr double kPerInliersWithoutPixels = -22.15;
+constexpr double kPerRareRegionLog = 11.13;
+constexpr double kPerSmallerRegionLog = -24.45;
+constexpr double kPerOwnBackground = -9.4;
 
 constexpr double kPerRepeatedInside = 20;
 constexpr double kRepeatedInsideAtHalf = 0.48;
 
 /// Log10 of the number of false alarms below which agreement is no chance.
 constexpr double kSurelyNoChance = -14;
+/// Of 2,878 copies of half a four have points that chance could give over pixels that agree less.
+constexpr double kPixelsAgree = 0.5;
 /// Agreement that other images have, too, on average four of them, in less than a quarter of both
 /// pictures is an overlay; that which more than thirty have says nothing without the pixels.
 constexpr double kOverlayRarity = 0.2;
@@ -40,13 +43,19 @@ constexpr double kCommonRarity = 0.03;
 /// of 2,500 copies of half a one has more (bench/README.md).
 constexpr double kMostOwnBackground = 0.5;
 constexpr double kCoherentAllOver = 0.85;
-constexpr double kOverlayLogOdds = -0.5;
+/// The most that a rule which says that it is no copy leaves.
+constexpr double kNoCopysLogOdds = -0.5;
 /// More than any but one of 865 copies of half a has (0.20; one of JPEG quality 3, 0.74); views of
 /// one scene have up to 2.
 constexpr double kMostParallax = 0.25;
 constexpr double kPerParallax = -10;
 constexpr double kSceneShare = 0.4;
 constexpr double kSceneRarity = 0.5;
+
+/// Points that chance could have put there, over pixels that differ.
+bool IsChance(const Evidence& evidence) {
+  return evidence.log10_false_alarms > kSurelyNoChance && evidence.pixels_inside < kPixelsAgree;
+}
 
 bool IsOverlay(const Evidence& evidence, double region_share) {
   return evidence.own_background > kMostOwnBackground ||
@@ -69,7 +78,8 @@ double FittedLogOdds(const Evidence& evidence, int inliers, RegionShares region)
          kPerPowersWithoutPixels * powers_log * disagreeing +
          kPerInliersWithoutPixels * std::log10(1.0 + inliers) * disagreeing +
          kPerRareRegionLog * evidence.rarity * region_log +
-         kPerSmallerRegionLog * region.smaller * region_log;
+         kPerSmallerRegionLog * region.smaller * region_log +
+         kPerOwnBackground * evidence.own_background;
 }
 
 }  // namespace
@@ -77,7 +87,8 @@ double FittedLogOdds(const Evidence& evidence, int inliers, RegionShares region)
 double LogOdds(const Evidence& evidence, int inliers, RegionShares region) {
   const double fitted = FittedLogOdds(evidence, inliers, region) +
                         kPerParallax * std::max(0.0, evidence.parallax - kMostParallax);
-  return IsOverlay(evidence, region.larger) ? std::min(fitted, kOverlayLogOdds) : fitted;
+  const bool no_copys = IsOverlay(evidence, region.larger) || IsChance(evidence);
+  return no_copys ? std::min(fitted, kNoCopysLogOdds) : fitted;
 }
 
 double LogOddsOfPoints(const Evidence& evidence) {

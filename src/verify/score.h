@@ -18,8 +18,8 @@ struct RegionShares {
 /// the pixels do not, and that other images have as well; and parallax. Agreement in a small part
 /// of both pictures that many images have (a watermark) is never a copy's, whatever its pixels; nor
 /// is one that very many have (a form) unless the pixels agree all over, or one on a background of
-/// its own (a caption). How much rarity and points
-/// count depends on the shares of the pictures that agree. Pure.
+/// its own (a caption); nor are points that chance could have put there over pixels that differ.
+/// How much rarity and points count depends on the shares of the pictures that agree. Pure.
 double LogOdds(const Evidence& evidence, int inliers, RegionShares region);
 
 /// The same where there are no pixels to compare: the points alone decide.

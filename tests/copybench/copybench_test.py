@@ -333,8 +333,10 @@ class FitTest(unittest.TestCase):
 
     def test_copies_of_every_set_count_the_same(self):
         sets = [[({}, True)] * 4 + [({}, False)], [({}, True)] * 2, [({}, False)]]
-        shares = fit.equal_shares(sets)
+        shares = fit.shares(sets, [1] * len(sets))
         self.assertEqual(shares[0] * 4, shares[1] * 2)
+        halved = fit.shares(sets, [0.5] + [1] * (len(sets) - 1))
+        self.assertEqual(halved, [shares[0] / 2, *shares[1:]])
         self.assertTrue(np.isfinite(shares).all())
 
 
@@ -399,6 +401,15 @@ class MakeTest(FolderTest):
         about = json.loads((bench / "bench.json").read_text())
         self.assertEqual(about["strangers"], 2)
 
+    def test_traits_can_be_chosen(self):
+        bench = self.make("bench", "--attacks", "jpeg", "--traits", "caption,text",
+                          "--originals", 2, "--strangers", 4)
+        found = {line["attack"] for line in score.read_lines(bench / "truth.jsonl")
+                 if line["kind"] == "stranger"}
+        self.assertEqual(found, {"caption", "text", "plain"})
+        self.copybench("make", "--images", PICTURES, "--seed", 1, "--out", self.folder / "new",
+                       "--traits", "captions", code=1)
+
     def test_a_folder_in_use_and_too_few_photographs_are_refused(self):
         (self.folder / "used").mkdir()
         (self.folder / "used" / "file").touch()
@@ -434,7 +445,8 @@ class RunTest(FolderTest):
         known = fit.constants(fit.SOURCE.read_text())
         weights = np.array([known[name] for name in fit.NAMES])
         matches = [m for line in score.read_lines(results) for m in line["matches"]
-                   if m["inliers"] > 0 and fit.has_pixels(m) and not fit.is_overlay(m, known)]
+                   if m["inliers"] > 0 and fit.has_pixels(m) and not fit.is_overlay(m, known)
+                   and not fit.is_chance(m, known)]
         self.assertGreater(len(matches), 5)
         for found in matches:
             parallax = fit.beyond_parallax(found, known)
@@ -444,6 +456,7 @@ class RunTest(FolderTest):
 
     def answers_to_benches_can_be_fitted(self, bench, results):
         once = ["--bench", bench, "--results", results]
+        self.copybench("fit", "--weight", 1, "--weight", 1, *once, code=2)
         answers = [json.loads(self.copybench("fit", "--prior", prior, *once * times))
                    for prior, times in [(1, 1), (2, 2)]]
         self.assertEqual(answers[0]["constants"], answers[1]["constants"])

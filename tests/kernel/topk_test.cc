@@ -153,6 +153,24 @@ TEST_P(EveryVariant, FewLargeValuesAreExact) {
   ExpectNaive({{rows.data(), 2000, 0}}, 4, queries, 40);
 }
 
+TEST_P(EveryVariant, OnlyRowsBelowADistanceAreNeighboursIfAsked) {
+  constexpr int kK = 7;
+  const Bytes queries = OfLength(512, 40, 128, 1);
+  const Bytes rows = OfLength(512, 1100, 128, 2, queries, 9);
+  const RowSpan span{rows.data(), 1100, 0};
+  auto expected = Naive({{span}}, 128, queries, kK);
+  for (const std::int32_t below : {0, 1, expected[3].distance, expected[3].distance + 1, 300'000}) {
+    std::vector<Neighbour> found;
+    const TopKOptions options{.k = kK, .variant = GetParam(), .distance_below = below};
+    ASSERT_TRUE(TopK({&span, 1}, 128, queries, options, &found).ok());
+    auto near = expected;
+    for (Neighbour& neighbour : near) {
+      if (neighbour.distance >= below) neighbour = {};
+    }
+    EXPECT_EQ(found, near) << below;
+  }
+}
+
 TEST_P(EveryVariant, SpansWithGapsKeepTheirRowNumbers) {
   const Bytes rows = Random(500, 128, 10);
   std::vector<RowSpan> spans;
@@ -196,6 +214,8 @@ TEST(TopK, RefusesWhatItCannotDo) {
   EXPECT_EQ(TopK({&span, 1}, 6, Bytes(6), {}, &found).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(TopK({&span, 1}, 128, Bytes(100), {}, &found).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.k = 0}, &found).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.distance_below = -1}, &found).code(),
             StatusCode::kInvalidArgument);
 }
 

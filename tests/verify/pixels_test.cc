@@ -160,7 +160,7 @@ TEST(LogOddsTest, GrowsWithWhatSpeaksForACopy) {
   EXPECT_LT(LogOdds(Some(), 30, {0.05, 0.05}), before);
   Evidence rare = Some();
   rare.rarity = 1;
-  EXPECT_GT(LogOdds(rare, 30, {0.9, 0.5}), LogOdds(rare, 30, {0.5, 0.5}));
+  EXPECT_GT(LogOdds(rare, 30, {0.9, 0.3}), LogOdds(rare, 30, {0.5, 0.3}));
 }
 
 TEST(LogOddsTest, ParallaxIsNoCopys) {
@@ -224,6 +224,18 @@ TEST(LogOddsTest, APartOnABackgroundOfItsOwnIsAnOverlay) {
   caption.own_background = 0.7;
   EXPECT_LT(ScoreFromLogOdds(LogOdds(caption, 60, {0.5, 0.5})), 0.5);
   EXPECT_EQ(KindOf(caption, 0.3, 0.5), MatchKind::kSharedOverlay);
+}
+
+TEST(LogOddsTest, PointsThatChanceCouldGiveOverPixelsThatDifferAreNoCopy) {
+  Evidence evidence = Some();  // As in a database of a few images, where every descriptor is rare.
+  evidence.rarity = 1;
+  evidence.query_found = evidence.image_found = 0.6;
+  evidence.closeness = 0;
+  evidence.log10_false_alarms = -5;
+  evidence.pixels_coherent = evidence.pixels_inside = 0.02;
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 4, {0.6, 0.6})), 0.5);
+  evidence.pixels_coherent = evidence.pixels_inside = 0.9;
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(evidence, 4, {0.6, 0.6})), 0.5);
 }
 
 TEST(LogOddsTest, WithoutPixelsThePointsDecide) {

@@ -19,7 +19,8 @@ import score
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/verify/score.cc"
 NAMES = ["kConstant", "kPerRarity", "kPerCloseWithoutPixels", "kPerCoherentPowers",
          "kPerFoundWithoutPixels", "kPerFound", "kPerPowersWithoutPixels",
-         "kPerInliersWithoutPixels", "kPerRareRegionLog", "kPerSmallerRegionLog"]
+         "kPerInliersWithoutPixels", "kPerRareRegionLog", "kPerSmallerRegionLog",
+         "kPerOwnBackground"]
 
 
 def options(parser):
@@ -31,6 +32,8 @@ def options(parser):
                         help="whose truth says which matches are right, for each --results; "
                              "without it the verdicts in a report's lines do")
     parser.add_argument("--ignore", type=pathlib.Path, metavar="FILE", help="as of score")
+    parser.add_argument("--weight", type=float, action="append", default=[], metavar="X",
+                        help="how much each --results counts; all the same [1]")
     parser.add_argument("--prior", type=float, default=1.0, metavar="X",
                         help="weight of the constants as they are: each is a normal distribution's "
                              "mean, with variance 1 / X; 0: none [1]")
@@ -53,6 +56,13 @@ def is_overlay(match, known):
     return (evidence["rarity"] < known["kOverlayRarity"] and share < known["kOverlayShare"]) or (
         evidence["rarity"] < known["kCommonRarity"]
         and evidence["pixels_coherent"] < known["kCoherentAllOver"])
+
+
+def is_chance(match, known):
+    """As IsChance: nor does one decide these."""
+    evidence = match["evidence"]
+    return (evidence["log10_false_alarms"] > known["kSurelyNoChance"]
+            and evidence["pixels_inside"] < known["kPixelsAgree"])
 
 
 def region_shares(match):
@@ -79,7 +89,7 @@ def terms(match, known):
             min(e["query_found"], e["image_found"]) * disagreeing,
             max(e["query_found"], e["image_found"]),
             powers_log * disagreeing, math.log10(1 + match["inliers"]) * disagreeing,
-            e["rarity"] * region_log, smaller * region_log]
+            e["rarity"] * region_log, smaller * region_log, e.get("own_background", 0)]
 
 
 def has_pixels(match):
@@ -100,10 +110,11 @@ def labelled(results, bench, ignore):
     return list(zip(pairs.matches, pairs.right))
 
 
-def equal_shares(sets):
-    """How much the examples of each set count, so that all sets' copies count the same."""
+def shares(sets, weights):
+    """How much the examples of each set count, so that all sets' copies count by their weight."""
     copies = [sum(bool(right) for _, right in pairs) for pairs in sets]
-    return [min(filter(None, copies), default=1) / max(1, count) for count in copies]
+    fewest = min(filter(None, copies), default=1)
+    return [weight * fewest / max(1, count) for weight, count in zip(weights, copies)]
 
 
 def probabilities(rows, weights):
@@ -157,9 +168,12 @@ def run(settings):
     if settings.bench and len(settings.bench) != len(settings.results):
         print("copybench fit: it takes one --bench for each --results", file=sys.stderr)
         return 2
+    if settings.weight and len(settings.weight) != len(settings.results):
+        print("copybench fit: it takes one --weight for each --results", file=sys.stderr)
+        return 2
     sets = [[(match, right) for match, right in labelled(results, bench, settings.ignore)
              if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)
-             and beyond_parallax(match, known) == 0]
+             and not is_chance(match, known) and beyond_parallax(match, known) == 0]
             for results, bench in itertools.zip_longest(settings.results, settings.bench)]
     examples = sum(sets, [])
     right = np.array([answer for _, answer in examples], bool)
@@ -168,7 +182,7 @@ def run(settings):
               f"there are {int(right.sum())} and {int((~right).sum())}", file=sys.stderr)
         return 1
     counts = np.concatenate([np.full(len(pairs), share) for pairs, share in
-                             zip(sets, equal_shares(sets))])
+                             zip(sets, shares(sets, settings.weight or [1] * len(sets)))])
     kept = [i for i, name in enumerate(NAMES) if name not in settings.without]
     every = np.array([terms(match, known) for match, _ in examples], float)
     mean = np.array([known[name] for name in NAMES])

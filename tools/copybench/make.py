@@ -51,6 +51,9 @@ def options(parser):
                              "too few pictures; no pair of pictures is in both benches even so")
     parser.add_argument("--split-seed", type=int, default=1, metavar="N",
                         help="decides the halves; keep it, so that b stays unseen [1]")
+    parser.add_argument("--traits", metavar="NAME,…", default=",".join(strangers.GROUPS),
+                        help="what hard strangers, and some originals, share; only these: "
+                             "%(default)s")
     parser.add_argument("--attacks", metavar="NAME,…", default=",".join(attacks.ATTACKS),
                         help="only these: %(default)s")
 
@@ -182,6 +185,14 @@ def plan(count, share, groups):
     return [groups[i % len(groups)] for i in range(hard)] + [None] * (count - hard)
 
 
+def traits(options):
+    """The groups that --traits names; ends the program where one is unknown."""
+    unknown = set(options.traits.split(",")) - set(strangers.GROUPS)
+    if unknown:
+        sys.exit(f"copybench: no such traits: {', '.join(sorted(unknown))}")
+    return options.traits.split(",")
+
+
 def theme(seed, group):
     """The seed of a group's shared trait."""
     return int(generator(seed, "theme", group).integers(0, 2 ** 62))
@@ -206,7 +217,7 @@ def write_originals(options, photos):
 
     A sixth of them, but at least one for each group, carries the trait of a group of strangers.
     """
-    groups = list(strangers.GROUPS)
+    groups = traits(options)
     share = max(len(groups) / max(1, options.originals), 1 / 6)
     planned = plan(options.originals, min(share, 0.5), groups)
     order = generator(options.seed, "original names").permutation(len(planned))
@@ -246,7 +257,7 @@ def copies(options, pool):
 
 def stranger_queries(options, photos):
     """Yields (what truth.jsonl says but for the name, pixels) of each stranger; half are hard."""
-    for i, group in enumerate(plan(options.strangers, 0.5, list(strangers.GROUPS))):
+    for i, group in enumerate(plan(options.strangers, 0.5, traits(options))):
         photo = read(photos.pop()) if takes_photo(group) else None
         rng = generator(options.seed, "stranger", i)
         image = photo if group is None else strangers.member(group, photo, rng,
@@ -256,7 +267,7 @@ def stranger_queries(options, photos):
 
 def check_numbers(options, photos, strange):
     """Ends the program where there are too few photographs; one must be left as a backdrop."""
-    groups = list(strangers.GROUPS)
+    groups = traits(options)
     share = min(0.5, max(len(groups) / max(1, options.originals), 1 / 6))
     originals = sum(map(takes_photo, plan(options.originals, share, groups)))
     others = sum(map(takes_photo, plan(options.strangers, 0.5, groups))) + (not options.strangers)
