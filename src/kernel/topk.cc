@@ -30,6 +30,8 @@ constexpr std::size_t kPassQueries = 32'768;
 constexpr std::size_t kPassBytes = std::size_t{256} << 20;
 constexpr std::size_t kMinRowsPerThread = 1024;
 
+static_assert(TopKOptions::kNoLimit == NearestRows::kAcceptAll);
+
 std::atomic<std::uint64_t> runs[std::size(kAllVariants)];
 
 #if defined(__x86_64__)

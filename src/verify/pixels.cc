@@ -294,12 +294,9 @@ Tones CountTones(const GreyView& view, const InRegion& in_region) {
   return tones;
 }
 
-double ShareNear(const std::array<int, 256>& counts, int tone) {
-  int near = 0;
-  for (int t = std::max(0, tone - kNearTone); t <= std::min(255, tone + kNearTone); ++t) {
-    near += counts[static_cast<std::size_t>(t)];
-  }
-  return near / std::max(1.0, double(std::accumulate(counts.begin(), counts.end(), 0)));
+int CountNear(const std::array<int, 256>& counts, int tone) {
+  const int first = std::max(0, tone - kNearTone), last = std::min(255, tone + kNearTone);
+  return std::accumulate(counts.begin() + first, counts.begin() + last + 1, 0);
 }
 
 /// How much more of the inside than of the outside has the inside's commonest tone.
@@ -307,13 +304,12 @@ double OwnTone(const Tones& tones) {
   const int inside = std::accumulate(tones.inside.begin(), tones.inside.end(), 0);
   const int outside = std::accumulate(tones.outside.begin(), tones.outside.end(), 0);
   if (inside < kFewTones || outside < kLeastOutside * (inside + outside)) return 0;
-  double most = 0;
-  int commonest = 0;
+  int most = 0, commonest = 0;
   for (int tone = 0; tone < 256; ++tone) {
-    const double share = ShareNear(tones.inside, tone);
-    if (share > most) most = share, commonest = tone;
+    const int near = CountNear(tones.inside, tone);
+    if (near > most) most = near, commonest = tone;
   }
-  return most - ShareNear(tones.outside, commonest);
+  return double(most) / inside - double(CountNear(tones.outside, commonest)) / outside;
 }
 
 double OwnBackground(const GreyView& query, const GreyView& image,

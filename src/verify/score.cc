@@ -34,11 +34,14 @@ constexpr double kRepeatedInsideAtHalf = 0.48;
 constexpr double kSurelyNoChance = -14;
 /// Of 2,878 copies of half a four have points that chance could give over pixels that agree less.
 constexpr double kPixelsAgree = 0.5;
-/// Agreement that other images have, too, on average four of them, in less than a quarter of both
-/// pictures is an overlay; that which more than thirty have says nothing without the pixels.
+/// Agreement that other images have, too, on average four of them, is an overlay in less than a
+/// quarter of both pictures; and everywhere where many points agree that hardly voted, since the
+/// same in other images is nearer, unless the pixels agree all over: of 2,500 copies of half a one
+/// is like that, of pairs with one watermark or on one form nearly all.
 constexpr double kOverlayRarity = 0.2;
 constexpr double kOverlayShare = 0.25;
-constexpr double kCommonRarity = 0.03;
+constexpr double kOutvotedCloseness = 0.08;
+constexpr double kManyAgree = -40;
 /// A part on a background that the rest of neither picture has is a caption, a label, a title bar;
 /// of 2,500 copies of half a one has more (bench/README.md).
 constexpr double kMostOwnBackground = 0.5;
@@ -60,7 +63,8 @@ bool IsChance(const Evidence& evidence) {
 bool IsOverlay(const Evidence& evidence, double region_share) {
   return evidence.own_background > kMostOwnBackground ||
          (evidence.rarity < kOverlayRarity && region_share < kOverlayShare) ||
-         (evidence.rarity < kCommonRarity && evidence.pixels_coherent < kCoherentAllOver);
+         (evidence.rarity < kOverlayRarity && evidence.closeness < kOutvotedCloseness &&
+          evidence.log10_false_alarms < kManyAgree && evidence.pixels_coherent < kCoherentAllOver);
 }
 
 double FittedLogOdds(const Evidence& evidence, int inliers, RegionShares region) {

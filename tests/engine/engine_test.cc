@@ -159,6 +159,14 @@ class EngineTest : public testing::Test {
     return *summary;
   }
 
+  std::string Write(const std::string& name, const std::vector<std::uint8_t>& bytes) const {
+    const std::string path = folder_ / name;
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    return path;
+  }
+
   fs::path folder_;
   std::vector<AddOutcome> outcomes_;
 };
@@ -345,6 +353,35 @@ TEST_F(EngineTest, ACaptionUnderDifferentPicturesIsAnOverlay) {
   ASSERT_TRUE(copies.ok()) << copies.status().message();
   ASSERT_FALSE(copies->matches.empty());
   EXPECT_TRUE(copies->matches.front().copy);
+}
+
+TEST_F(EngineTest, OneFormWithDifferentPicturesIsAnOverlay) {
+  const auto pictures = Pictures();
+  // Four lines of letters above and below: more than half of the page.
+  const auto band = Decoded(Write("band.png", Captioned(image::RgbImage{400, 0, {}})));
+  std::vector<std::string> pages;
+  for (std::size_t i = 0; i < 2 * pictures.size(); ++i) {
+    const int top = i % 2 == 0 ? 10 : 120;
+    const auto picture = Block(Decoded(pictures[i / 2]), 10, top, 200, 100);
+    pages.push_back(Write("page" + std::to_string(i) + ".png", Canvas(400, 360,
+                                                                      {{band, {0, 0}},
+                                                                       {band, {0, 60}},
+                                                                       {picture, {100, 120}},
+                                                                       {band, {0, 240}},
+                                                                       {band, {0, 300}}})));
+  }
+  const auto engine = Open();
+  Add(*engine, pages);
+  for (const std::size_t i : {0, 5, 9}) {
+    const auto result = engine->Query(InputFor(pages[i]), {});
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    ASSERT_GT(result->matches.size(), 1u);
+    for (const Match& match : result->matches) {
+      EXPECT_EQ(match.copy, match.image.path == pages[i]) << match.score;
+      if (match.copy || match.score < 0.1) continue;
+      EXPECT_EQ(match.kind, MatchKind::kSharedOverlay);
+    }
+  }
 }
 
 TEST_F(EngineTest, ComparingAPictureWithItselfFindsWhatWasCopiedInside) {

@@ -214,6 +214,22 @@ TEST(LogOddsTest, WhatManyImagesHaveInASmallPartIsAnOverlay) {
   EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {0.15, 0.15})), 0.9);
 }
 
+TEST(LogOddsTest, ManyPointsThatHardlyVotedAreAnOverlay) {
+  Evidence form = Some();
+  form.log10_false_alarms = -1200;
+  form.query_found = form.image_found = 0.8;
+  form.rarity = 0.17;
+  form.pixels_coherent = form.pixels_inside = 0.75;
+  form.closeness = 0.2;
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.5);
+  form.closeness = 0.02;
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.5);
+  EXPECT_EQ(KindOf(form, 0.3, 1), MatchKind::kSharedOverlay);
+  // The picture itself among very many of its copies.
+  form.pixels_coherent = form.pixels_inside = 0.97;
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.9);
+}
+
 TEST(LogOddsTest, APartOnABackgroundOfItsOwnIsAnOverlay) {
   Evidence caption = Some();
   caption.log10_false_alarms = -300;

@@ -53,9 +53,11 @@ def is_overlay(match, known):
     evidence, share = match["evidence"], region_shares(match)[0]
     if evidence.get("own_background", 0) > known["kMostOwnBackground"]:
         return True
-    return (evidence["rarity"] < known["kOverlayRarity"] and share < known["kOverlayShare"]) or (
-        evidence["rarity"] < known["kCommonRarity"]
-        and evidence["pixels_coherent"] < known["kCoherentAllOver"])
+    outvoted = (evidence["closeness"] < known["kOutvotedCloseness"]
+                and evidence["log10_false_alarms"] < known["kManyAgree"]
+                and evidence["pixels_coherent"] < known["kCoherentAllOver"])
+    return evidence["rarity"] < known["kOverlayRarity"] and (
+        share < known["kOverlayShare"] or outvoted)
 
 
 def is_chance(match, known):
