@@ -32,7 +32,8 @@ constexpr double kRepeatedInsideAtHalf = 0.48;
 
 /// Log10 of the number of false alarms below which agreement is no chance.
 constexpr double kSurelyNoChance = -14;
-/// Of 2,878 copies of half a four have points that chance could give over pixels that agree less.
+/// Of 2,878 copies of half a none was called one for points that chance could give, over pixels
+/// that agree less.
 constexpr double kPixelsAgree = 0.5;
 /// Agreement that other images have, too, on average four of them, is an overlay in less than a
 /// quarter of both pictures; and everywhere where many points agree that hardly voted, since the
