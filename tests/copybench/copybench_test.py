@@ -445,8 +445,7 @@ class RunTest(FolderTest):
         known = fit.constants(fit.SOURCE.read_text())
         weights = np.array([known[name] for name in fit.NAMES])
         matches = [m for line in score.read_lines(results) for m in line["matches"]
-                   if m["inliers"] > 0 and fit.has_pixels(m) and not fit.is_overlay(m, known)
-                   and not fit.is_chance(m, known)]
+                   if m["inliers"] > 0 and fit.has_pixels(m) and not fit.no_copys(m, known)]
         self.assertGreater(len(matches), 5)
         for found in matches:
             parallax = fit.beyond_parallax(found, known)

@@ -289,11 +289,7 @@ TEST_F(EngineTest, WhatSureCopiesHaveIsNotCommonForThat) {
   std::vector<std::string> paths = pictures;
   paths.erase(paths.begin() + 5);
   const auto store = [&](const std::string& name, const image::RgbImage& changed, int quality) {
-    paths.push_back((folder_ / name).string());
-    const auto bytes = image::Encode(changed, "jpeg", quality).value();
-    std::ofstream(paths.back(), std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()),
-               static_cast<std::streamsize>(bytes.size()));
+    paths.push_back(Write(name, image::Encode(changed, "jpeg", quality).value()));
   };
   for (int quality = 40; quality <= 95; quality += 5) {
     store(std::to_string(quality) + ".jpg", picture, quality);

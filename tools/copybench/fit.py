@@ -49,7 +49,7 @@ def constants(text):
 
 
 def is_overlay(match, known):
-    """As IsOverlay: no term of the model decides these."""
+    """As IsOverlay."""
     evidence, share = match["evidence"], region_shares(match)[0]
     if evidence.get("own_background", 0) > known["kMostOwnBackground"]:
         return True
@@ -61,10 +61,15 @@ def is_overlay(match, known):
 
 
 def is_chance(match, known):
-    """As IsChance: nor does one decide these."""
+    """As IsChance."""
     evidence = match["evidence"]
     return (evidence["log10_false_alarms"] > known["kSurelyNoChance"]
             and evidence["pixels_inside"] < known["kPixelsAgree"])
+
+
+def no_copys(match, known):
+    """Whether a rule says that it is no copy: no term of the model decides these."""
+    return is_overlay(match, known) or is_chance(match, known)
 
 
 def region_shares(match):
@@ -174,8 +179,8 @@ def run(settings):
         print("copybench fit: it takes one --weight for each --results", file=sys.stderr)
         return 2
     sets = [[(match, right) for match, right in labelled(results, bench, settings.ignore)
-             if match["inliers"] > 0 and has_pixels(match) and not is_overlay(match, known)
-             and not is_chance(match, known) and beyond_parallax(match, known) == 0]
+             if match["inliers"] > 0 and has_pixels(match) and not no_copys(match, known)
+             and beyond_parallax(match, known) == 0]
             for results, bench in itertools.zip_longest(settings.results, settings.bench)]
     examples = sum(sets, [])
     right = np.array([answer for _, answer in examples], bool)

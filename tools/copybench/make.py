@@ -58,6 +58,14 @@ def options(parser):
                         help="only these: %(default)s")
 
 
+def chosen(what, names, known):
+    """The names of a list with commas; ends the program where one is unknown."""
+    unknown = set(names.split(",")) - set(known)
+    if unknown:
+        sys.exit(f"copybench: no such {what}: {', '.join(sorted(unknown))}")
+    return names.split(",")
+
+
 def generator(*words):
     """Random numbers that depend on the words only."""
     digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
@@ -185,14 +193,6 @@ def plan(count, share, groups):
     return [groups[i % len(groups)] for i in range(hard)] + [None] * (count - hard)
 
 
-def traits(options):
-    """The groups that --traits names; ends the program where one is unknown."""
-    unknown = set(options.traits.split(",")) - set(strangers.GROUPS)
-    if unknown:
-        sys.exit(f"copybench: no such traits: {', '.join(sorted(unknown))}")
-    return options.traits.split(",")
-
-
 def theme(seed, group):
     """The seed of a group's shared trait."""
     return int(generator(seed, "theme", group).integers(0, 2 ** 62))
@@ -217,7 +217,7 @@ def write_originals(options, photos):
 
     A sixth of them, but at least one for each group, carries the trait of a group of strangers.
     """
-    groups = traits(options)
+    groups = options.traits
     share = max(len(groups) / max(1, options.originals), 1 / 6)
     planned = plan(options.originals, min(share, 0.5), groups)
     order = generator(options.seed, "original names").permutation(len(planned))
@@ -243,7 +243,7 @@ def attacked(pool, path, attack, strength, rng):
 
 def copies(options, pool):
     """Yields (what truth.jsonl says but for the name, pixels) of each copy."""
-    for attack in options.attacks.split(","):
+    for attack in options.attacks:
         for strength in attacks.ATTACKS[attack][1]:
             order = generator(options.seed, "choice", attack, strength).permutation(
                 len(pool.originals))
@@ -257,7 +257,7 @@ def copies(options, pool):
 
 def stranger_queries(options, photos):
     """Yields (what truth.jsonl says but for the name, pixels) of each stranger; half are hard."""
-    for i, group in enumerate(plan(options.strangers, 0.5, traits(options))):
+    for i, group in enumerate(plan(options.strangers, 0.5, options.traits)):
         photo = read(photos.pop()) if takes_photo(group) else None
         rng = generator(options.seed, "stranger", i)
         image = photo if group is None else strangers.member(group, photo, rng,
@@ -267,7 +267,7 @@ def stranger_queries(options, photos):
 
 def check_numbers(options, photos, strange):
     """Ends the program where there are too few photographs; one must be left as a backdrop."""
-    groups = traits(options)
+    groups = options.traits
     share = min(0.5, max(len(groups) / max(1, options.originals), 1 / 6))
     originals = sum(map(takes_photo, plan(options.originals, share, groups)))
     others = sum(map(takes_photo, plan(options.strangers, 0.5, groups))) + (not options.strangers)
@@ -317,9 +317,8 @@ def new_bench(out):
 
 def run(options):
     """Makes the bench; gives the exit code."""
-    unknown = set(options.attacks.split(",")) - set(attacks.ATTACKS)
-    if unknown:
-        sys.exit(f"copybench: no such attacks: {', '.join(sorted(unknown))}")
+    options.attacks = chosen("attacks", options.attacks, attacks.ATTACKS)
+    options.traits = chosen("traits", options.traits, strangers.GROUPS)
     used = set()
     photos = shuffled(options, options.half, used)
     strange = shuffled(options, "ba"["ab".index(options.half)], used) if options.others else photos
@@ -337,7 +336,7 @@ def run(options):
     (options.out / "bench.json").write_text(json.dumps(
         {"made_by": "copybench make", "seed": options.seed, "half": options.half,
          "split_seed": options.split_seed, "photographs": len(used), "originals": len(originals), "distractors": distractors, "alike": alike,
-         "copies": made, "strangers": len(lines) - made, "attacks": options.attacks.split(",")},
+         "copies": made, "strangers": len(lines) - made, "attacks": options.attacks},
         indent=1) + "\n")
     print(f"{options.out}: {len(originals)} originals, {distractors} distractors, {made} copies, "
           f"{len(lines) - made} strangers")
