@@ -132,8 +132,10 @@ Status MeasureKey(const std::string& text, Data& data, const Options& options, J
   malloc_trim(0);  // What an earlier index gave back does not hide what this one takes.
   const double before = OwnMemoryMb();
   Result<std::unique_ptr<ApproximateIndex>> built = Status(StatusCode::kInternal, "not built");
-  const double seconds =
-      Seconds([&] { built = ApproximateIndex::Build(key, data.Contents(), AvailableThreads()); });
+  const double seconds = Seconds([&] {
+    built =
+        ApproximateIndex::Build(key, data.Contents(), *kernel::ChosenVariant(), AvailableThreads());
+  });
   SIFTSEARCH_RETURN_IF_ERROR(built.status());
   const Json entry = {{"key", text},
                       {"n", options.rows},

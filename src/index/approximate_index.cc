@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "index/byte_codes.h"
 #include "siftsearch/types.h"
 
 extern "C" void openblas_set_num_threads(int);
@@ -89,7 +90,8 @@ void AddAll(std::span<const ContentRows> contents, faiss::Index& index) {
 ApproximateIndex::~ApproximateIndex() = default;
 
 Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Build(
-    const FactoryKey& key, std::span<const ContentRows> contents, int threads) {
+    const FactoryKey& key, std::span<const ContentRows> contents, kernel::Variant variant,
+    int threads) {
   const std::int64_t rows = CountRows(contents);
   if (rows < key.min_rows()) {
     return Status(StatusCode::kInvalidArgument, fmt::format("the index {} needs {} rows, not {}",
@@ -98,7 +100,7 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Build(
   std::unique_ptr<ApproximateIndex> built(new ApproximateIndex);
   built->trained_rows_ = rows;
   SIFTSEARCH_RETURN_IF_ERROR(RunFaiss("train the index", threads, [&] {
-    built->index_ = key.Make();
+    built->index_ = key.Make(variant);
     if (built->index_->is_trained) return;
     const std::int64_t wanted = std::max(kMinSample, key.lists() * kSamplePerList);
     const std::vector<float> sample = Sample(contents, rows, std::min(wanted, rows));
@@ -111,12 +113,13 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Build(
 
 Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Read(
     const FactoryKey& key, std::vector<IndexedContent> contents, std::int64_t trained_rows,
-    std::vector<std::uint8_t> bytes) {
+    std::vector<std::uint8_t> bytes, kernel::Variant variant) {
   std::unique_ptr<ApproximateIndex> read(new ApproximateIndex);
   faiss::VectorIOReader reader;
   reader.data = std::move(bytes);
   try {
-    read->index_.reset(faiss::read_index(&reader));
+    std::unique_ptr<faiss::Index> stored(faiss::read_index(&reader));
+    read->index_ = WithByteCodes(std::move(stored), variant);
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory for the index");
   } catch (const std::exception& error) {

@@ -32,15 +32,17 @@ struct IndexedContent {
 class ApproximateIndex {
  public:
   /// Trains an index on a sample of the rows and adds them all. The sample is the same for the same
-  /// rows. kInvalidArgument: fewer rows than the key needs; kOutOfMemory; kInternal: Faiss failed.
+  /// rows; `variant` (which this machine must have) does not change what is found.
+  /// kInvalidArgument: fewer rows than the key needs; kOutOfMemory; kInternal: Faiss failed.
   static Result<std::unique_ptr<ApproximateIndex>> Build(const FactoryKey& key,
                                                          std::span<const ContentRows> contents,
-                                                         int threads);
+                                                         kernel::Variant variant, int threads);
   /// An index that Faiss wrote. kCorrupt: it can't be read, or does not hold these contents.
   static Result<std::unique_ptr<ApproximateIndex>> Read(const FactoryKey& key,
                                                         std::vector<IndexedContent> contents,
                                                         std::int64_t trained_rows,
-                                                        std::vector<std::uint8_t> bytes);
+                                                        std::vector<std::uint8_t> bytes,
+                                                        kernel::Variant variant);
   ~ApproximateIndex();
 
   /// Adds rows without training. Not while others search; after an error the index is unusable.

@@ -17,8 +17,10 @@
 #include <cmath>
 #include <exception>
 #include <regex>
+#include <utility>
 
 #include "base/status_macros.h"
+#include "index/byte_codes.h"
 #include "siftsearch/types.h"
 
 namespace siftsearch::index {
@@ -112,7 +114,7 @@ void SetEffort(faiss::Index& index, int nprobe, int ef_search) {
   }
 }
 
-std::unique_ptr<faiss::Index> FactoryKey::Make() const {
+std::unique_ptr<faiss::Index> FactoryKey::Make(kernel::Variant variant) const {
   if (exact_) return nullptr;
   // Rows are numbered from 0 in the order of adding, so a map of ids would map each to itself.
   const std::string inner = text_.starts_with("IDMap,") ? text_.substr(6) : text_;
@@ -126,12 +128,13 @@ std::unique_ptr<faiss::Index> FactoryKey::Make() const {
   // k-means.
   if (auto* pq = dynamic_cast<faiss::IndexPQ*>(core)) pq->do_polysemous_training = false;
   if (auto* pq = dynamic_cast<faiss::IndexIVFPQ*>(core)) pq->do_polysemous_training = false;
+  index = WithByteCodes(std::move(index), variant);
   SetEffort(*index, 0, 0);
   return index;
 }
 
 Status FactoryKey::Inspect() {
-  const std::unique_ptr<faiss::Index> index = Make();
+  const std::unique_ptr<faiss::Index> index = Make(kernel::Variant::kPortable);
   if (index->d != kDescriptorBytes) {
     return Refused(text_, fmt::format("it is not for vectors of {} bytes", kDescriptorBytes));
   }

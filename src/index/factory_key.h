@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "kernel/topk.h"
 #include "siftsearch/status.h"
 
 namespace faiss {
@@ -30,8 +31,9 @@ class FactoryKey {
   /// Fewer rows than this can't train the index.
   std::int64_t min_rows() const { return min_rows_; }
 
-  /// An empty index with this project's parameters; none for an exact key. Throws what Faiss does.
-  std::unique_ptr<faiss::Index> Make() const;
+  /// An empty index with this project's parameters, none for an exact key; `variant` computes its
+  /// distances where it keeps whole descriptors. Throws what Faiss does.
+  std::unique_ptr<faiss::Index> Make(kernel::Variant variant) const;
 
  private:
   FactoryKey() = default;

@@ -124,7 +124,8 @@ Result<CacheHeader> ReadCacheHeader(FileEnv& env, const std::string& file, const
 }
 
 Result<std::unique_ptr<ApproximateIndex>> ReadCache(FileEnv& env, const std::string& file,
-                                                    const FactoryKey& key) {
+                                                    const FactoryKey& key,
+                                                    kernel::Variant variant) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const CacheFile cache, CacheFile::Open(env, file, key));
   CacheHeader header = cache.Header();
   const std::span<const std::uint8_t> payload = cache.payload();
@@ -134,7 +135,7 @@ Result<std::unique_ptr<ApproximateIndex>> ReadCache(FileEnv& env, const std::str
     return Damaged(file, "the checksum of its index is wrong");
   }
   auto index = ApproximateIndex::Read(key, std::move(header.contents), header.trained_rows,
-                                      std::move(bytes));
+                                      std::move(bytes), variant);
   if (index.ok()) return index;
   return Status(index.status().code(), file + ": " + index.status().message());
 }

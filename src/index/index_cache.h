@@ -25,7 +25,7 @@ Result<CacheHeader> ReadCacheHeader(FileEnv& env, const std::string& file, const
 
 /// Reads the index, once its checksum is right. Errors as of ReadCacheHeader, or kOutOfMemory.
 Result<std::unique_ptr<ApproximateIndex>> ReadCache(FileEnv& env, const std::string& file,
-                                                    const FactoryKey& key);
+                                                    const FactoryKey& key, kernel::Variant variant);
 
 /// Writes FILE.tmp and renames it. The caller sees to it that no other writer does the same.
 Status WriteCache(FileEnv& env, const std::string& file, const FactoryKey& key,

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernel/nearest_rows.h"
+#include "kernel/topk.h"
 
 namespace siftsearch::kernel {
 
@@ -59,6 +60,11 @@ void ScanAvx512Vnni(const PackedQueries& queries, const RowRun& run, NearestRows
 void ScanAmx(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
 /// Values: bytes; for each group and each 4 dimensions, the 4 of each of the 16 queries.
 void ScanNeonDotprod(const PackedQueries& queries, const RowRun& run, NearestRows& nearest);
+
+// Squared distances of single pairs, under the same rules.
+Distance DistancePortable;
+Distance DistanceAvx2;
+Distance DistanceAvx512Vnni;
 
 /// Dimensions up to whole tiles of 64 bytes.
 constexpr std::size_t PaddedToTiles(std::size_t dim) { return (dim + 63) / 64 * 64; }

@@ -231,4 +231,22 @@ void ScanAvx2(const PackedQueries& queries, const RowRun& run, NearestRows& near
   }
 }
 
+std::int32_t DistanceAvx2(const std::uint8_t* a, const std::uint8_t* b, std::size_t dim) {
+  const auto sixteen = [](const std::uint8_t* from) {
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  };
+  __m256i sums = _mm256_setzero_si256();
+  std::size_t j = 0;
+  for (; j + 16 <= dim; j += 16) {
+    const __m256i difference = _mm256_sub_epi16(sixteen(a + j), sixteen(b + j));
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(difference, difference));
+  }
+  __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0b01'00'11'10));
+  sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0b10'11'00'01));
+  std::int32_t distance = _mm_cvtsi128_si32(sum);
+  for (; j < dim; ++j) distance += (a[j] - b[j]) * (a[j] - b[j]);
+  return distance;
+}
+
 }  // namespace siftsearch::kernel

@@ -136,4 +136,23 @@ void ScanAvx512Vnni(const PackedQueries& queries, const RowRun& run, NearestRows
   }
 }
 
+std::int32_t DistanceAvx512Vnni(const std::uint8_t* a, const std::uint8_t* b, std::size_t dim) {
+  const auto thirty_two = [](const std::uint8_t* from) {
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  };
+  __m512i sums = _mm512_setzero_si512();
+  std::size_t j = 0;
+  for (; j + 32 <= dim; j += 32) {
+    const __m512i difference = _mm512_sub_epi16(thirty_two(a + j), thirty_two(b + j));
+    sums = _mm512_dpwssd_epi32(sums, difference, difference);
+  }
+  // Not _mm512_reduce_add_epi32, of which GCC 12 warns that it uses what is not initialised.
+  alignas(64) std::int32_t parts[kLanes];
+  _mm512_store_si512(parts, sums);
+  std::int32_t distance = 0;
+  for (const std::int32_t part : parts) distance += part;
+  for (; j < dim; ++j) distance += (a[j] - b[j]) * (a[j] - b[j]);
+  return distance;
+}
+
 }  // namespace siftsearch::kernel

@@ -59,4 +59,13 @@ void ScanPortable(const PackedQueries& queries, const RowRun& run, NearestRows& 
   }
 }
 
+std::int32_t DistancePortable(const std::uint8_t* a, const std::uint8_t* b, std::size_t dim) {
+  std::int32_t sum = 0;
+  for (std::size_t j = 0; j < dim; ++j) {
+    const auto difference = static_cast<std::int16_t>(a[j] - b[j]);
+    sum += std::int32_t{difference} * difference;
+  }
+  return sum;
+}
+
 }  // namespace siftsearch::kernel

@@ -212,6 +212,15 @@ std::string_view VariantName(Variant variant) {
   return "";
 }
 
+Distance* DistanceOf([[maybe_unused]] Variant variant) {
+#if defined(__x86_64__)
+  if (variant == Variant::kAvx2) return DistanceAvx2;
+  const bool has_avx512 = variant == Variant::kAvx512Vnni || variant == Variant::kAmxInt8;
+  if (has_avx512 && Supported(Variant::kAvx512Vnni)) return DistanceAvx512Vnni;
+#endif
+  return DistancePortable;
+}
+
 std::vector<Variant> SupportedVariants() {
   std::vector<Variant> supported;
   for (const Variant variant : kAllVariants) {

@@ -45,6 +45,13 @@ Result<Variant> VariantOrChosen(std::string_view name);
 /// Passes over the rows that a variant has made in this process: shows which one ran.
 std::uint64_t RunsOf(Variant variant);
 
+/// Squared L2 between two descriptors of `dim` bytes (a multiple of 4 up to 2048), exact.
+using Distance = std::int32_t(const std::uint8_t* a, const std::uint8_t* b, std::size_t dim);
+
+/// The function of a supported variant, the portable one where it has none of its own: for those
+/// who choose the pairs themselves.
+Distance* DistanceOf(Variant variant);
+
 struct TopKOptions {
   int k = 10;       ///< 1 to 4096.
   int threads = 1;  ///< The rows are split between threads.

@@ -23,8 +23,9 @@ constexpr std::int64_t kRetrainGrowth = 2;
 
 }  // namespace
 
-IndexKeeper::IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key)
-    : env_(env), folder_(std::move(folder)), key_(std::move(key)) {}
+IndexKeeper::IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key,
+                         kernel::Variant variant)
+    : env_(env), folder_(std::move(folder)), key_(std::move(key)), variant_(variant) {}
 
 std::int64_t IndexKeeper::bytes() const {
   if (key_.exact()) return 0;
@@ -54,7 +55,7 @@ void IndexKeeper::Load(const Snapshot& snapshot, int threads) {
   const auto header = index::ReadCacheHeader(env_, file(), key_);
   if (!header.ok()) return;
   if (index_ != nullptr && header->payload_checksum == index_checksum_) return;
-  auto read = index::ReadCache(env_, file(), key_);
+  auto read = index::ReadCache(env_, file(), key_, variant_);
   if (!read.ok() || !IsIndexOf(snapshot, (*read)->contents(), threads)) return;
   index_ = std::move(read).value();
   index_checksum_ = header->payload_checksum;
@@ -64,7 +65,7 @@ Result<std::shared_ptr<index::ApproximateIndex>> IndexKeeper::BuildAnew(const Sn
                                                                         int threads) const {
   const Coverage all = Measure(snapshot, {});
   SIFTSEARCH_ASSIGN_OR_RETURN(auto built,
-                              index::ApproximateIndex::Build(key_, all.to_add, threads));
+                              index::ApproximateIndex::Build(key_, all.to_add, variant_, threads));
   return std::shared_ptr<index::ApproximateIndex>(std::move(built));
 }
 
@@ -92,7 +93,7 @@ Status IndexKeeper::Update(const Snapshot& snapshot, bool all, int threads) cons
     const Coverage coverage = Measure(snapshot, header->contents);
     due = PlanUpdate(coverage, header->trained_rows, all);
     if (due == Due::kNothing) return {};
-    auto read = index::ReadCache(env_, file(), key_);
+    auto read = index::ReadCache(env_, file(), key_, variant_);
     if (due == Due::kMore && read.ok() && IsIndexOf(snapshot, (*read)->contents(), threads)) {
       index = std::move(read).value();
       SIFTSEARCH_RETURN_IF_ERROR(index->Add(coverage.to_add, threads));

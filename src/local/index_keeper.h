@@ -18,7 +18,7 @@ namespace siftsearch::local {
 /// one that is damaged, out of date or another database's, searches give the same answers.
 class IndexKeeper {
  public:
-  IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key);
+  IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key, kernel::Variant variant);
 
   const index::FactoryKey& key() const { return key_; }
   /// Size of the file; 0 when there is none.
@@ -49,6 +49,7 @@ class IndexKeeper {
   FileEnv& env_;
   const std::string folder_;
   const index::FactoryKey key_;
+  const kernel::Variant variant_;
 
   std::mutex mutex_;  ///< Guards what follows.
   std::shared_ptr<const index::ApproximateIndex> index_;

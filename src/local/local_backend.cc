@@ -44,7 +44,7 @@ LocalBackend::LocalBackend(FileEnv& env, std::string folder, const OpenOptions& 
       options_(options),
       settings_(catalog->settings()),
       variant_(variant),
-      index_(env, folder_, std::move(key)),
+      index_(env, folder_, std::move(key), variant),
       catalog_(std::move(catalog)) {}
 
 int LocalBackend::threads() const {

@@ -56,6 +56,8 @@ FactoryKey Key(const std::string& text) {
   return std::move(key).value();
 }
 
+kernel::Variant Variant() { return kernel::SupportedVariants().front(); }
+
 const std::vector<std::uint8_t>& Rows() {
   static const auto rows = ClusteredRows(kRows, 1);
   return rows;
@@ -67,7 +69,7 @@ const std::vector<std::uint8_t>& Queries() {
 }
 
 std::unique_ptr<ApproximateIndex> Build(const FactoryKey& key) {
-  auto built = ApproximateIndex::Build(key, Contents(Rows()), 2);
+  auto built = ApproximateIndex::Build(key, Contents(Rows()), Variant(), 2);
   EXPECT_TRUE(built.ok()) << built.status().message();
   return built.ok() ? std::move(built).value() : nullptr;
 }
@@ -117,7 +119,8 @@ TEST_P(DocumentedKeyTest, IsTheSameWrittenAndReadAgain) {
   ASSERT_NE(index, nullptr);
   auto bytes = index->Write();
   ASSERT_TRUE(bytes.ok());
-  const auto read = ApproximateIndex::Read(key, index->contents(), index->trained_rows(), *bytes);
+  const auto read =
+      ApproximateIndex::Read(key, index->contents(), index->trained_rows(), *bytes, Variant());
   ASSERT_TRUE(read.ok()) << read.status().message();
   const auto before = Search(*index, 10);
   const auto after = Search(**read, 10);
@@ -135,6 +138,38 @@ INSTANTIATE_TEST_SUITE_P(Keys, DocumentedKeyTest,
                            return name;
                          });
 
+TEST(ApproximateIndexTest, WholeDescriptorsHaveExactDistancesByEveryVariant) {
+  for (const std::string text : {"IDMap,HNSW48", "IVF64,Flat"}) {
+    const FactoryKey key = Key(text);
+    for (const kernel::Variant variant : kernel::SupportedVariants()) {
+      const auto built = ApproximateIndex::Build(key, Contents(Rows()), variant, 2);
+      ASSERT_TRUE(built.ok()) << built.status().message();
+      const auto read = ApproximateIndex::Read(key, (*built)->contents(), (*built)->trained_rows(),
+                                               *(*built)->Write(), variant);
+      ASSERT_TRUE(read.ok()) << read.status().message();
+      for (const ApproximateIndex* index : {built->get(), read->get()}) {
+        const auto found = Search(*index, kNeighbours);
+        for (std::size_t i = 0; i < found.size(); ++i) {
+          ASSERT_GE(found[i].row, 0);
+          EXPECT_EQ(found[i].distance,
+                    kernel::DistanceOf(kernel::Variant::kPortable)(
+                        &Queries()[i / kNeighbours * kDescriptorBytes],
+                        &Rows()[found[i].row * kDescriptorBytes], kDescriptorBytes));
+        }
+      }
+    }
+  }
+}
+
+/// What it takes to keep 20,000 descriptors of 128 bytes, their links or ids, and the centroids.
+TEST(ApproximateIndexTest, WholeDescriptorsAreKeptAsBytes) {
+  for (const auto& [text, bytes] : {std::pair{"IDMap,HNSW48", 540}, std::pair{"IVF64,Flat", 140}}) {
+    const auto written = Build(Key(text))->Write();
+    ASSERT_TRUE(written.ok());
+    EXPECT_LE(written->size(), kRows * bytes) << text;
+  }
+}
+
 TEST(ApproximateIndexTest, AllListsFindEverything) {
   const auto index = Build(Key("IVF64,Flat"));
   ASSERT_NE(index, nullptr);
@@ -149,7 +184,7 @@ TEST(ApproximateIndexTest, TrainsTheSameAgain) {
 }
 
 TEST(ApproximateIndexTest, TooFewRowsAreRefused) {
-  const auto built = ApproximateIndex::Build(Key("IVF1024,Flat"), Contents(Rows()), 1);
+  const auto built = ApproximateIndex::Build(Key("IVF1024,Flat"), Contents(Rows()), Variant(), 1);
   ASSERT_FALSE(built.ok());
   EXPECT_EQ(built.status().code(), StatusCode::kInvalidArgument);
 }
@@ -200,14 +235,14 @@ class IndexCacheTest : public ::testing::Test {
   void Write(const std::string& bytes) const {
     std::ofstream(file_, std::ios::binary | std::ios::trunc) << bytes;
   }
-  StatusCode Code() const { return ReadCache(DiskEnv(), file_, key_).status().code(); }
+  StatusCode Code() const { return ReadCache(DiskEnv(), file_, key_, Variant()).status().code(); }
 
   const FactoryKey key_ = Key("IVF16,SQ8");
   const std::string file_;
 };
 
 TEST_F(IndexCacheTest, IsReadAgain) {
-  const auto read = ReadCache(DiskEnv(), file_, key_);
+  const auto read = ReadCache(DiskEnv(), file_, key_, Variant());
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ((*read)->rows(), static_cast<std::int64_t>(kRows));
   EXPECT_EQ((*read)->contents().size(), kRows / kRowsEach);
@@ -232,7 +267,7 @@ TEST_F(IndexCacheTest, EveryKindOfDamageIsFound) {
 }
 
 TEST_F(IndexCacheTest, AnotherKeysIsNotTaken) {
-  EXPECT_EQ(ReadCache(DiskEnv(), file_, Key("IVF16,Flat")).status().code(),
+  EXPECT_EQ(ReadCache(DiskEnv(), file_, Key("IVF16,Flat"), Variant()).status().code(),
             StatusCode::kIncompatible);
   std::filesystem::remove(file_);
   EXPECT_EQ(Code(), StatusCode::kNotFound);

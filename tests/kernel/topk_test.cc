@@ -112,6 +112,23 @@ TEST_P(EveryVariant, ExtremesAreExact) {
   }
 }
 
+TEST_P(EveryVariant, DistancesOfPairsAreExact) {
+  for (const int dim : {4, 8, 20, 36, 128, 132, 2048}) {
+    const Bytes rows = Random(40, dim, 30);
+    Bytes extremes(3 * dim, 255);
+    std::fill_n(extremes.begin(), dim, 0);
+    for (const Bytes& some : {rows, extremes}) {
+      const std::size_t count = some.size() / dim;
+      const RowSpan span{some.data() + dim, count - 1, 0};
+      const Bytes query(some.begin(), some.begin() + dim);
+      for (const Neighbour& pair : Naive({&span, 1}, dim, query, static_cast<int>(count - 1))) {
+        EXPECT_EQ(DistanceOf(GetParam())(query.data(), span.rows + pair.row * dim, dim),
+                  pair.distance);
+      }
+    }
+  }
+}
+
 TEST_P(EveryVariant, EqualDistancesAreOrderedByRow) {
   const Bytes rows = Random(500, 128, 7, 2);
   Bytes twice = rows;
