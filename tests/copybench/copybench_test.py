@@ -401,6 +401,25 @@ class MakeTest(FolderTest):
         about = json.loads((bench / "bench.json").read_text())
         self.assertEqual(about["strangers"], 2)
 
+    def test_transparent_pictures_are_read_as_viewers_show_them(self):
+        bgra = np.zeros((4, 4, 4), np.uint8)
+        bgra[0, 0] = (10, 20, 30, 255)
+        bgra[1, 1] = (0, 0, 0, 128)
+        path = self.folder / "a.png"
+        path.write_bytes(cv2.imencode(".png", bgra)[1].tobytes())
+        shown = make.read(path)
+        self.assertEqual(shown.shape, (4, 4, 3))
+        self.assertEqual(shown[0, 0].tolist(), [10, 20, 30])
+        self.assertEqual(shown[1, 1].tolist(), [127] * 3)
+        self.assertEqual(shown[2, 2].tolist(), [255] * 3)
+
+    def test_a_copy_shows_something_of_its_original(self):
+        image = np.zeros((40, 60, 3), np.uint8)
+        image[:, 30:] = np.arange(30, dtype=np.uint8)[:, None] * 8
+        self.assertTrue(make.shows_something(image, geometry.rectangle(30, 0, 30, 40)))
+        self.assertFalse(make.shows_something(image, geometry.rectangle(0, 0, 29, 40)))
+        self.assertFalse(make.shows_something(image, geometry.rectangle(30, 0, 5, 5)))
+
     def test_traits_can_be_chosen(self):
         bench = self.make("bench", "--attacks", "jpeg", "--traits", "caption,text",
                           "--originals", 2, "--strangers", 4)

@@ -15,6 +15,7 @@ import strangers
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 SMALLEST_REGION = 100  # square pixels of an original that a copy must show
+FLATTEST_REGION = 2    # standard deviation of the grey tones (0 to 255) of what it shows, at least
 
 
 def options(parser):
@@ -157,9 +158,20 @@ def with_duplicates(line, duplicates):
     return {**line, "originals": line["originals"] + more}
 
 
+def on_white(bgra):
+    """What a viewer shows of a picture with an alpha channel."""
+    alpha = bgra[..., 3:].astype(np.uint32)
+    return ((bgra[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
 def read(path):
-    """BGR pixels, upright; None where OpenCV can't read the file."""
-    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    """BGR pixels, upright, on white where they are transparent; None where OpenCV can't read the
+    file."""
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if image is not None and image.dtype == np.uint8 and image.shape[2:] == (4,):
+        return on_white(image)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)  # Turned as the camera says, which the above isn't.
 
 
 def write(path, image):
@@ -231,11 +243,21 @@ def write_originals(options, photos):
     return sorted(paths)
 
 
+def shows_something(image, region):
+    """Whether something of an original can be seen in a region of a copy."""
+    if geometry.area(region) < SMALLEST_REGION:
+        return False
+    inside = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inside, np.rint(region).astype(np.int32), 255)
+    deviation = cv2.meanStdDev(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), mask=inside)[1]
+    return float(deviation[0, 0]) >= FLATTEST_REGION
+
+
 def attacked(pool, path, attack, strength, rng):
     """A copy whose truth is not empty; None where twenty tries gave none."""
     for _ in range(20):
         done = attacks.ATTACKS[attack][0](pool.original(path), strength, rng, pool)
-        done.parts = [p for p in done.parts if geometry.area(p.region) >= SMALLEST_REGION]
+        done.parts = [p for p in done.parts if shows_something(done.image, p.region)]
         if done.parts:
             return done
     return None
