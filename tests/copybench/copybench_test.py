@@ -436,6 +436,8 @@ class MakeTest(FolderTest):
         self.copybench(*words, "--out", self.folder / "used", "--originals", 2, "--strangers", 1,
                        code=1)
         self.copybench(*words, "--out", self.folder / "new", "--originals", 50, code=1)
+        self.copybench(*words, "--out", self.folder / "new", "--originals", 2, "--strangers", 1,
+                       "--alike", self.folder / "nowhere", code=1)
 
 
 class RunTest(FolderTest):

@@ -75,6 +75,8 @@ def generator(*words):
 
 def pictures(folder):
     """[(hash of the content, path)] of all pictures in a folder and below it, by path."""
+    if not folder.is_dir():
+        sys.exit(f"copybench: {folder} is no folder")
     return [(hashlib.sha256(path.read_bytes()).hexdigest(), path)
             for path in sorted(folder.rglob("*"))
             if path.suffix.lower() in ENDINGS and path.is_file()]
@@ -249,6 +251,7 @@ def shows_something(image, region):
         return False
     inside = np.zeros(image.shape[:2], np.uint8)
     cv2.fillConvexPoly(inside, np.rint(region).astype(np.int32), 255)
+    inside = cv2.erode(inside, np.ones((5, 5)))  # Without the edge, which is half another picture's.
     deviation = cv2.meanStdDev(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), mask=inside)[1]
     return float(deviation[0, 0]) >= FLATTEST_REGION
 
