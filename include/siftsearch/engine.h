@@ -78,6 +78,9 @@ struct QueryOptions {
   std::int64_t batch_bytes = 32 << 20;                  ///< Memory for one pass over the database.
   /// The strongest descriptors that are searched in mirrored and inverted form, too; 0: none.
   int form_features = 200;
+  /// Descriptors of a queried file, in multiples of what a stored image keeps: in a collage or under
+  /// another picture many are not the copy's. From 0.1 to 100.
+  double query_features = 2;
 };
 
 enum class ReportOrder {
@@ -92,6 +95,7 @@ struct ReportOptions {
   int max_candidates = 30;
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
   int form_features = 200;              ///< As of QueryOptions.
+  double query_features = 2;            ///< As of QueryOptions, of files that are not stored.
   ReportOrder order = ReportOrder::kQuery;
   /// Also list pairs that were decided to be no copies (Match::verdict says so).
   bool list_rejected = false;

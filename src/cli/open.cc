@@ -62,10 +62,13 @@ void EngineFlags::AddMemory(Command& command) {
 
 void EngineFlags::AddEffort(Command& command) {
   const auto forms = [this](int value) { form_features_ = value; };
+  const auto queried = [this](double value) { query_features_ = value; };
   command.Options()("preset", po::value(&preset_)->value_name("NAME"),
                     "fast (no mirrored or inverted copies), balanced or thorough [balanced]")(
       "form-features", po::value<int>()->value_name("N")->notifier(forms),
       "strongest descriptors that are searched mirrored and inverted, too; 0: none [200]")(
+      "query-features", po::value<double>()->value_name("X")->notifier(queried),
+      "descriptors of a queried file, in multiples of a stored image's [2]")(
       "max-false-alarms", po::value(&max_false_alarms_)->value_name("N"),
       "list only matches of which chance would give at most N in a database of this size");
 }
@@ -73,13 +76,17 @@ void EngineFlags::AddEffort(Command& command) {
 EngineFlags::Effort EngineFlags::effort() const {
   CheckOneOf("preset", preset_, {"fast", "balanced", "thorough"});
   if (form_features_) CheckRange("form-features", *form_features_, 0, 100'000);
+  if (query_features_ && !(*query_features_ >= 0.1 && *query_features_ <= 100)) {
+    throw UsageError("--query-features is from 0.1 to 100");
+  }
   if (!(max_false_alarms_ > 0)) throw UsageError("--max-false-alarms is more than 0");
   Effort effort;
-  if (preset_ == "fast") effort = {.max_candidates = 10, .form_features = 0};
+  if (preset_ == "fast") effort = {.max_candidates = 10, .form_features = 0, .query_features = 1};
   if (preset_ == "thorough") {
     effort = {.neighbours = 20, .max_candidates = 100, .form_features = 100'000};
   }
   effort.form_features = form_features_.value_or(effort.form_features);
+  effort.query_features = query_features_.value_or(effort.query_features);
   effort.max_log10_false_alarms = std::log10(max_false_alarms_);
   return effort;
 }

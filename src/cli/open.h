@@ -20,7 +20,7 @@ class EngineFlags {
   void AddSettings(Command& command);  ///< --features, --max-side, --index
   void AddSearch(Command& command);    ///< --nprobe, --ef-search, --no-rerank, --kernel
   void AddMemory(Command& command);    ///< --batch-memory
-  void AddEffort(Command& command);    ///< --preset, --form-features, --max-false-alarms
+  void AddEffort(Command& command);    ///< --preset, --form-, --query-features, --max-false-alarms
 
   /// UsageError where a value makes no sense.
   EngineOptions Options() const;
@@ -30,6 +30,7 @@ class EngineFlags {
     int neighbours = QueryOptions().neighbours;
     int max_candidates = QueryOptions().max_candidates;
     int form_features = QueryOptions().form_features;
+    double query_features = QueryOptions().query_features;
     double max_log10_false_alarms = QueryOptions().max_log10_false_alarms;
 
     template <typename Options>
@@ -37,6 +38,7 @@ class EngineFlags {
       options.neighbours = neighbours;
       options.max_candidates = max_candidates;
       options.form_features = form_features;
+      options.query_features = query_features;
       options.max_log10_false_alarms = max_log10_false_alarms;
     }
   };
@@ -68,6 +70,7 @@ class EngineFlags {
   std::string kernel_;
   std::string preset_ = "balanced";
   std::optional<int> form_features_;
+  std::optional<double> query_features_;
   double max_false_alarms_ = 1e9;
 };
 

@@ -39,7 +39,7 @@ class ExtractOnce {
         return future.get();  // Its extraction runs on another thread and waits for nobody.
       }
     }
-    auto features = engine::FeaturesOf(impl, bytes, nullptr);
+    auto features = engine::FeaturesOf(impl, *impl.extractor, bytes, nullptr);
     const auto shared = features.ok() ? Result<SharedFeatures>(std::make_shared<const FeatureSet>(
                                             std::move(features).value()))
                                       : Result<SharedFeatures>(features.status());

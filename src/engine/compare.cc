@@ -114,7 +114,7 @@ Result<Picture> Read(QueryInput& input, const Engine::Impl& impl, Timings* timin
     if (!file.ok()) return about(file.status());
     picture.bytes = std::move(file->bytes);
   }
-  auto features = FeaturesOf(impl, picture.bytes, timings);
+  auto features = FeaturesOf(impl, *impl.extractor, picture.bytes, timings);
   if (!features.ok()) return about(features.status());
   picture.features = std::move(features).value();
   return picture;

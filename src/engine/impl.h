@@ -38,8 +38,13 @@ inline double MillisecondsSince(Clock::time_point start) {
 }
 
 /// Decodes and extracts; fills the two times in `timings` if it is given.
-Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
-                              Timings* timings);
+Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
+                              std::span<const std::uint8_t> bytes, Timings* timings);
+
+/// For queried files: keeps `multiple` times the descriptors of a stored image.
+/// kInvalidArgument for a multiple out of range.
+Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine::Impl& impl,
+                                                                   double multiple);
 
 /// A verified content: the match without its image and rank.
 struct VerifiedContent {

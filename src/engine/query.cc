@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/hash.h"
@@ -11,18 +15,32 @@
 namespace siftsearch {
 namespace engine {
 
-Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, std::span<const std::uint8_t> bytes,
-                              Timings* timings) {
+Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
+                              std::span<const std::uint8_t> bytes, Timings* timings) {
   const auto start = Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(
       const image::GreyImage picture,
-      image::DecodeGrey(bytes, impl.decode_limits(), impl.extractor->settings().max_side));
+      image::DecodeGrey(bytes, impl.decode_limits(), extractor.settings().max_side));
   if (timings) timings->decode_ms = MillisecondsSince(start);
   const auto decoded = Clock::now();
-  SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, impl.extractor->Extract(picture));
+  SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, extractor.Extract(picture));
   SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture));
   if (timings) timings->extract_ms = MillisecondsSince(decoded);
   return features;
+}
+
+Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine::Impl& impl,
+                                                                   double multiple) {
+  if (!(multiple >= 0.1 && multiple <= 100)) {
+    return Status(StatusCode::kInvalidArgument,
+                  fmt::format("{} times the descriptors of a stored image; 0.1 to 100 are possible",
+                              multiple));
+  }
+  constexpr double kMost = 100'000;
+  ExtractorSettings settings = impl.extractor->settings();
+  settings.max_features =
+      static_cast<int>(std::clamp(std::round(settings.max_features * multiple), 1.0, kMost));
+  return features::MakeExtractor(settings);
 }
 
 namespace {
@@ -46,7 +64,8 @@ Status AddMatches(SearchBackend& backend, const VerdictBook& verdicts, const Bat
 }
 
 /// Reads, decodes and extracts; runs on the pipeline's threads.
-BatchQuery Prepare(const Engine::Impl& impl, QueryInput input) {
+BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
+                   QueryInput input) {
   BatchQuery query;
   query.error = [&]() -> Status {
     SIFTSEARCH_RETURN_IF_ERROR(input.problem);
@@ -54,7 +73,7 @@ BatchQuery Prepare(const Engine::Impl& impl, QueryInput input) {
       SIFTSEARCH_ASSIGN_OR_RETURN(PictureFile file, ReadPictureFile(input.name, impl.limits));
       input.bytes = std::move(file.bytes);
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, FeaturesOf(impl, *input.bytes, &query.timings));
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, FeaturesOf(impl, extractor, *input.bytes, &query.timings));
     query.file.hash = Sha256(*input.bytes);
     return {};
   }();
@@ -98,10 +117,12 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
         sink(result);
         return Status();
       });
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto extractor,
+                              engine::QueryExtractor(*impl_, options.query_features));
   Status status;
   OrderedPipeline<QueryInput, engine::BatchQuery> pipeline(
       impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
-      [this](QueryInput input) { return engine::Prepare(*impl_, std::move(input)); });
+      [&](QueryInput input) { return engine::Prepare(*impl_, *extractor, std::move(input)); });
   pipeline.Run(next, [&](engine::BatchQuery query) {
     status = search.Add(std::move(query));
     return status.ok();

@@ -72,9 +72,10 @@ bool Stopped(const ReportOptions& options, Report& report) {
 std::string TaskOf(const char* kind, const ReportOptions& options, const BackendStats& stats) {
   return fmt::format(
       "{} of generation {}, {} images, index {}; neighbours {}, candidates {}, min-score {}, "
-      "false alarms {}, form features {}",
+      "false alarms {}, form features {}, query features {}",
       kind, stats.generation, stats.images, stats.index, options.neighbours, options.max_candidates,
-      options.min_score, options.max_log10_false_alarms, options.form_features);
+      options.min_score, options.max_log10_false_alarms, options.form_features,
+      options.query_features);
 }
 
 /// Puts pairs of images into a journal, as far as verdicts and the caller let them.
@@ -216,7 +217,8 @@ struct PreparedFile {
   Result<BatchQuery> query = Status(StatusCode::kInternal, "not read");
 };
 
-PreparedFile PrepareFile(const Engine::Impl& impl, AddInput input) {
+PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
+                         AddInput input) {
   PreparedFile prepared;
   prepared.query = [&]() -> Result<BatchQuery> {
     if (!input.problem.ok()) return input.problem;
@@ -224,7 +226,7 @@ PreparedFile PrepareFile(const Engine::Impl& impl, AddInput input) {
     input.ignored = input.from_folder && !image::IsReadable(image::Sniff(file.bytes)) &&
                     !image::HasImageExtension(input.path);
     BatchQuery query;
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, engine::FeaturesOf(impl, file.bytes, nullptr));
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, engine::FeaturesOf(impl, extractor, file.bytes, nullptr));
     query.file.path = input.path;
     query.file.width = query.features.width;
     query.file.height = query.features.height;
@@ -264,6 +266,8 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
       const auto journal,
       ReportJournal::Open(options.journal, options.resume, TaskOf("files", options, stats)));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto extractor,
+                              engine::QueryExtractor(*impl_, options.query_features));
   PairSink pairs(verdicts, options, *journal);
   std::int64_t found_pairs = 0;
   const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
@@ -314,7 +318,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   };
   OrderedPipeline<AddInput, PreparedFile> pipeline(
       impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
-      [this](AddInput input) { return PrepareFile(*impl_, std::move(input)); });
+      [&](AddInput input) { return PrepareFile(*impl_, *extractor, std::move(input)); });
   pipeline.Run(source, prepared);
   SIFTSEARCH_RETURN_IF_ERROR(status);
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());

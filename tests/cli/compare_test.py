@@ -54,6 +54,13 @@ class EffortTest(ProgramTest):
             self.assertEqual(result["matches"][0]["path"], str(SCENES[0].resolve()))
         self.run_program("query", "--preset", "perfect", SCENES[0], code=2)
 
+    def test_descriptors_of_a_queried_file_are_a_multiple_of_a_stored_images(self):
+        stored = self.query("--query-features", "1", SCENES[0])[0]["descriptors"]
+        self.assertEqual(self.query("--query-features", "0.5", SCENES[0])[0]["descriptors"],
+                         min(stored, 500))
+        self.assertGreaterEqual(self.query(SCENES[0])[0]["descriptors"], stored)
+        self.run_program("query", "--query-features", "0", SCENES[0], code=2)
+
     def test_a_number_of_false_alarms_is_a_threshold(self):
         matches = self.query("--max-false-alarms", "1e-30", SCENES[0])[0]["matches"]
         self.assertEqual(len(matches), 1)

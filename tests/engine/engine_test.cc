@@ -241,6 +241,24 @@ TEST_F(EngineTest, MirroredAndInvertedCopiesFindTheirOriginals) {
   }
 }
 
+TEST_F(EngineTest, AQueriedFileKeepsAMultipleOfWhatAStoredImageKeeps) {
+  EngineOptions options;
+  options.settings.emplace().max_features = 100;
+  auto engine = Open(options);
+  Add(*engine, Pictures());
+  EXPECT_EQ(engine->Query(InputFor(Pictures()[0]), {})->descriptors, 200);
+  for (const auto& [multiple, descriptors] : {std::pair{1.0, 100}, {0.5, 50}, {3.0, 300}}) {
+    const auto result = engine->Query(InputFor(Pictures()[0]), {.query_features = multiple});
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->descriptors, descriptors);
+    EXPECT_EQ(result->matches.front().image.path, Pictures()[0]);
+  }
+  for (const double multiple : {0.0, -1.0, 101.0, std::nan("")}) {
+    EXPECT_EQ(engine->Query(InputFor(Pictures()[0]), {.query_features = multiple}).status().code(),
+              StatusCode::kInvalidArgument);
+  }
+}
+
 TEST_F(EngineTest, ACollageNamesEveryOriginalInItsPlace) {
   const auto engine = Open();
   const auto pictures = Pictures();
