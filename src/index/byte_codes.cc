@@ -3,13 +3,15 @@
 #include <faiss/IndexHNSW.h>
 #include <faiss/IndexIVFFlat.h>
 #include <faiss/IndexScalarQuantizer.h>
-#include <faiss/utils/Heap.h>
+#include <faiss/impl/FaissAssert.h>
 
 #include <algorithm>
 #include <array>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
+#include "index/list_search.h"
 #include "siftsearch/types.h"
 
 namespace siftsearch::index {
@@ -17,39 +19,30 @@ namespace {
 
 constexpr auto kBytes = faiss::ScalarQuantizer::QT_8bit_direct;
 
-/// A query's bytes and how they are compared.
-class ByteQuery {
- public:
-  explicit ByteQuery(kernel::Distance* distance) : distance_(distance) {}
-
-  void Set(const float* values) {
-    std::transform(values, values + kDescriptorBytes, bytes_.begin(),
-                   [](float value) { return static_cast<std::uint8_t>(value); });
-  }
-  float DistanceTo(const std::uint8_t* row) const { return Between(bytes_.data(), row); }
-  float Between(const std::uint8_t* a, const std::uint8_t* b) const {
-    return static_cast<float>(distance_(a, b, kDescriptorBytes));
-  }
-
- private:
-  kernel::Distance* const distance_;
-  std::array<std::uint8_t, kDescriptorBytes> bytes_ = {};
-};
+void ToBytes(const float* values, std::size_t count, std::uint8_t* bytes) {
+  std::transform(values, values + count, bytes,
+                 [](float value) { return static_cast<std::uint8_t>(value); });
+}
 
 /// Distances for the walks through a graph.
 class GraphDistance : public faiss::FlatCodesDistanceComputer {
  public:
   GraphDistance(const std::uint8_t* rows, kernel::Distance* distance)
-      : FlatCodesDistanceComputer(rows, kDescriptorBytes), query_(distance) {}
+      : FlatCodesDistanceComputer(rows, kDescriptorBytes), distance_(distance) {}
 
-  void set_query(const float* x) override { query_.Set(x); }
-  float distance_to_code(const std::uint8_t* row) override { return query_.DistanceTo(row); }
+  void set_query(const float* x) override { ToBytes(x, kDescriptorBytes, query_.data()); }
+  float distance_to_code(const std::uint8_t* row) override { return Between(query_.data(), row); }
   float symmetric_dis(faiss::Index::idx_t i, faiss::Index::idx_t j) override {
-    return query_.Between(codes + i * kDescriptorBytes, codes + j * kDescriptorBytes);
+    return Between(codes + i * kDescriptorBytes, codes + j * kDescriptorBytes);
   }
 
  private:
-  ByteQuery query_;
+  float Between(const std::uint8_t* a, const std::uint8_t* b) const {
+    return static_cast<float>(distance_(a, b, kDescriptorBytes));
+  }
+
+  kernel::Distance* const distance_;
+  std::array<std::uint8_t, kDescriptorBytes> query_ = {};
 };
 
 /// The rows of a graph.
@@ -66,29 +59,14 @@ class GraphRows : public faiss::IndexScalarQuantizer {
   kernel::Distance* const distance_;
 };
 
-/// Scans lists for one query.
-class ListScanner : public faiss::InvertedListScanner {
- public:
-  ListScanner(bool pairs, kernel::Distance* distance)
-      : InvertedListScanner(pairs), query_(distance) {
-    code_size = kDescriptorBytes;
-  }
-
-  void set_query(const float* x) override { query_.Set(x); }
-  void set_list(idx_t list, float) override { list_no = list; }
-  float distance_to_code(const std::uint8_t* row) const override { return query_.DistanceTo(row); }
-
- private:
-  ByteQuery query_;
-};
-
+/// Inverted lists of bytes.
 class ByteLists : public faiss::IndexIVFScalarQuantizer {
  public:
   /// Takes what `lists` owns.
-  ByteLists(faiss::IndexIVF& lists, kernel::Distance* distance)
+  ByteLists(faiss::IndexIVF& lists, kernel::Variant variant)
       : IndexIVFScalarQuantizer(lists.quantizer, lists.d, lists.nlist, kBytes, faiss::METRIC_L2,
                                 /*encode_residual=*/false),
-        distance_(distance) {
+        variant_(variant) {
     own_fields = std::exchange(lists.own_fields, false);
     quantizer_trains_alone = lists.quantizer_trains_alone;
     cp = lists.cp;
@@ -99,13 +77,21 @@ class ByteLists : public faiss::IndexIVFScalarQuantizer {
     }
   }
 
-  faiss::InvertedListScanner* get_InvertedListScanner(
-      bool pairs, const faiss::IDSelector* /*none is ever asked for*/) const override {
-    return new ListScanner(pairs, distance_);  // Faiss deletes it.
+  /// Each thread of a search calls it for a part of the queries. Labels are ids: pairs of list and
+  /// place are never asked for.
+  void search_preassigned(idx_t n, const float* x, idx_t k, const idx_t* assign, const float*,
+                          float* distances, idx_t* labels, bool store_pairs,
+                          const faiss::IVFSearchParameters* params,
+                          faiss::IndexIVFStats*) const override {
+    FAISS_THROW_IF_NOT_MSG(!store_pairs, "pairs of list and place are not known");
+    std::vector<std::uint8_t> queries(static_cast<std::size_t>(n) * kDescriptorBytes);
+    ToBytes(x, queries.size(), queries.data());
+    SearchLists(*invlists, variant_, queries, assign, params ? params->nprobe : nprobe,
+                static_cast<std::size_t>(k), distances, labels);
   }
 
  private:
-  kernel::Distance* const distance_;
+  const kernel::Variant variant_;
 };
 
 std::unique_ptr<faiss::Index> ByteGraph(faiss::IndexHNSW& graph, kernel::Distance* distance) {
@@ -142,11 +128,11 @@ std::unique_ptr<faiss::Index> WithByteCodes(std::unique_ptr<faiss::Index> index,
   }
   if (auto* flat = dynamic_cast<faiss::IndexIVFFlat*>(index.get())) {
     const bool plain = typeid(*flat) == typeid(faiss::IndexIVFFlat) && flat->ntotal == 0;
-    if (plain) return std::make_unique<ByteLists>(*flat, distance);
+    if (plain) return std::make_unique<ByteLists>(*flat, variant);
   }
   if (auto* read = dynamic_cast<faiss::IndexIVFScalarQuantizer*>(index.get())) {
     const bool bytes = read->sq.qtype == kBytes && !read->by_residual;
-    if (bytes) return std::make_unique<ByteLists>(*read, distance);
+    if (bytes) return std::make_unique<ByteLists>(*read, variant);
   }
   return index;
 }

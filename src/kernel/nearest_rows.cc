@@ -19,6 +19,11 @@ NearestRows::NearestRows(std::size_t queries, int k, std::int32_t limit)
   keys_.resize(queries * capacity_);
 }
 
+NearestRows::NearestRows(std::span<const std::int32_t> limits, int k)
+    : NearestRows(limits.size(), k) {
+  std::copy(limits.begin(), limits.end(), limits_.begin());
+}
+
 std::size_t NearestRows::BytesPerQuery(int k) { return Capacity(k) * sizeof(std::uint64_t); }
 
 const std::int32_t* NearestRows::limits() const { return limits_.data(); }

@@ -21,6 +21,8 @@ class NearestRows {
 
   /// Rows at distance `limit` or above are not accepted.
   NearestRows(std::size_t queries, int k, std::int32_t limit = kAcceptAll);
+  /// The same with a limit for each query.
+  NearestRows(std::span<const std::int32_t> limits, int k);
 
   /// Bytes that an object takes for each query.
   static std::size_t BytesPerQuery(int k);

@@ -141,7 +141,11 @@ void OnePass(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_
   std::vector<NearestRows> parts;
   parts.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) {
-    parts.emplace_back(count, options.k, options.distance_below);
+    if (options.distances_below.empty()) {
+      parts.emplace_back(count, options.k, options.distance_below);
+    } else {
+      parts.emplace_back(options.distances_below, options.k);
+    }
   }
   Scan* const scan = ScanOf(options.variant);
   runs[static_cast<std::size_t>(VariantOf(scan))].fetch_add(1, std::memory_order_relaxed);
@@ -184,8 +188,15 @@ Status CheckArguments(std::span<const RowSpan> rows, int dim, std::size_t query_
   if (options.k < 1 || options.k > 4096) {
     return {StatusCode::kInvalidArgument, "k must be from 1 to 4096"};
   }
-  if (options.distance_below < 0 || options.distance_below > TopKOptions::kNoLimit) {
+  const auto is_limit = [](std::int32_t limit) {
+    return limit >= 0 && limit <= TopKOptions::kNoLimit;
+  };
+  const auto& limits = options.distances_below;
+  if (!is_limit(options.distance_below) || !std::all_of(limits.begin(), limits.end(), is_limit)) {
     return {StatusCode::kInvalidArgument, "a limit of distances must be from 0 to 2^30"};
+  }
+  if (!limits.empty() && limits.size() != query_bytes / dim) {
+    return {StatusCode::kInvalidArgument, "limits of distances are not one for each query"};
   }
   if (!Supported(options.variant)) {
     return {StatusCode::kUnsupported,
@@ -270,7 +281,11 @@ Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t
   result->assign(count * options.k, Neighbour{});
   for (std::size_t first = 0; first < count; first += most) {
     const std::size_t pass = std::min(most, count - first);
-    OnePass(rows, dim, queries.subspan(first * dim, pass * dim), options, threads,
+    TopKOptions part = options;
+    if (!options.distances_below.empty()) {
+      part.distances_below = options.distances_below.subspan(first, pass);
+    }
+    OnePass(rows, dim, queries.subspan(first * dim, pass * dim), part, threads,
             result->data() + first * options.k);
   }
   return {};

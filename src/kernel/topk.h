@@ -58,6 +58,8 @@ struct TopKOptions {
   Variant variant = Variant::kPortable;
   /// Only rows at a smaller squared distance are neighbours; the fewer there are, the faster.
   std::int32_t distance_below = kNoLimit;
+  /// The same for each query of its own; none: `distance_below` for all.
+  std::span<const std::int32_t> distances_below = {};
 
   static constexpr std::int32_t kNoLimit = 1 << 30;
 };

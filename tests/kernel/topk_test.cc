@@ -188,6 +188,28 @@ TEST_P(EveryVariant, OnlyRowsBelowADistanceAreNeighboursIfAsked) {
   }
 }
 
+TEST_P(EveryVariant, EachQueryMayHaveItsOwnLimit) {
+  constexpr int kK = 7;
+  constexpr std::size_t kQueries = 90;
+  const Bytes queries = OfLength(512, kQueries, 128, 1);
+  const Bytes rows = OfLength(512, 1100, 128, 2, queries, 9);
+  const RowSpan span{rows.data(), 1100, 0};
+  auto near = Naive({{span}}, 128, queries, kK);
+  std::vector<std::int32_t> limits;
+  for (std::size_t q = 0; q < kQueries; ++q) {
+    limits.push_back(q % 9 == 8 ? TopKOptions::kNoLimit : near[q * kK + q % 7].distance);
+    for (std::size_t i = q * kK; i < (q + 1) * kK; ++i) {
+      if (near[i].distance >= limits.back()) near[i] = {};
+    }
+  }
+  std::vector<Neighbour> found;
+  TopKOptions options{.k = kK, .variant = GetParam(), .distances_below = limits};
+  ASSERT_TRUE(TopK({&span, 1}, 128, queries, options, &found).ok());
+  EXPECT_EQ(found, near);
+  options.distances_below = options.distances_below.first(kQueries - 1);
+  EXPECT_EQ(TopK({&span, 1}, 128, queries, options, &found).code(), StatusCode::kInvalidArgument);
+}
+
 TEST_P(EveryVariant, SpansWithGapsKeepTheirRowNumbers) {
   const Bytes rows = Random(500, 128, 10);
   std::vector<RowSpan> spans;
