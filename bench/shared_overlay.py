@@ -80,9 +80,11 @@ def measure(program, paths, stamp, work):
                              stdout=subprocess.PIPE).stdout.splitlines()
     found = wrong = overlays = 0
     for name, line in zip(names, answers, strict=True):
-        for match in json.loads(line)["matches"]:
+        matches = json.loads(line)["matches"]
+        found += any(os.path.basename(match["path"]) == name and match["copy"]
+                     for match in matches)
+        for match in matches:
             right = os.path.basename(match["path"]) == name
-            found += right and match["copy"]
             wrong += not right and match["copy"]
             overlays += not right and match["shared_overlay"]
     return {"stamped": len(paths), "pairs_called_copies": len(report), "copies": len(names),

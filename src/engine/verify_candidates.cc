@@ -29,6 +29,8 @@ constexpr std::size_t kMostMatchedAlone = 20;
 constexpr std::size_t kMostPlaces = 12;
 /// Two places are one where their boxes overlap by this much (IoU) in both pictures.
 constexpr double kSamePlace = 0.3;
+/// Of a place in the query, how much may lie in one that is known.
+constexpr double kHasItsPlace = 0.5;
 /// A voted pair belongs to a place up to this many times the tolerance of inliers from it.
 constexpr double kExplained = 3;
 
@@ -63,12 +65,20 @@ bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
   return AgreesBetter(a, b);
 }
 
-double OverlapOfBoxes(const Box& a, const Box& b) {
+double SharedArea(const Box& a, const Box& b) {
   const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
   const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  const double both = width * height;
-  return both / (a.width * a.height + b.width * b.height - both);
+  return width <= 0 || height <= 0 ? 0 : width * height;
+}
+
+double OverlapOfBoxes(const Box& a, const Box& b) {
+  const double both = SharedArea(a, b);
+  return both > 0 ? both / (a.width * a.height + b.width * b.height - both) : 0;
+}
+
+double ShareInside(const Box& box, const Box& other) {
+  const double both = SharedArea(box, other);
+  return both > 0 ? both / (box.width * box.height) : 0;
 }
 
 class CandidateVerifier {
@@ -215,10 +225,15 @@ class CandidateVerifier {
     }
   }
 
-  static bool IsNewPlace(const Match& match, const std::vector<VerifiedContent>& places) {
+  bool IsNewPlace(const Match& match, const std::vector<VerifiedContent>& places) const {
     return std::none_of(places.begin(), places.end(), [&](const VerifiedContent& place) {
-      return OverlapOfBoxes(match.query_box, place.match.query_box) > kSamePlace &&
-             OverlapOfBoxes(match.image_box, place.match.image_box) > kSamePlace;
+      const Match& known = place.match;
+      // A piece of the query that has its place is not elsewhere in the image as well: what repeats
+      // in it (lines of a watermark) fits there, too.
+      if (!input_.itself && ShareInside(match.query_box, known.query_box) > kHasItsPlace)
+        return true;
+      return OverlapOfBoxes(match.query_box, known.query_box) > kSamePlace &&
+             OverlapOfBoxes(match.image_box, known.image_box) > kSamePlace;
     });
   }
 

@@ -300,6 +300,27 @@ TEST_F(EngineTest, APictureThatIsThereTwiceHasTwoPlaces) {
   EXPECT_LT(Overlap(boxes[0], boxes[1]), 0.1);
 }
 
+TEST_F(EngineTest, WhatRepeatsInAnImageIsNoFurtherPlaceOfTheQuery) {
+  const auto engine = Open();
+  const auto picture = Decoded(Pictures()[0]);
+  // A block of the picture stands in it a second time.
+  auto repeated = picture;
+  const auto block = Block(picture, 20, 20, 150, 100);
+  for (int y = 0; y < block.height; ++y) {
+    std::copy_n(
+        &block.pixels[static_cast<std::size_t>(y) * block.width * 3], block.width * 3,
+        &repeated.pixels[(static_cast<std::size_t>(picture.height - 110 + y) * picture.width +
+                          picture.width - 160) *
+                         3]);
+  }
+  Add(*engine, {Write("repeated.png", image::Encode(repeated, "png", 0).value())});
+  const auto result = engine->Query(InputFor(folder_ / "repeated.png"), {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  int copies = 0;
+  for (const Match& match : result->matches) copies += match.copy;
+  EXPECT_EQ(copies, 1);
+}
+
 TEST_F(EngineTest, WhatSureCopiesHaveIsNotCommonForThat) {
   const auto engine = Open();
   const auto pictures = Pictures();
