@@ -21,8 +21,9 @@ Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image
                                 const VotedContent& voted, kernel::Variant variant) {
   const kernel::RowSpan rows{image.descriptors.data(), image.size(), 0};
   std::vector<kernel::Neighbour> nearest;
+  const std::vector<std::int32_t> limits(query.size(), kFarthestPair * kFarthestPair + 1);
   const kernel::TopKOptions options{
-      .k = kNeighbours, .variant = variant, .distance_below = kFarthestPair * kFarthestPair + 1};
+      .k = kNeighbours, .variant = variant, .distances_below = limits};
   SIFTSEARCH_RETURN_IF_ERROR(
       kernel::TopK({&rows, 1}, kDescriptorBytes, query.descriptors, options, &nearest));
   VotedContent matched{voted.content, voted.width, voted.height, voted.votes, {}};

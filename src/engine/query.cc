@@ -73,7 +73,8 @@ BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& e
       SIFTSEARCH_ASSIGN_OR_RETURN(PictureFile file, ReadPictureFile(input.name, impl.limits));
       input.bytes = std::move(file.bytes);
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, FeaturesOf(impl, extractor, *input.bytes, &query.timings));
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.features,
+                                FeaturesOf(impl, extractor, *input.bytes, &query.timings));
     query.file.hash = Sha256(*input.bytes);
     return {};
   }();

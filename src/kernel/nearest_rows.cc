@@ -11,10 +11,10 @@ std::size_t Capacity(int k) { return 2 * static_cast<std::size_t>(k) + 6; }
 
 }  // namespace
 
-NearestRows::NearestRows(std::size_t queries, int k, std::int32_t limit)
+NearestRows::NearestRows(std::size_t queries, int k)
     : k_(static_cast<std::size_t>(k)), capacity_(Capacity(k)) {
   limits_.assign((queries + kLanes - 1) / kLanes * kLanes, kAcceptNone);
-  std::fill_n(limits_.begin(), queries, limit);
+  std::fill_n(limits_.begin(), queries, kAcceptAll);
   counts_.assign(queries, 0);
   keys_.resize(queries * capacity_);
 }

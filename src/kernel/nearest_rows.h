@@ -19,9 +19,8 @@ class NearestRows {
   static constexpr std::int32_t kAcceptAll = 1 << 30;
   static constexpr std::int32_t kAcceptNone = -(1 << 30);
 
-  /// Rows at distance `limit` or above are not accepted.
-  NearestRows(std::size_t queries, int k, std::int32_t limit = kAcceptAll);
-  /// The same with a limit for each query.
+  NearestRows(std::size_t queries, int k);
+  /// Rows at their query's limit or above are not accepted.
   NearestRows(std::span<const std::int32_t> limits, int k);
 
   /// Bytes that an object takes for each query.

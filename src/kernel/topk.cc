@@ -142,7 +142,7 @@ void OnePass(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_
   parts.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) {
     if (options.distances_below.empty()) {
-      parts.emplace_back(count, options.k, options.distance_below);
+      parts.emplace_back(count, options.k);
     } else {
       parts.emplace_back(options.distances_below, options.k);
     }
@@ -192,7 +192,7 @@ Status CheckArguments(std::span<const RowSpan> rows, int dim, std::size_t query_
     return limit >= 0 && limit <= TopKOptions::kNoLimit;
   };
   const auto& limits = options.distances_below;
-  if (!is_limit(options.distance_below) || !std::all_of(limits.begin(), limits.end(), is_limit)) {
+  if (!std::all_of(limits.begin(), limits.end(), is_limit)) {
     return {StatusCode::kInvalidArgument, "a limit of distances must be from 0 to 2^30"};
   }
   if (!limits.empty() && limits.size() != query_bytes / dim) {

@@ -56,9 +56,8 @@ struct TopKOptions {
   int k = 10;       ///< 1 to 4096.
   int threads = 1;  ///< The rows are split between threads.
   Variant variant = Variant::kPortable;
-  /// Only rows at a smaller squared distance are neighbours; the fewer there are, the faster.
-  std::int32_t distance_below = kNoLimit;
-  /// The same for each query of its own; none: `distance_below` for all.
+  /// Of each query: only rows at a smaller squared distance are neighbours; the fewer there are,
+  /// the faster. None: no limits.
   std::span<const std::int32_t> distances_below = {};
 
   static constexpr std::int32_t kNoLimit = 1 << 30;

@@ -178,7 +178,8 @@ TEST_P(EveryVariant, OnlyRowsBelowADistanceAreNeighboursIfAsked) {
   auto expected = Naive({{span}}, 128, queries, kK);
   for (const std::int32_t below : {0, 1, expected[3].distance, expected[3].distance + 1, 300'000}) {
     std::vector<Neighbour> found;
-    const TopKOptions options{.k = kK, .variant = GetParam(), .distance_below = below};
+    const std::vector<std::int32_t> limits(40, below);
+    const TopKOptions options{.k = kK, .variant = GetParam(), .distances_below = limits};
     ASSERT_TRUE(TopK({&span, 1}, 128, queries, options, &found).ok());
     auto near = expected;
     for (Neighbour& neighbour : near) {
@@ -254,7 +255,8 @@ TEST(TopK, RefusesWhatItCannotDo) {
   EXPECT_EQ(TopK({&span, 1}, 128, Bytes(100), {}, &found).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.k = 0}, &found).code(),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.distance_below = -1}, &found).code(),
+  const std::int32_t below_zero = -1;
+  EXPECT_EQ(TopK({&span, 1}, 128, Bytes(128), {.distances_below = {&below_zero, 1}}, &found).code(),
             StatusCode::kInvalidArgument);
 }
 
