@@ -226,7 +226,8 @@ PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtrac
     input.ignored = input.from_folder && !image::IsReadable(image::Sniff(file.bytes)) &&
                     !image::HasImageExtension(input.path);
     BatchQuery query;
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, engine::FeaturesOf(impl, extractor, file.bytes, nullptr));
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.features,
+                                engine::FeaturesOf(impl, extractor, file.bytes, nullptr));
     query.file.path = input.path;
     query.file.width = query.features.width;
     query.file.height = query.features.height;
