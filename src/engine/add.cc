@@ -8,6 +8,7 @@
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/impl.h"
+#include "features/preview.h"
 
 namespace siftsearch {
 namespace {
@@ -39,7 +40,8 @@ class ExtractOnce {
         return future.get();  // Its extraction runs on another thread and waits for nobody.
       }
     }
-    auto features = engine::FeaturesOf(impl, *impl.extractor, bytes, nullptr);
+    auto features =
+        engine::FeaturesOf(impl, *impl.extractor, bytes, features::kStoredPreviewQuality, nullptr);
     const auto shared = features.ok() ? Result<SharedFeatures>(std::make_shared<const FeatureSet>(
                                             std::move(features).value()))
                                       : Result<SharedFeatures>(features.status());

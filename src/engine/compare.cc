@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "engine/impl.h"
+#include "features/preview.h"
 #include "kernel/topk.h"
 #include "vote/vote.h"
 
@@ -114,7 +115,8 @@ Result<Picture> Read(QueryInput& input, const Engine::Impl& impl, Timings* timin
     if (!file.ok()) return about(file.status());
     picture.bytes = std::move(file->bytes);
   }
-  auto features = FeaturesOf(impl, *impl.extractor, picture.bytes, timings);
+  auto features =
+      FeaturesOf(impl, *impl.extractor, picture.bytes, features::kQueryPreviewQuality, timings);
   if (!features.ok()) return about(features.status());
   picture.features = std::move(features).value();
   return picture;

@@ -37,9 +37,11 @@ inline double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Decodes and extracts; fills the two times in `timings` if it is given.
+/// Decodes and extracts, with a preview of JPEG quality `preview_quality`; fills the two times in
+/// `timings` if it is given.
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
-                              std::span<const std::uint8_t> bytes, Timings* timings);
+                              std::span<const std::uint8_t> bytes, int preview_quality,
+                              Timings* timings);
 
 /// For queried files: keeps `multiple` times the descriptors of a stored image.
 /// kInvalidArgument for a multiple out of range.

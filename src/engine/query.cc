@@ -16,7 +16,8 @@ namespace siftsearch {
 namespace engine {
 
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
-                              std::span<const std::uint8_t> bytes, Timings* timings) {
+                              std::span<const std::uint8_t> bytes, int preview_quality,
+                              Timings* timings) {
   const auto start = Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(
       const image::GreyImage picture,
@@ -24,7 +25,7 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureE
   if (timings) timings->decode_ms = MillisecondsSince(start);
   const auto decoded = Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, extractor.Extract(picture));
-  SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture));
+  SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture, preview_quality));
   if (timings) timings->extract_ms = MillisecondsSince(decoded);
   return features;
 }
@@ -40,6 +41,8 @@ Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine:
   ExtractorSettings settings = impl.extractor->settings();
   settings.max_features =
       static_cast<int>(std::clamp(std::round(settings.max_features * multiple), 1.0, kMost));
+  // A copy may be fainter than what is stored, as under another picture.
+  settings.contrast_threshold = std::min(settings.contrast_threshold, features::kLowContrast);
   return features::MakeExtractor(settings);
 }
 
@@ -73,8 +76,9 @@ BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& e
       SIFTSEARCH_ASSIGN_OR_RETURN(PictureFile file, ReadPictureFile(input.name, impl.limits));
       input.bytes = std::move(file.bytes);
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features,
-                                FeaturesOf(impl, extractor, *input.bytes, &query.timings));
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        query.features,
+        FeaturesOf(impl, extractor, *input.bytes, features::kQueryPreviewQuality, &query.timings));
     query.file.hash = Sha256(*input.bytes);
     return {};
   }();

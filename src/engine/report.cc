@@ -10,6 +10,7 @@
 #include "engine/impl.h"
 #include "engine/report_journal.h"
 #include "engine/verdict_book.h"
+#include "features/preview.h"
 
 namespace siftsearch {
 namespace {
@@ -226,8 +227,9 @@ PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtrac
     input.ignored = input.from_folder && !image::IsReadable(image::Sniff(file.bytes)) &&
                     !image::HasImageExtension(input.path);
     BatchQuery query;
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features,
-                                engine::FeaturesOf(impl, extractor, file.bytes, nullptr));
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        query.features,
+        engine::FeaturesOf(impl, extractor, file.bytes, features::kQueryPreviewQuality, nullptr));
     query.file.path = input.path;
     query.file.width = query.features.width;
     query.file.height = query.features.height;

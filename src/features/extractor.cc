@@ -17,9 +17,8 @@ namespace {
 constexpr int kOctaveLayers = 3;
 constexpr double kEdgeThreshold = 10;
 constexpr double kSigma = 1.6;
-/// A picture with fewer keypoints than this is looked at again with a lower contrast threshold.
-constexpr std::size_t kFewKeypoints = 100;
-constexpr double kLowerContrast = 0.25;
+/// A picture with fewer keypoints than this is looked at again with kLowContrast.
+constexpr std::size_t kFewKeypoints = 400;
 /// OpenCV keeps so many times the keypoints wanted, by response, and the strongest are chosen of
 /// them.
 constexpr int kChosenFrom = 4;
@@ -130,8 +129,8 @@ class SiftExtractor : public FeatureExtractor {
     std::vector<cv::KeyPoint> keypoints;
     cv::Mat descriptors;
     RunSift(scaled, settings_.contrast_threshold, keypoints, descriptors);
-    if (keypoints.size() < kFewKeypoints) {
-      RunSift(scaled, settings_.contrast_threshold * kLowerContrast, keypoints, descriptors);
+    if (keypoints.size() < kFewKeypoints && settings_.contrast_threshold > kLowContrast) {
+      RunSift(scaled, kLowContrast, keypoints, descriptors);
     }
     const float x_scale = static_cast<float>(full.width) / scaled.cols;
     const float y_scale = static_cast<float>(full.height) / scaled.rows;

@@ -8,6 +8,9 @@
 
 namespace siftsearch::features {
 
+/// A contrast threshold that lets faint structure in, and of a compressed picture's noise little.
+constexpr double kLowContrast = 0.01;
+
 /// Turns pixels into features. One object serves many threads at once. Deterministic: the same
 /// pixels give the same bytes, whatever else runs.
 class FeatureExtractor {
@@ -23,11 +26,11 @@ class FeatureExtractor {
 };
 
 /// OpenCV SIFT on the picture scaled (area averaging) so that its longer side is at most
-/// `max_side`, or enlarged where it is small; with a lower contrast threshold where that leaves few
-/// keypoints; descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255 (Arandjelović,
-/// Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012).
-/// Turns OpenCV's own threads off for the whole process: parallelism is one picture a thread.
-/// kInvalidArgument for settings out of range or an unknown extractor.
+/// `max_side`, or enlarged where it is small; with kLowContrast where its contrast threshold leaves
+/// few keypoints; descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255
+/// (Arandjelović, Zisserman, "Three things everyone should know to improve object retrieval", CVPR
+/// 2012). Turns OpenCV's own threads off for the whole process: parallelism is one picture a
+/// thread. kInvalidArgument for settings out of range or an unknown extractor.
 Result<std::unique_ptr<FeatureExtractor>> MakeExtractor(const ExtractorSettings& settings);
 
 }  // namespace siftsearch::features

@@ -7,13 +7,8 @@
 #include <opencv2/imgproc.hpp>
 
 namespace siftsearch::features {
-namespace {
 
-constexpr int kQuality = 75;
-
-}  // namespace
-
-Result<std::vector<std::uint8_t>> MakePreview(const image::GreyImage& picture) {
+Result<std::vector<std::uint8_t>> MakePreview(const image::GreyImage& picture, int quality) {
   if (picture.width < 1 || picture.height < 1) return std::vector<std::uint8_t>();
   try {
     // OpenCV takes no const data; nothing is written through this header.
@@ -29,7 +24,7 @@ Result<std::vector<std::uint8_t>> MakePreview(const image::GreyImage& picture) {
     }
     cv::Mat rgb;
     cv::cvtColor(small, rgb, cv::COLOR_GRAY2RGB);
-    return image::Encode({rgb.cols, rgb.rows, {rgb.datastart, rgb.dataend}}, "jpeg", kQuality);
+    return image::Encode({rgb.cols, rgb.rows, {rgb.datastart, rgb.dataend}}, "jpeg", quality);
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory for a preview");
   } catch (const cv::Exception& error) {

@@ -14,6 +14,7 @@ namespace {
 constexpr int kWindow = 7;
 constexpr double kFlat = 6;    // Standard deviation in grey levels below which a window is flat.
 constexpr double kNoise = 20;  // Variance that noise and rounding may have; softens the quotient.
+constexpr double kLeastGain = 1.0 / 64;  // Of the query's contrast, squared.
 constexpr int kFewWindows = 20;
 constexpr int kLargestGrid = 1024;
 constexpr int kCells = 48;          // Along the longer side, for the agreeing rectangle.
@@ -138,6 +139,24 @@ Grid Sample(const GreyView& query, const GreyView& image, const Transform& image
   return grid;
 }
 
+/// Variance over the places that both pictures have.
+double Variance(const Grid& grid, const std::vector<double>& values) {
+  double sum = 0, squares = 0, places = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!grid.valid[i]) continue;
+    sum += values[i];
+    squares += values[i] * values[i];
+    ++places;
+  }
+  return places > 0 ? std::max(0.0, squares / places - sum * sum / places / places) : 0;
+}
+
+/// Variance that noise in the query may have: in a copy of less contrast, so much less.
+double QueryNoise(const Grid& grid) {
+  const double image = std::max(1.0, Variance(grid, grid.image));
+  return kNoise * std::clamp(Variance(grid, grid.query) / image, kLeastGain, 1.0);
+}
+
 /// Correlation of a window, where there is texture to compare.
 struct WindowAgreement {
   bool textured = false;
@@ -150,7 +169,8 @@ class WindowMap {
  public:
   explicit WindowMap(const Grid& grid)
       : columns(std::max(0, grid.columns - kWindow + 1)),
-        rows(std::max(0, grid.rows - kWindow + 1)) {
+        rows(std::max(0, grid.rows - kWindow + 1)),
+        query_noise_(QueryNoise(grid)) {
     const auto over = [&](auto value) {
       return Integral(grid.columns, grid.rows, [&](int x, int y) { return value(grid.At(x, y)); });
     };
@@ -180,14 +200,16 @@ class WindowMap {
   std::vector<WindowAgreement> windows;
 
  private:
-  static WindowAgreement Compare(double a, double b, double aa, double bb, double ab) {
+  WindowAgreement Compare(double a, double b, double aa, double bb, double ab) const {
     const double var_a = std::max(0.0, aa - a * a), var_b = std::max(0.0, bb - b * b);
     const double texture = std::sqrt(std::max(var_a, var_b));
     if (texture <= kFlat) return {};
     return {.textured = true,
             .texture = texture,
-            .correlation = (ab - a * b) / std::sqrt((var_a + kNoise) * (var_b + kNoise))};
+            .correlation = (ab - a * b) / std::sqrt((var_a + query_noise_) * (var_b + kNoise))};
   }
+
+  const double query_noise_;
 };
 
 /// Sums of (correlation − kNeutral) in square cells of windows.

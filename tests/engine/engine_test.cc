@@ -280,6 +280,25 @@ TEST_F(EngineTest, ACollageNamesEveryOriginalInItsPlace) {
       0.9);
 }
 
+TEST_F(EngineTest, AFaintPictureBesideAClearOneIsFound) {
+  const auto engine = Open();
+  const auto pictures = Pictures();
+  Add(*engine, pictures);
+  const auto clear = Decoded(pictures[0]);
+  auto faint = Decoded(pictures[1]);
+  for (std::uint8_t& value : faint.pixels) value = static_cast<std::uint8_t>(110 + value / 10);
+  QueryInput input = InputFor("faint");
+  input.bytes = Canvas(clear.width + faint.width, std::max(clear.height, faint.height),
+                       {{clear, {0, 0}}, {faint, {clear.width, 0}}});
+  const auto result = engine->Query(input, {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  std::set<std::string> copies;
+  for (const Match& match : result->matches) {
+    if (match.copy) copies.insert(match.image.path);
+  }
+  EXPECT_THAT(copies, ElementsAre(pictures[0], pictures[1]));
+}
+
 TEST_F(EngineTest, APictureThatIsThereTwiceHasTwoPlaces) {
   const auto engine = Open();
   const auto pictures = Pictures();

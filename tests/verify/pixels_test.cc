@@ -74,6 +74,17 @@ TEST(CompareAlignedTest, BrightnessAndContrastDoNotMatterInversionDoes) {
   EXPECT_LT(CompareAligned(inverted.view(), image.view(), kSame).correlation, -0.9);
 }
 
+TEST(CompareAlignedTest, AFaintCopyAgreesAndAFaintStrangerDoesNot) {
+  const Picture image = See(120, 90, kSame, 1);
+  const auto faint = [](Picture picture) {
+    for (std::uint8_t& pixel : picture.pixels) pixel = static_cast<std::uint8_t>(110 + pixel / 10);
+    return picture;
+  };
+  EXPECT_GT(CompareAligned(faint(image).view(), image.view(), kSame).correlation, 0.8);
+  const Picture stranger = faint(See(120, 90, kSame, 2));
+  EXPECT_LT(CompareAligned(stranger.view(), image.view(), kSame).correlation, 0.3);
+}
+
 TEST(CompareAlignedTest, StrangersDoNotAgree) {
   const Picture a = See(150, 150, kSame, 1), b = See(150, 150, kSame, 2);
   EXPECT_LT(CompareAligned(a.view(), b.view(), kSame).correlation, 0.3);
