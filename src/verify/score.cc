@@ -15,17 +15,17 @@ constexpr double kSmallestShare = 1e-3;
 
 /// Fitted by logistic regression to the candidates of eight sets of copybench's half a
 /// (bench/README.md).
-constexpr double kConstant = -11.12;
-constexpr double kPerRarity = 14.07;
-constexpr double kPerCloseWithoutPixels = -19.12;
-constexpr double kPerCoherentPowers = 2.05;
-constexpr double kPerFoundWithoutPixels = -21.95;
-constexpr double kPerFound = 5.98;
-constexpr double kPerPowersWithoutPixels = 21.97;
-constexpr double kPerInliersWithoutPixels = -22.15;
-constexpr double kPerRareRegionLog = 11.13;
-constexpr double kPerSmallerRegionLog = -24.45;
-constexpr double kPerOwnBackground = -9.4;
+constexpr double kConstant = -12.48;
+constexpr double kPerRarity = 13.72;
+constexpr double kPerCloseWithoutPixels = -20.05;
+constexpr double kPerCoherentPowers = 1.93;
+constexpr double kPerFoundWithoutPixels = -25.73;
+constexpr double kPerFound = 7.49;
+constexpr double kPerPowersWithoutPixels = 22.75;
+constexpr double kPerInliersWithoutPixels = -21.2;
+constexpr double kPerRareRegionLog = 9.54;
+constexpr double kPerSmallerRegionLog = -21.5;
+constexpr double kPerOwnBackground = -7.51;
 
 constexpr double kPerRepeatedInside = 20;
 constexpr double kRepeatedInsideAtHalf = 0.48;
