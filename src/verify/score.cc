@@ -68,6 +68,11 @@ bool IsOverlay(const Evidence& evidence, double region_share) {
           evidence.log10_false_alarms < kManyAgree && evidence.pixels_coherent < kCoherentAllOver);
 }
 
+double LogOddsOfFalseAlarms(double log10_false_alarms) {
+  const double score = ScoreFromFalseAlarms(log10_false_alarms);
+  return std::clamp(std::log(score / (1 - score)), -30.0, 30.0);
+}
+
 double FittedLogOdds(const Evidence& evidence, int inliers, RegionShares region) {
   const double all_powers = std::max(0.0, -evidence.log10_false_alarms);
   const double powers = std::min(all_powers, kMostPowersOfTen);
@@ -97,12 +102,11 @@ double LogOdds(const Evidence& evidence, int inliers, RegionShares region) {
 }
 
 double LogOddsOfPoints(const Evidence& evidence) {
-  const double score = ScoreFromFalseAlarms(evidence.log10_false_alarms);
-  return std::clamp(std::log(score / (1 - score)), -30.0, 30.0);
+  return LogOddsOfFalseAlarms(evidence.log10_false_alarms * evidence.rarity);
 }
 
 double LogOddsOfRepetition(const Evidence& evidence) {
-  return std::min(LogOddsOfPoints(evidence),
+  return std::min(LogOddsOfFalseAlarms(evidence.log10_false_alarms),
                   kPerRepeatedInside * (evidence.pixels_inside - kRepeatedInsideAtHalf));
 }
 

@@ -23,7 +23,8 @@ struct RegionShares {
 /// the shares of the pictures that agree. Pure.
 double LogOdds(const Evidence& evidence, int inliers, RegionShares region);
 
-/// The same where there are no pixels to compare: the points alone decide.
+/// The same where there are no pixels to compare: the points alone decide, weighed by
+/// rarity, since without it points that many images have made the only sure strangers.
 double LogOddsOfPoints(const Evidence& evidence);
 
 /// The same of a place of a picture that repeats another one: the points decide, and the pixels of

@@ -267,8 +267,13 @@ TEST(LogOddsTest, PointsThatChanceCouldGiveOverPixelsThatDifferAreNoCopy) {
 
 TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
   Evidence evidence;
+  evidence.rarity = 1;
   evidence.log10_false_alarms = kLog10FalseAlarmsAtHalf;
   EXPECT_NEAR(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.5, 1e-9);
+  evidence.log10_false_alarms = -30;
+  EXPECT_GT(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.99);
+  evidence.rarity = 0.15;  // What half a dozen other images have, too.
+  EXPECT_LT(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.1);
   for (const double extreme : {-1e9, 1e9}) {
     evidence.log10_false_alarms = extreme;
     EXPECT_TRUE(std::isfinite(LogOddsOfPoints(evidence)));
