@@ -67,7 +67,7 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
   evidence.parallax = refined.parallax;
   evidence.closeness = verified.close / std::max<std::size_t>(1, verified.common.size());
   evidence.rarity = MeanRarity(verified, {});
-  verified.has_pixels = pixels.has_value();
+  verified.has_pixels = pixels && pixels->windows > 0;
   if (pixels) {
     evidence.pixel_correlation = pixels->correlation;
     evidence.pixels_coherent = pixels->coherent;

@@ -280,13 +280,34 @@ TEST_F(EngineTest, ACollageNamesEveryOriginalInItsPlace) {
       0.9);
 }
 
+image::RgbImage Faint(image::RgbImage picture, int times) {
+  for (std::uint8_t& value : picture.pixels) value = static_cast<std::uint8_t>(110 + value / times);
+  return picture;
+}
+
+TEST_F(EngineTest, APictureTooFaintForItsPreviewFindsItsCopy) {
+  const auto engine = Open();
+  const auto faint = Faint(Decoded(Pictures()[0]), 16);
+  auto all = Pictures();
+  all.push_back(Write("faint.png", image::Encode(faint, "png", 0).value()));
+  Add(*engine, all);
+  QueryInput input = InputFor("part");
+  input.bytes =
+      image::Encode(Block(faint, 20, 10, faint.width - 20, faint.height - 10), "png", 0).value();
+  const auto result = engine->Query(input, {});
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  ASSERT_FALSE(result->matches.empty());
+  EXPECT_EQ(result->matches.front().image.path, all.back());
+  EXPECT_EQ(result->matches.front().evidence.pixel_correlation, 0);
+  EXPECT_TRUE(result->matches.front().copy);
+}
+
 TEST_F(EngineTest, AFaintPictureBesideAClearOneIsFound) {
   const auto engine = Open();
   const auto pictures = Pictures();
   Add(*engine, pictures);
   const auto clear = Decoded(pictures[0]);
-  auto faint = Decoded(pictures[1]);
-  for (std::uint8_t& value : faint.pixels) value = static_cast<std::uint8_t>(110 + value / 10);
+  const auto faint = Faint(Decoded(pictures[1]), 10);
   QueryInput input = InputFor("faint");
   input.bytes = Canvas(clear.width + faint.width, std::max(clear.height, faint.height),
                        {{clear, {0, 0}}, {faint, {clear.width, 0}}});
