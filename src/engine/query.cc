@@ -41,7 +41,6 @@ Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine:
   ExtractorSettings settings = impl.extractor->settings();
   settings.max_features =
       static_cast<int>(std::clamp(std::round(settings.max_features * multiple), 1.0, kMost));
-  // A copy may be fainter than what is stored, as under another picture.
   settings.contrast_threshold = std::min(settings.contrast_threshold, features::kLowContrast);
   return features::MakeExtractor(settings);
 }
