@@ -79,7 +79,7 @@ struct QueryOptions {
   /// The strongest descriptors that are searched in mirrored and inverted form, too; 0: none.
   int form_features = 200;
   /// Descriptors of a queried file, in multiples of what a stored image keeps: in a collage or
-  /// under another picture many are not the copy's. From 0.1 to 100.
+  /// under another picture many are not the copy's. Above 1 faint ones, too. From 0.1 to 100.
   double query_features = 2;
 };
 

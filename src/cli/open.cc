@@ -68,7 +68,7 @@ void EngineFlags::AddEffort(Command& command) {
       "form-features", po::value<int>()->value_name("N")->notifier(forms),
       "strongest descriptors that are searched mirrored and inverted, too; 0: none [200]")(
       "query-features", po::value<double>()->value_name("X")->notifier(queried),
-      "descriptors of a queried file, in multiples of a stored image's [2]")(
+      "descriptors of a queried file, in multiples of a stored image's; above 1 faint, too [2]")(
       "max-false-alarms", po::value(&max_false_alarms_)->value_name("N"),
       "list only matches of which chance would give at most N in a database of this size");
 }

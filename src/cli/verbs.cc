@@ -9,6 +9,9 @@
 #include "cli/manual.h"
 #include "cli/output.h"
 #include "siftsearch/engine.h"
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace siftsearch::cli {
 namespace po = boost::program_options;
@@ -160,6 +163,15 @@ int Run(const std::vector<std::string>& words) {
   return RunVerb(globals, words, at);
 }
 
+/// SIFT's pyramids come and go with each picture. Freed memory that goes back to the system has to
+/// be cleared for the next one, which took a twelfth of the time of `add`.
+void KeepFreedMemory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 }  // namespace
 
 int RunCompletion(Command& command) {
@@ -183,6 +195,7 @@ int RunMan(Command& command) {
 int Main(int argc, char** argv) {
   // A file-size limit is then an error of the write, like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
+  KeepFreedMemory();
   try {
     return Run({argv + (argc > 0 ? 1 : 0), argv + argc});
   } catch (const HelpShown&) {

@@ -43,8 +43,8 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureE
                               std::span<const std::uint8_t> bytes, int preview_quality,
                               Timings* timings);
 
-/// For queried files: keeps `multiple` times the descriptors of a stored image, and takes fainter
-/// ones, since a copy may be fainter than its original.
+/// For queried files: keeps `multiple` times the descriptors of a stored image, and with more than
+/// one time fainter ones, too, since a copy may be fainter than its original.
 /// kInvalidArgument for a multiple out of range.
 Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine::Impl& impl,
                                                                    double multiple);

@@ -41,7 +41,9 @@ Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine:
   ExtractorSettings settings = impl.extractor->settings();
   settings.max_features =
       static_cast<int>(std::clamp(std::round(settings.max_features * multiple), 1.0, kMost));
-  settings.contrast_threshold = std::min(settings.contrast_threshold, features::kLowContrast);
+  if (multiple > 1) {
+    settings.contrast_threshold = std::min(settings.contrast_threshold, features::kLowContrast);
+  }
   return features::MakeExtractor(settings);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <opencv2/core.hpp>
@@ -17,8 +18,14 @@ namespace {
 constexpr int kOctaveLayers = 3;
 constexpr double kEdgeThreshold = 10;
 constexpr double kSigma = 1.6;
-/// A picture with fewer keypoints than this is looked at again with kLowContrast.
+/// A picture with fewer keypoints than this above the contrast threshold keeps those above
+/// kLowContrast, too.
 constexpr std::size_t kFewKeypoints = 400;
+/// A picture with fewer pixels than this that differ from their surroundings has, mostly, few
+/// keypoints, and one with more than this times the keypoints wanted so many that it is faster to
+/// choose before descriptors are computed, though OpenCV then builds its pyramid twice.
+constexpr int kFewDifferent = 20'000;
+constexpr int kManyDifferent = 48;
 /// OpenCV keeps so many times the keypoints wanted, by response, and the strongest are chosen of
 /// them.
 constexpr int kChosenFrom = 4;
@@ -67,6 +74,17 @@ cv::Mat Scaled(const image::GreyImage& picture, int max_side) {
   cv::Mat scaled;
   cv::resize(whole, scaled, size, 0, 0, cv::INTER_AREA);
   return scaled;
+}
+
+/// How many pixels differ from their surroundings, which grows with the number of keypoints.
+int CountDifferent(const cv::Mat& picture) {
+  constexpr double kDifferent = 6;
+  cv::Mat fine;
+  cv::Mat coarse;
+  cv::GaussianBlur(picture, fine, cv::Size(), 1.2);
+  cv::GaussianBlur(picture, coarse, cv::Size(), 2.4);
+  cv::absdiff(fine, coarse, fine);
+  return cv::countNonZero(fine > kDifferent);
 }
 
 /// Response times area: what scaling down, blur, noise and compression leave of a picture are its
@@ -128,19 +146,13 @@ class SiftExtractor : public FeatureExtractor {
     if (std::min(scaled.cols, scaled.rows) < kSmallestSide) return features;
     std::vector<cv::KeyPoint> keypoints;
     cv::Mat descriptors;
-    RunSift(scaled, settings_.contrast_threshold, keypoints, descriptors);
-    if (keypoints.size() < kFewKeypoints && settings_.contrast_threshold > kLowContrast) {
-      RunSift(scaled, kLowContrast, keypoints, descriptors);
-    }
+    RunSift(scaled, keypoints, descriptors);
     const float x_scale = static_cast<float>(full.width) / scaled.cols;
     const float y_scale = static_cast<float>(full.height) / scaled.rows;
-    const std::size_t count =
-        std::min(keypoints.size(), static_cast<std::size_t>(settings_.max_features));
-    features.keypoints.reserve(count);
-    features.descriptors.resize(count * kDescriptorBytes);
-    for (const int row : StrongestFirst(keypoints)) {
-      // Keypoints of equal strength can make OpenCV return more than it was asked for.
-      if (features.size() == count) break;
+    const std::vector<int> rows = Chosen(keypoints);
+    features.keypoints.reserve(rows.size());
+    features.descriptors.resize(rows.size() * kDescriptorBytes);
+    for (const int row : rows) {
       const cv::KeyPoint& point = keypoints[row];
       features.keypoints.push_back({(point.pt.x - kDoublingShift + 0.5f) * x_scale - 0.5f,
                                     (point.pt.y - kDoublingShift + 0.5f) * y_scale - 0.5f,
@@ -151,11 +163,46 @@ class SiftExtractor : public FeatureExtractor {
     return features;
   }
 
-  void RunSift(const cv::Mat& picture, double contrast, std::vector<cv::KeyPoint>& keypoints,
+  /// What the count of pixels decides is time: OpenCV finds the same keypoints above the contrast
+  /// threshold with a lower one (of photographs; it may find one in a thousand more of drawings).
+  void RunSift(const cv::Mat& picture, std::vector<cv::KeyPoint>& keypoints,
                cv::Mat& descriptors) const {
-    cv::SIFT::create(kChosenFrom * settings_.max_features, kOctaveLayers, contrast, kEdgeThreshold,
-                     kSigma)
-        ->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
+    const double low = std::min(kLowContrast, settings_.contrast_threshold);
+    const int different = CountDifferent(picture);
+    const bool few = different < kFewDifferent;
+    const auto sift = Sift(few ? low : settings_.contrast_threshold);
+    if (different > std::int64_t{kManyDifferent} * settings_.max_features) {
+      std::vector<cv::KeyPoint> found;
+      sift->detect(picture, found);
+      if (few || found.size() >= kFewKeypoints) {
+        for (const int row : Chosen(found)) keypoints.push_back(found[row]);
+        return sift->compute(picture, keypoints, descriptors);
+      }
+    } else {
+      sift->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
+      if (few || keypoints.size() >= kFewKeypoints) return;
+    }
+    Sift(low)->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
+  }
+
+  cv::Ptr<cv::SIFT> Sift(double contrast) const {
+    return cv::SIFT::create(kChosenFrom * settings_.max_features, kOctaveLayers, contrast,
+                            kEdgeThreshold, kSigma);
+  }
+
+  /// Rows of the keypoints to keep, strongest first; those below the contrast threshold only where
+  /// there are few above it.
+  std::vector<int> Chosen(const std::vector<cv::KeyPoint>& keypoints) const {
+    const auto clear = [&](int row) {  // As OpenCV compares.
+      return keypoints[row].response * kOctaveLayers >=
+             static_cast<float>(settings_.contrast_threshold);
+    };
+    std::vector<int> rows = StrongestFirst(keypoints);
+    const std::size_t clear_rows = std::count_if(rows.begin(), rows.end(), clear);
+    if (clear_rows >= kFewKeypoints) std::erase_if(rows, std::not_fn(clear));
+    // Keypoints of equal strength can make OpenCV return more than it was asked for.
+    rows.resize(std::min(rows.size(), static_cast<std::size_t>(settings_.max_features)));
+    return rows;
   }
 
   const ExtractorSettings settings_;

@@ -97,6 +97,33 @@ TEST(ExtractorTest, GivesKeypointsInsideThePictureAndADescriptorEach) {
   }
 }
 
+using Descriptors = std::vector<std::vector<std::uint8_t>>;
+
+Descriptors Rows(const FeatureSet& features) {
+  Descriptors rows;
+  for (std::size_t row = 0; row < features.size(); ++row) {
+    const auto begin = features.descriptors.begin() + row * kDescriptorBytes;
+    rows.emplace_back(begin, begin + kDescriptorBytes);
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+Descriptors RootSift(const cv::Mat& sift) {
+  Descriptors rows;
+  for (int row = 0; row < sift.rows; ++row) {
+    double sum = 0;
+    for (int i = 0; i < kDescriptorBytes; ++i) sum += sift.at<float>(row, i);
+    std::vector<std::uint8_t>& bytes = rows.emplace_back();
+    for (int i = 0; i < kDescriptorBytes; ++i) {
+      const double root = 512 * std::sqrt(sift.at<float>(row, i) / sum);
+      bytes.push_back(static_cast<std::uint8_t>(std::min(255.0, std::round(root))));
+    }
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
 /// By response alone, strong dots would take all the places and be gone in a smaller copy.
 TEST(ExtractorTest, KeepsLargeStructuresAmongStrongerFineTexture) {
   cv::RNG random(3);
@@ -113,29 +140,29 @@ TEST(ExtractorTest, KeepsLargeStructuresAmongStrongerFineTexture) {
             35);
 }
 
+/// Faintness decides whether it looks for faint keypoints first, which must not show.
 TEST(ExtractorTest, DescriptorsAreRootSiftOfWhatOpenCvComputes) {
-  const cv::Mat picture = DrawnPicture(600, 450, 2);
-  const FeatureSet features = Extract(picture, {.max_features = 100'000});
-  ASSERT_GT(features.size(), 100u);  // With fewer it would have looked again.
-  std::vector<cv::KeyPoint> keypoints;
-  cv::Mat sift;
-  cv::SIFT::create(0)->detectAndCompute(picture, cv::noArray(), keypoints, sift);
-  ASSERT_EQ(features.size(), keypoints.size());
-  std::vector<std::vector<std::uint8_t>> expected, actual;
-  for (int row = 0; row < sift.rows; ++row) {
-    double sum = 0;
-    for (int i = 0; i < kDescriptorBytes; ++i) sum += sift.at<float>(row, i);
-    std::vector<std::uint8_t>& bytes = expected.emplace_back();
-    for (int i = 0; i < kDescriptorBytes; ++i) {
-      const double root = 512 * std::sqrt(sift.at<float>(row, i) / sum);
-      bytes.push_back(static_cast<std::uint8_t>(std::min(255.0, std::round(root))));
-    }
-    const auto begin = features.descriptors.begin() + row * kDescriptorBytes;
-    actual.emplace_back(begin, begin + kDescriptorBytes);
+  for (const double contrast : {1.0, 0.35}) {
+    SCOPED_TRACE(contrast);
+    cv::Mat picture;
+    DrawnPicture(1200, 900, 2).convertTo(picture, CV_8UC1, contrast, 100);
+    const FeatureSet features = Extract(picture, {.max_features = 100'000, .max_side = 1200});
+    std::vector<cv::KeyPoint> keypoints;
+    cv::Mat sift;
+    cv::SIFT::create(0)->detectAndCompute(picture, cv::noArray(), keypoints, sift);
+    ASSERT_GE(keypoints.size(), 400u);  // With fewer it takes faint ones, too.
+    EXPECT_EQ(Rows(features), RootSift(sift));
   }
-  std::sort(expected.begin(), expected.end());
-  std::sort(actual.begin(), actual.end());
-  EXPECT_EQ(actual, expected);
+}
+
+/// With 600 they are chosen before descriptors are computed, with 2,000 after.
+TEST(ExtractorTest, FewerFeaturesAreTheStrongestOfMore) {
+  const cv::Mat picture = DrawnPicture(900, 675, 2);
+  FeatureSet more = Extract(picture, {.max_features = 2000, .max_side = 900});
+  ASSERT_GT(more.size(), 1000u);
+  more.keypoints.resize(600);
+  more.descriptors.resize(600 * kDescriptorBytes);
+  EXPECT_TRUE(Same(Extract(picture, {.max_features = 600, .max_side = 900}), more));
 }
 
 TEST(ExtractorTest, LowContrastStillGivesKeypoints) {
