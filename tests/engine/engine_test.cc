@@ -302,6 +302,16 @@ TEST_F(EngineTest, APictureTooFaintForItsPreviewFindsItsCopy) {
   EXPECT_TRUE(result->matches.front().copy);
 }
 
+TEST_F(EngineTest, WithAsManyDescriptorsAsStoredAQueryHasTheStoredOnes) {
+  const auto engine = Open();
+  Add(*engine, {Pictures()[0]});
+  const auto same = engine->Query(InputFor(Pictures()[0]), {.query_features = 1});
+  ASSERT_TRUE(same.ok()) << same.status().message();
+  const int stored = same->matches.at(0).image.descriptors;
+  EXPECT_EQ(same->descriptors, stored);
+  EXPECT_GT(engine->Query(InputFor(Pictures()[0]), {})->descriptors, stored);
+}
+
 TEST_F(EngineTest, AFaintPictureBesideAClearOneIsFound) {
   const auto engine = Open();
   const auto pictures = Pictures();
