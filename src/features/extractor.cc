@@ -169,18 +169,18 @@ class SiftExtractor : public FeatureExtractor {
                cv::Mat& descriptors) const {
     const double low = std::min(kLowContrast, settings_.contrast_threshold);
     const int different = CountDifferent(picture);
-    const bool few = different < kFewDifferent;
-    const auto sift = Sift(few ? low : settings_.contrast_threshold);
+    const bool at_once = different < kFewDifferent || settings_.contrast_threshold <= low;
+    const auto sift = Sift(at_once ? low : settings_.contrast_threshold);
     if (different > std::int64_t{kManyDifferent} * settings_.max_features) {
       std::vector<cv::KeyPoint> found;
       sift->detect(picture, found);
-      if (few || found.size() >= kFewKeypoints) {
+      if (at_once || found.size() >= kFewKeypoints) {
         for (const int row : Chosen(found)) keypoints.push_back(found[row]);
         return sift->compute(picture, keypoints, descriptors);
       }
     } else {
       sift->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
-      if (few || keypoints.size() >= kFewKeypoints) return;
+      if (at_once || keypoints.size() >= kFewKeypoints) return;
     }
     Sift(low)->detectAndCompute(picture, cv::noArray(), keypoints, descriptors);
   }
