@@ -38,7 +38,7 @@ struct AddFlags {
   }
 };
 
-AddFlags ParseFlags(Command& command) {
+AddFlags ParseAddFlags(Command& command) {
   AddFlags flags;
   command.Options()("attr", po::value(&flags.attributes)->value_name("KEY=VALUE"),
                     "attribute of every image given; may be repeated")(
@@ -141,7 +141,7 @@ std::string SummaryLine(const AddSummary& summary, double seconds) {
 }  // namespace
 
 int RunAdd(Command& command) {
-  const AddFlags flags = ParseFlags(command);
+  const AddFlags flags = ParseAddFlags(command);
   const Console& console = command.console();
   AddOptions options;
   options.attributes = ParseAttributes(flags.attributes);

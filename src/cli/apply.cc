@@ -49,7 +49,7 @@ struct Act {
   std::string survivor_sha256;
 };
 
-ApplyFlags ParseFlags(Command& command) {
+ApplyFlags ParseApplyFlags(Command& command) {
   ApplyFlags flags;
   command.Options()("action", po::value(&flags.action)->value_name("ACTION"),
                     "list, move, hard-link or delete the files decided to be copies [list]")(
@@ -261,16 +261,16 @@ Status Do(const Act& act, const ApplyFlags& flags, UndoList& undo) {
   return error ? Status(StatusCode::kIoError, "can't be deleted: " + error.message()) : Status();
 }
 
-struct Counts {
+struct ApplyCounts {
   int done = 0;
   int refused = 0;
 };
 
 /// Acts on the copies among the decisions, or says what it would do; `undo` is none then.
-Counts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flags, UndoList* undo,
-             const Console& console) {
+ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flags, UndoList* undo,
+                  const Console& console) {
   const Survivors survivors(decisions);
-  Counts counts;
+  ApplyCounts counts;
   std::set<std::string> seen;
   for (const Decision& decision : decisions) {
     // A picture can be a copy in two groups.
@@ -309,7 +309,7 @@ int Apply(const ApplyFlags& flags, const Console& console) {
     std::error_code ignored;  // Moving there says what is wrong with the folder.
     if (flags.action == "move") fs::create_directories(flags.folder, ignored);
   }
-  const Counts counts = ActOn(*decisions, flags, undo ? &*undo : nullptr, console);
+  const ApplyCounts counts = ActOn(*decisions, flags, undo ? &*undo : nullptr, console);
   if (undo) (void)undo->Close();  // Each row was synced.
   const std::string how = undo ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
                           : flags.action == "list" ? ""
@@ -370,7 +370,7 @@ int Undo(const ApplyFlags& flags, const Console& console) {
 }  // namespace
 
 int RunApply(Command& command) {
-  const ApplyFlags flags = ParseFlags(command);
+  const ApplyFlags flags = ParseApplyFlags(command);
   return flags.undo ? Undo(flags, command.console()) : Apply(flags, command.console());
 }
 

@@ -19,7 +19,7 @@ struct CompareFlags {
   EngineFlags engine;
 };
 
-CompareFlags ParseFlags(Command& command) {
+CompareFlags ParseCompareFlags(Command& command) {
   CompareFlags flags;
   command.Options()("format", po::value(&flags.format)->value_name("FORMAT"),
                     "table, json, jsonl or csv [table]")(
@@ -46,7 +46,7 @@ Status DrawResult(const CompareFlags& flags, const QueryResult& result, const Co
 }  // namespace
 
 int RunCompare(Command& command) {
-  const CompareFlags flags = ParseFlags(command);
+  const CompareFlags flags = ParseCompareFlags(command);
   const Console& console = command.console();
   const EngineOptions options = flags.engine.Options();
   const auto result = Compare({.name = flags.images[0]}, {.name = flags.images[1]},

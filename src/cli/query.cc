@@ -33,7 +33,7 @@ struct QueryFlags {
   EngineFlags engine;
 };
 
-QueryFlags ParseFlags(Command& command) {
+QueryFlags ParseQueryFlags(Command& command) {
   QueryFlags flags;
   command.Options()("top,n", po::value(&flags.query.top)->value_name("N"),
                     "list up to N images, sure or not, best first [10]")(
@@ -162,16 +162,16 @@ class QueryPage {
   std::int64_t queries_ = 0;
 };
 
-struct Counts {
+struct QueryCounts {
   int failed = 0;
   int copies = 0;
 };
 
 /// Queries all images and writes their results.
-Result<Counts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
-                        ResultWriter& writer) {
+Result<QueryCounts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
+                             ResultWriter& writer) {
   SIFTSEARCH_ASSIGN_OR_RETURN(QueryPage page, QueryPage::Open(flags, engine.backend()));
-  Counts counts;
+  QueryCounts counts;
   QueryInput last;
   std::size_t next = 0;
   const auto inputs = [&]() -> std::optional<QueryInput> {
@@ -199,7 +199,7 @@ Result<Counts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& 
 }  // namespace
 
 int RunQuery(Command& command) {
-  const QueryFlags flags = ParseFlags(command);
+  const QueryFlags flags = ParseQueryFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
   const auto engine = OpenSearcher(command, flags.engine);

@@ -62,7 +62,7 @@ void CheckFlags(const ReportFlags& flags) {
   }
 }
 
-ReportFlags ParseFlags(Command& command) {
+ReportFlags ParseReportFlags(Command& command) {
   ReportFlags flags;
   command.Options()("format", po::value(&flags.format)->value_name("FORMAT"),
                     "csv, jsonl, html or table [by the ending of -o, else csv]")(
@@ -242,7 +242,7 @@ std::string Summary(const ReportFlags& flags, const Report& report, double secon
 }  // namespace
 
 int RunReport(Command& command) {
-  const ReportFlags flags = ParseFlags(command);
+  const ReportFlags flags = ParseReportFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
   std::unique_ptr<Engine> engine;

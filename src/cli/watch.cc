@@ -28,7 +28,7 @@ struct WatchFlags {
   EngineFlags engine;
 };
 
-WatchFlags ParseFlags(Command& command) {
+WatchFlags ParseWatchFlags(Command& command) {
   WatchFlags flags;
   flags.query.min_score = kCopyThreshold;
   command.Options()("interval", po::value(&flags.interval_s)->value_name("SECONDS"),
@@ -142,7 +142,7 @@ void Wait(double seconds) {
 }  // namespace
 
 int RunWatch(Command& command) {
-  const WatchFlags flags = ParseFlags(command);
+  const WatchFlags flags = ParseWatchFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
   const auto engine = OpenForAdding(command.database(), flags.engine);

@@ -10,8 +10,6 @@
 namespace siftsearch::draw {
 namespace {
 
-constexpr int kGap = 8;
-constexpr int kCaptionHeight = 28;
 constexpr int kSubpixelBits = 4;
 const cv::Scalar kBackground(32, 32, 32);
 const cv::Scalar kOutline(255, 80, 40);

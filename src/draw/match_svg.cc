@@ -11,8 +11,6 @@
 namespace siftsearch::draw {
 namespace {
 
-constexpr int kGap = 8;
-constexpr int kCaptionHeight = 28;
 constexpr int kQuality = 88;
 
 /// One picture in the drawing.

@@ -6,6 +6,10 @@
 
 namespace siftsearch::draw {
 
+/// The layout of a drawing, in pixels: between the pictures, and below them.
+inline constexpr int kGap = 8;
+inline constexpr int kCaptionHeight = 28;
+
 /// The same as DrawMatch as an SVG file: the pictures as JPEG inside it, outlines and lines as
 /// shapes.
 Result<std::string> DrawMatchSvg(const image::RgbImage& query, const image::RgbImage& image,

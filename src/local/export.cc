@@ -7,7 +7,7 @@
 namespace siftsearch::local {
 namespace {
 
-std::vector<index::IdRange> LiveContents(const Snapshot& snapshot) {
+std::vector<index::IdRange> LiveRanges(const Snapshot& snapshot) {
   std::vector<index::IdRange> ranges;
   for (const Snapshot::Part& part : snapshot.parts()) {
     for (const SegmentContent& entry : part.reader->contents()) {
@@ -25,7 +25,7 @@ std::vector<index::IdRange> LiveContents(const Snapshot& snapshot) {
 Status LocalBackend::ExportFaiss(const std::string& file) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
-  return index::WriteFaissFlat(kDescriptorBytes, snapshot->spans(), LiveContents(*snapshot), file);
+  return index::WriteFaissFlat(kDescriptorBytes, snapshot->spans(), LiveRanges(*snapshot), file);
 }
 
 }  // namespace siftsearch::local

@@ -9,7 +9,7 @@
 namespace siftsearch::report {
 namespace {
 
-using Json = nlohmann::json;
+using ParsedJson = nlohmann::json;
 
 /// Thrown inside this file only.
 struct WrongField {
@@ -17,35 +17,35 @@ struct WrongField {
 };
 
 template <typename T>
-T Field(const Json& json, const char* name) {
+T Field(const ParsedJson& json, const char* name) {
   try {
     return json.at(name).get<T>();
-  } catch (const Json::exception&) {
+  } catch (const ParsedJson::exception&) {
     throw WrongField{name};
   }
 }
 
 /// As Field; null or missing gives `otherwise`.
 template <typename T>
-T Optional(const Json& json, const char* name, T otherwise) {
+T Optional(const ParsedJson& json, const char* name, T otherwise) {
   const auto found = json.find(name);
   return found == json.end() || found->is_null() ? otherwise : Field<T>(json, name);
 }
 
-std::string PathField(const Json& json, const std::string& name) {
+std::string PathField(const ParsedJson& json, const std::string& name) {
   if (!json.contains(name + "_base64")) return Field<std::string>(json, name.c_str());
   const auto bytes = FromBase64(Field<std::string>(json, (name + "_base64").c_str()));
   if (!bytes) throw WrongField{name + "_base64"};
   return *bytes;
 }
 
-Box BoxField(const Json& json, const char* name) {
+Box BoxField(const ParsedJson& json, const char* name) {
   const auto numbers = Optional<std::vector<double>>(json, name, {0, 0, 0, 0});
   if (numbers.size() != 4) throw WrongField{name};
   return {numbers[0], numbers[1], numbers[2], numbers[3]};
 }
 
-std::vector<Point> PolygonField(const Json& json, const char* name) {
+std::vector<Point> PolygonField(const ParsedJson& json, const char* name) {
   std::vector<Point> polygon;
   for (const auto& point : Field<std::vector<std::vector<double>>>(json, name)) {
     if (point.size() != 2) throw WrongField{name};
@@ -54,7 +54,7 @@ std::vector<Point> PolygonField(const Json& json, const char* name) {
   return polygon;
 }
 
-MatchKind KindField(const Json& json) {
+MatchKind KindField(const ParsedJson& json) {
   const auto name = Field<std::string>(json, "kind");
   for (const MatchKind kind :
        {MatchKind::kCopy, MatchKind::kSameScene, MatchKind::kSharedOverlay, MatchKind::kUnclear}) {
@@ -63,7 +63,7 @@ MatchKind KindField(const Json& json) {
   throw WrongField{"kind"};
 }
 
-Transform TransformField(const Json& json) {
+Transform TransformField(const ParsedJson& json) {
   Transform transform{};
   const auto rows = Optional<std::vector<std::vector<double>>>(json, "image_from_query", {});
   if (rows.empty()) return transform;
@@ -75,7 +75,7 @@ Transform TransformField(const Json& json) {
   return transform;
 }
 
-ContentHash HashField(const Json& json) {
+ContentHash HashField(const ParsedJson& json) {
   ContentHash hash{};
   const auto text = Optional<std::string>(json, "sha256", "");
   if (text.empty()) return hash;
@@ -85,11 +85,11 @@ ContentHash HashField(const Json& json) {
   return hash;
 }
 
-ImageRecord ImageField(const Json& json, const std::string& name, const char* id) {
+ImageRecord ImageField(const ParsedJson& json, const std::string& name, const char* id) {
   ImageRecord image;
   image.path = PathField(json, name);
   image.id = Optional<std::int64_t>(json, id, 0);
-  const Json file = Field<Json>(json, (name + "_file").c_str());
+  const ParsedJson file = Field<ParsedJson>(json, (name + "_file").c_str());
   if (!file.is_object()) throw WrongField{name + "_file"};
   image.width = Field<int>(file, "width");
   image.height = Field<int>(file, "height");
@@ -100,7 +100,7 @@ ImageRecord ImageField(const Json& json, const std::string& name, const char* id
   return image;
 }
 
-Match MatchFields(const Json& json) {
+Match MatchFields(const ParsedJson& json) {
   Match match;
   match.score = Field<double>(json, "score");
   match.copy = Field<bool>(json, "copy");
@@ -125,7 +125,7 @@ Match MatchFields(const Json& json) {
     match.verdict =
         verdict == VerdictName(Verdict::kConfirmed) ? Verdict::kConfirmed : Verdict::kNotACopy;
   }
-  const Json evidence = Field<Json>(json, "evidence");
+  const ParsedJson evidence = Field<ParsedJson>(json, "evidence");
   match.evidence = {.log10_false_alarms = Field<double>(evidence, "log10_false_alarms"),
                     .query_found = Field<double>(evidence, "query_found"),
                     .image_found = Field<double>(evidence, "image_found"),
@@ -142,7 +142,7 @@ Match MatchFields(const Json& json) {
 }  // namespace
 
 Result<ReportPair> ReadPairJson(std::string_view line) {
-  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const ParsedJson json = ParsedJson::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     return Status(StatusCode::kInvalidArgument, "is not a JSON object");
   }
@@ -163,7 +163,7 @@ Result<ReportPair> ReadPairJson(std::string_view line) {
 }
 
 Result<std::map<std::string, std::string>> ReadItemJson(std::string_view line) {
-  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const ParsedJson json = ParsedJson::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Status(StatusCode::kInvalidArgument, "is not a JSON object");
   std::map<std::string, std::string> fields;
   for (const auto& [key, value] : json.items()) {
@@ -179,7 +179,7 @@ Result<std::map<std::string, std::string>> ReadItemJson(std::string_view line) {
 }
 
 bool IsPartialJson(std::string_view line) {
-  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const ParsedJson json = ParsedJson::parse(line, nullptr, /*allow_exceptions=*/false);
   return json.is_object() && json.contains("partial");
 }
 

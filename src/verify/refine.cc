@@ -30,8 +30,7 @@ constexpr std::int32_t kMaxDistance = 220 * 220;
 constexpr int kStrongest = 300;
 /// Keypoints are found from this region diameter on, in pixels of the working size.
 constexpr double kSmallestScale = 2;
-/// Side of the picture that features come from, and the margin in which it has no keypoints.
-constexpr double kWorkingSide = 640;
+/// Margin of the working size in which a picture has no keypoints.
 constexpr double kMargin = 8;
 /// Keypoints of one structure share what puts them off; those of others are at least so far apart,
 /// in 1/640 of the picture's longer side.
@@ -65,9 +64,9 @@ Local LocalAt(const Transform& t, Point p) {
 }
 
 /// Image keypoints by place, in square cells.
-class Grid {
+class KeypointGrid {
  public:
-  Grid(const FeatureSet& image, double cell) : cell_(cell) {
+  KeypointGrid(const FeatureSet& image, double cell) : cell_(cell) {
     columns_ = static_cast<int>(image.width / cell) + 1;
     rows_ = static_cast<int>(image.height / cell) + 1;
     cells_.resize(static_cast<std::size_t>(columns_) * rows_);
@@ -181,7 +180,7 @@ class Matcher {
   const FeatureSet& query_;
   const FeatureSet& image_;
   const double tolerance_;
-  const Grid grid_;
+  const KeypointGrid grid_;
 };
 
 /// Moves points to mean 0 and mean distance √2, which keeps the equations well conditioned.

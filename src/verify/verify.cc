@@ -14,9 +14,6 @@ constexpr int kSmallestAgreement = 4;
 /// A hypothesis from one pair is off by the keypoints' own error in scale and angle, so its inliers
 /// are sought this much wider; refinement then narrows the tolerance step by step.
 constexpr double kWidening[] = {3, 2, 1, 1};
-/// Side in pixels of the picture that features come from: keypoints nearer than a pixel of it
-/// are one position.
-constexpr double kWorkingSide = 640;
 /// Bounds of plausible input. They keep damaged values out of the arithmetic, not pictures.
 constexpr float kLargestCoordinate = 1e7f;
 constexpr double kLargestScale = 100;
@@ -222,8 +219,8 @@ Similarity FromPair(const Columns& columns, std::size_t i) {
 
 /// Least squares over the inliers (Umeyama, PAMI 1991, without reflection); `model` itself where
 /// they do not fix it.
-Similarity LeastSquares(const Columns& c, const std::vector<int>& inliers,
-                        const Similarity& model) {
+Similarity LeastSquaresSimilarity(const Columns& c, const std::vector<int>& inliers,
+                                  const Similarity& model) {
   double qx = 0, qy = 0, px = 0, py = 0;
   for (const int i : inliers) {
     qx += c.qx[i], qy += c.qy[i];
@@ -342,7 +339,7 @@ class Fitter {
     Similarity model = hypothesis;
     for (const double widening : kWidening) {
       if (inliers.size() < 2) break;
-      model = LeastSquares(columns_, inliers, model);
+      model = LeastSquaresSimilarity(columns_, inliers, model);
       inliers = InlierTest(columns_, model, tolerance_, widening).Collect();
       if (widening > 1) continue;
       Agreement refined = Judged(model);

@@ -9,6 +9,9 @@
 
 namespace siftsearch::verify {
 
+/// Longer side in pixels of the picture that features come from, unless another `max-side` is set.
+inline constexpr double kWorkingSide = 640;
+
 /// A voting pair of keypoints, each in the pixels of its own picture.
 struct PointPair {
   Keypoint query;
@@ -17,8 +20,8 @@ struct PointPair {
 };
 
 struct VerifyOptions {
-  double tolerance =
-      4.0 / 640;  ///< Largest transfer error of an inlier, as a share of the image's longer side.
+  double tolerance = 4.0 / kWorkingSide;  ///< Largest transfer error of an inlier, as a share of
+                                          ///< the image's longer side.
   double max_scale_factor =
       2.0;  ///< A pair's own scale ratio may differ from the transform's by this factor.
   double max_angle_degrees = 30;  ///< … and its own rotation by this much.

@@ -44,6 +44,8 @@ class CompareTest(ProgramTest):
 
 
 class EffortTest(ProgramTest):
+    features = "1000"
+
     def setUp(self):
         super().setUp()
         self.add(*SCENES)

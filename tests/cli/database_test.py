@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from program import DATA, SCENES, ProgramTest
+from program import DATA, SCENES, TIMEOUT, ProgramTest
 
 
 def limit_file_size(size):
@@ -110,6 +110,8 @@ class DamageTest(ProgramTest):
 
 
 class FullDiskTest(ProgramTest):
+    features = "1000"
+
     def assert_nothing_lost(self):
         self.assert_sound()
         self.assertEqual(self.paths(), [str(SCENES[0])])
@@ -156,7 +158,7 @@ class ManyProcessesTest(ProgramTest):
         adds = [subprocess.Popen(self.command("add", *part), stderr=subprocess.PIPE)
                 for part in (names[:16], names[8:])]
         for process in adds:
-            _, errors = process.communicate(timeout=120)
+            _, errors = process.communicate(timeout=TIMEOUT)
             self.assertEqual(process.returncode, 0, errors)
         self.assertEqual(sorted(self.paths()), [str(n) for n in names])
         self.assert_sound()

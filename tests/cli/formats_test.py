@@ -9,7 +9,7 @@ import pty
 import subprocess
 import unittest
 
-from program import DATA, SCENES, ProgramTest
+from program import DATA, SCENES, TIMEOUT, ProgramTest
 
 ODD_NAMES = [
     b"with space.jpg",
@@ -116,7 +116,7 @@ class StreamsTest(ProgramTest):
             for words in [["query", SCENES[0]], ["list"], ["report"], ["stats"],
                           ["add", "--format", "jsonl", SCENES[0]]]:
                 result = subprocess.run(self.command(*words), stdout=full, stderr=subprocess.PIPE,
-                                        timeout=60, check=False)
+                                        timeout=TIMEOUT, check=False)
                 self.assertEqual(result.returncode, 4, words)
                 self.assertIn(b"standard output can't be written: No space left", result.stderr)
 

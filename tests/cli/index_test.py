@@ -6,6 +6,8 @@ from program import SCENES, ProgramTest
 
 
 class IndexTest(ProgramTest):
+    features = "1000"
+
     def add_scenes(self, key):
         """All scenes, under an index that this many descriptors can train."""
         self.run_program("add", "--index", key, *SCENES)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import unittest
 
-from program import ProgramTest
+from program import TIMEOUT, ProgramTest
 
 PICTURES = 330  # More than one commit holds.
 
@@ -23,7 +23,7 @@ class InterruptTest(ProgramTest):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         output = process.stdout.readline()
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=120)
+        rest, errors = process.communicate(timeout=TIMEOUT)
         # After a kill the last line may be cut.
         outcomes = [json.loads(line) for line in (output + rest).split(b"\n")[:-1]]
         return (process.returncode, [o["path"] for o in outcomes if o["action"] == "added"],
@@ -67,7 +67,7 @@ class ReportInterruptTest(ProgramTest):
         while not (self.folder / "report.jsonl.part").exists():
             self.assertIsNone(process.poll())
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130)
         self.assertIn(b"stopped on request, incomplete", errors)
         for line in report.read_text().splitlines():

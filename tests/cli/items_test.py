@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-from program import DATA, SCENES, ProgramTest
+from program import DATA, SCENES, TIMEOUT, ProgramTest
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -164,7 +164,7 @@ class WatchTest(ProgramTest):
         line = json.loads(process.stdout.readline())
         self.assertTrue(line["matches"][0]["path"].endswith("scene2-rotated.jpg"))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130)
 
     def test_once(self):

@@ -11,10 +11,13 @@ import unittest
 PROGRAM = os.environ["SIFTSEARCH"]
 DATA = pathlib.Path(os.environ["DATA"])
 SCENES = sorted((DATA / "pictures").iterdir())
+TIMEOUT = 600  # Seconds for one command: far above what it takes under sanitizers on a slow machine.
 
 
 class ProgramTest(unittest.TestCase):
     """Each test has an empty folder, `self.folder`, and a database path in it."""
+
+    features = "300"  # Descriptors of a stored image; searches take a third of the default's time.
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-test-")).resolve()
@@ -22,12 +25,14 @@ class ProgramTest(unittest.TestCase):
         self.database = self.folder / "db"
 
     def command(self, *words):
-        return [PROGRAM, "--db", self.database, *words]
+        adds = "add" in words and "--features" not in words
+        return [PROGRAM, "--db", self.database, *words,
+                *(["--features", self.features] if adds else [])]
 
     def run_program(self, *words, code=0, text=True, **options):
         """Runs to the end; fails the test unless the exit code is `code` (None: any)."""
         result = subprocess.run(self.command(*words), capture_output=True, text=text,
-                                timeout=120, cwd=self.folder, **options)
+                                timeout=TIMEOUT, cwd=self.folder, **options)
         if code is not None:
             self.assertEqual(result.returncode, code, (words, result.stdout, result.stderr))
         return result

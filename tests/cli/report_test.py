@@ -10,7 +10,7 @@ import time
 import unittest
 import xml.etree.ElementTree
 
-from program import DATA, SCENES, ProgramTest
+from program import DATA, SCENES, TIMEOUT, ProgramTest
 
 
 class ResumeTest(ProgramTest):
@@ -23,7 +23,7 @@ class ResumeTest(ProgramTest):
             self.assertIsNone(process.poll())
         time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
+        process.communicate(timeout=TIMEOUT)
         self.assertEqual(process.returncode, 130)
 
     def test_gives_the_same_bytes(self):

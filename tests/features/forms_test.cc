@@ -27,7 +27,7 @@ cv::Mat Scene() {
   return picture;
 }
 
-FeatureSet Extract(const cv::Mat& picture) {
+FeatureSet FeaturesOf(const cv::Mat& picture) {
   const auto extractor = MakeExtractor({});
   const image::GreyImage grey{picture.cols, picture.rows, {picture.datastart, picture.dataend}};
   return extractor.value()->Extract(grey).value();
@@ -64,19 +64,19 @@ double ShareFound(const FeatureSet& made, const FeatureSet& extracted) {
 
 TEST(FormsTest, AreTheFeaturesOfThePictureInThatForm) {
   const cv::Mat picture = Scene();
-  const FeatureSet features = Extract(picture);
+  const FeatureSet features = FeaturesOf(picture);
   ASSERT_GT(features.size(), 200u);
   for (const Form form : AllForms()) {
     cv::Mat changed = picture.clone();
     if (form.mirrored) cv::flip(changed, changed, 1);
     if (form.inverted) changed = 255 - changed;
-    const double found = ShareFound(InForm(features, form, 10'000), Extract(changed));
+    const double found = ShareFound(InForm(features, form, 10'000), FeaturesOf(changed));
     EXPECT_GT(found, 0.9) << "mirrored " << form.mirrored << " inverted " << form.inverted;
   }
 }
 
 TEST(FormsTest, TwiceIsThePictureAgain) {
-  const FeatureSet features = Extract(Scene());
+  const FeatureSet features = FeaturesOf(Scene());
   for (const Form form : AllForms()) {
     const FeatureSet twice = InForm(InForm(features, form, 10'000), form, 10'000);
     EXPECT_EQ(twice.descriptors, features.descriptors);
@@ -89,7 +89,7 @@ TEST(FormsTest, TwiceIsThePictureAgain) {
 }
 
 TEST(FormsTest, KeepTheStrongest) {
-  const FeatureSet features = Extract(Scene());
+  const FeatureSet features = FeaturesOf(Scene());
   const FeatureSet few = InForm(features, {}, 20);
   EXPECT_EQ(few.size(), 20u);
   EXPECT_TRUE(

@@ -69,7 +69,7 @@ TEST(HugeHeaders, AreRefusedInEveryFormat) {
 TEST(BadJpeg, AMissingEndIsCutShort) {
   for (const char* name : {"formats/baseline.jpg", "formats/progressive.jpg"}) {
     Bytes bytes = ReadData(name);
-    bytes.resize(bytes.size() - 40);
+    bytes.erase(bytes.end() - 40, bytes.end());
     EXPECT_THAT(DecodeGrey(bytes, {}).status().message(), HasSubstr("cut short")) << name;
   }
 }
@@ -80,7 +80,7 @@ TEST(BadJpeg, ManyScansAreRefused) {
   std::size_t scan = bytes.size() - 2;
   while (bytes[scan] != 0xFF || bytes[scan + 1] != 0xDA) --scan;
   const Bytes last(bytes.begin() + static_cast<std::ptrdiff_t>(scan), bytes.end() - 2);
-  bytes.resize(bytes.size() - 2);
+  bytes.erase(bytes.end() - 2, bytes.end());
   for (int i = 0; i < 200; ++i) bytes.insert(bytes.end(), last.begin(), last.end());
   bytes.insert(bytes.end(), {0xFF, 0xD9});
   const Status status = DecodeGrey(bytes, {}).status();

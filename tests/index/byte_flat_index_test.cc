@@ -14,37 +14,37 @@ namespace siftsearch::index {
 namespace {
 
 constexpr int kDim = 128;
-constexpr int kRows = 1000;
-constexpr int kQueries = 17;
+constexpr int kStoredRows = 1000;
+constexpr int kAskedRows = 17;
 
 class ByteFlatIndexTest : public ::testing::TestWithParam<kernel::Variant> {
  protected:
   ByteFlatIndex Index(int threads = 2) const {
     // Two spans, as of two segments.
     return ByteFlatIndex(kDim, {{rows_.data(), 300, 0}, {rows_.data() + 300 * kDim, 700, 300}},
-                         GrowingImages(kRows), GetParam(), threads);
+                         GrowingImages(kStoredRows), GetParam(), threads);
   }
 
-  const std::vector<std::uint8_t> rows_ = RandomBytes(kRows * kDim, 1);
-  const std::vector<std::uint8_t> queries_ = RandomBytes(kQueries * kDim, 2);
+  const std::vector<std::uint8_t> rows_ = RandomBytes(kStoredRows * kDim, 1);
+  const std::vector<std::uint8_t> queries_ = RandomBytes(kAskedRows * kDim, 2);
 };
 
 TEST_P(ByteFlatIndexTest, GivesTheNeighboursDistancesAndIdsOfStockFaiss) {
   faiss::IndexFlatL2 flat(kDim);
   faiss::IndexIDMap stock(&flat);
-  std::vector<faiss::Index::idx_t> ids(kRows);
-  for (const IdRange& range : GrowingImages(kRows)) {
+  std::vector<faiss::Index::idx_t> ids(kStoredRows);
+  for (const IdRange& range : GrowingImages(kStoredRows)) {
     std::fill_n(ids.begin() + range.first_row, range.count, range.id);
   }
-  stock.add_with_ids(kRows, ToFloats(rows_).data(), ids.data());
+  stock.add_with_ids(kStoredRows, ToFloats(rows_).data(), ids.data());
   const ByteFlatIndex ours = Index();
   const auto queries = ToFloats(queries_);
   for (const int k : {1, 10, 100}) {
-    const std::size_t places = static_cast<std::size_t>(k) * kQueries;
+    const std::size_t places = static_cast<std::size_t>(k) * kAskedRows;
     std::vector<float> distances(places), stock_distances(places);
     std::vector<faiss::Index::idx_t> labels(places), stock_labels(places);
-    ours.search(kQueries, queries.data(), k, distances.data(), labels.data());
-    stock.search(kQueries, queries.data(), k, stock_distances.data(), stock_labels.data());
+    ours.search(kAskedRows, queries.data(), k, distances.data(), labels.data());
+    stock.search(kAskedRows, queries.data(), k, stock_distances.data(), stock_labels.data());
     EXPECT_EQ(distances, stock_distances);
     EXPECT_EQ(labels, stock_labels);
   }
@@ -75,7 +75,7 @@ TEST_P(ByteFlatIndexTest, RefusesWhatIsNoByte) {
 
 TEST_P(ByteFlatIndexTest, IsAView) {
   ByteFlatIndex index = Index();
-  EXPECT_EQ(index.ntotal, kRows);
+  EXPECT_EQ(index.ntotal, kStoredRows);
   EXPECT_EQ(index.d, kDim);
   EXPECT_THROW(index.add(1, ToFloats(queries_).data()), faiss::FaissException);
   EXPECT_THROW(index.reset(), faiss::FaissException);

@@ -48,7 +48,8 @@ class PageTest(unittest.TestCase):
         (hostile / b"not-utf8-\xff.jpg".decode(errors="surrogateescape")).write_bytes(
             SCENES[4].read_bytes() + b"x")
         cls.database = cls.folder / "db"
-        cls.run_program("add", "--attr", "seller=acme", DATA / "pictures", DATA / "copies", hostile)
+        cls.run_program("add", "--features", "300", "--attr", "seller=acme", DATA / "pictures",
+                        DATA / "copies", hostile)
         cls.page = cls.folder / "report.html"
         cls.run_program("report", "-o", cls.page)
         cls.driver = browser(cls.folder)
