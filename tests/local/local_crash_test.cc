@@ -193,7 +193,9 @@ TEST_F(LocalCrashTest, AKilledWriterLosesNothingThatItReported) {
     close(pipe_ends[1]);
     int reported = next - 1;
     // Killed in every other round when it has stored something, however long that takes.
-    if (round % 2 == 1) ASSERT_EQ(read(pipe_ends[0], &reported, sizeof(int)), sizeof(int));
+    if (round % 2 == 1) {
+      ASSERT_EQ(read(pipe_ends[0], &reported, sizeof(int)), static_cast<ssize_t>(sizeof(int)));
+    }
     std::this_thread::sleep_for(std::chrono::microseconds(2'000 + random() % 25'000));
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
