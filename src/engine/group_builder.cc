@@ -7,7 +7,7 @@ namespace siftsearch::engine {
 namespace {
 
 /// Share of a picture from which a region counts as all of it.
-constexpr double kMainPart = 0.75;
+constexpr double kCountsAsWhole = 0.75;
 /// Share of the smaller of two regions that they have in common if they are the same part.
 constexpr double kSamePart = 0.5;
 /// More separate parts than a picture can usefully have share the last one's node.
@@ -22,7 +22,7 @@ double Common(const Box& a, const Box& b) {
 }
 
 bool IsWhole(const Box& box, const ImageRecord& image) {
-  return box.width * box.height >= kMainPart * image.width * image.height;
+  return box.width * box.height >= kCountsAsWhole * image.width * image.height;
 }
 
 /// Index of the part that a box shows; the number of parts where it is none of them.

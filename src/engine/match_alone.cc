@@ -8,7 +8,7 @@
 namespace siftsearch::engine {
 namespace {
 
-constexpr int kNearest = 2;
+constexpr int kNeighboursAlone = 2;
 /// L2 between RootSIFT bytes; unrelated near descriptors lie at 215 in the median.
 constexpr int kFarthestPair = 260;
 /// Rarity of a pair without a vote: at least a handful of rows elsewhere were nearer.
@@ -22,7 +22,8 @@ Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image
   const kernel::RowSpan rows{image.descriptors.data(), image.size(), 0};
   std::vector<kernel::Neighbour> nearest;
   const std::vector<std::int32_t> limits(query.size(), kFarthestPair * kFarthestPair + 1);
-  const kernel::TopKOptions options{.k = kNearest, .variant = variant, .distances_below = limits};
+  const kernel::TopKOptions options{
+      .k = kNeighboursAlone, .variant = variant, .distances_below = limits};
   SIFTSEARCH_RETURN_IF_ERROR(
       kernel::TopK({&rows, 1}, kDescriptorBytes, query.descriptors, options, &nearest));
   VotedContent matched{voted.content, voted.width, voted.height, voted.votes, {}};
@@ -31,7 +32,7 @@ Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image
     const auto point = static_cast<std::int32_t>(i);
     while (vote != voted.pairs.end() && vote->query < point) ++vote;
     const bool has_vote = vote != voted.pairs.end() && vote->query == point;
-    for (std::size_t n = i * kNearest; n < (i + 1) * kNearest; ++n) {
+    for (std::size_t n = i * kNeighboursAlone; n < (i + 1) * kNeighboursAlone; ++n) {
       if (nearest[n].row < 0) break;
       const double distance = std::sqrt(static_cast<double>(nearest[n].distance));
       const auto weight = static_cast<float>(kUnvotedWeight * (1 - distance / kFarthestPair));

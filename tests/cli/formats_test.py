@@ -101,6 +101,8 @@ class OddPathsTest(ProgramTest):
         self.assertEqual(list(result["timings_ms"]), ["decode", "extract", "search", "verify"])
 
     def test_shares_and_means_of_the_evidence_are_at_most_one(self):
+        self.database = self.folder / "default"
+        self.features = "1000"
         self.add(*SCENES, DATA / "copies")
         for result in self.query(*SCENES):
             for match in result["matches"]:

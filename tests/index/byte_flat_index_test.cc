@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kDim = 128;
 constexpr int kStoredRows = 1000;
-constexpr int kAskedRows = 17;
+constexpr int kQueryRows = 17;
 
 class ByteFlatIndexTest : public ::testing::TestWithParam<kernel::Variant> {
  protected:
@@ -26,7 +26,7 @@ class ByteFlatIndexTest : public ::testing::TestWithParam<kernel::Variant> {
   }
 
   const std::vector<std::uint8_t> rows_ = RandomBytes(kStoredRows * kDim, 1);
-  const std::vector<std::uint8_t> queries_ = RandomBytes(kAskedRows * kDim, 2);
+  const std::vector<std::uint8_t> queries_ = RandomBytes(kQueryRows * kDim, 2);
 };
 
 TEST_P(ByteFlatIndexTest, GivesTheNeighboursDistancesAndIdsOfStockFaiss) {
@@ -40,11 +40,11 @@ TEST_P(ByteFlatIndexTest, GivesTheNeighboursDistancesAndIdsOfStockFaiss) {
   const ByteFlatIndex ours = Index();
   const auto queries = ToFloats(queries_);
   for (const int k : {1, 10, 100}) {
-    const std::size_t places = static_cast<std::size_t>(k) * kAskedRows;
+    const std::size_t places = static_cast<std::size_t>(k) * kQueryRows;
     std::vector<float> distances(places), stock_distances(places);
     std::vector<faiss::Index::idx_t> labels(places), stock_labels(places);
-    ours.search(kAskedRows, queries.data(), k, distances.data(), labels.data());
-    stock.search(kAskedRows, queries.data(), k, stock_distances.data(), stock_labels.data());
+    ours.search(kQueryRows, queries.data(), k, distances.data(), labels.data());
+    stock.search(kQueryRows, queries.data(), k, stock_distances.data(), stock_labels.data());
     EXPECT_EQ(distances, stock_distances);
     EXPECT_EQ(labels, stock_labels);
   }
