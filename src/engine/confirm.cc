@@ -66,7 +66,7 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
   evidence.image_found = refined.image_found;
   evidence.parallax = refined.parallax;
   evidence.closeness = verified.close / std::max<std::size_t>(1, verified.common.size());
-  evidence.rarity = MeanRarity(verified, {});
+  evidence.rarity = MeanRarity(verified, {}, {});
   verified.has_pixels = pixels && pixels->windows > 0;
   if (pixels) {
     evidence.pixel_correlation = pixels->correlation;
@@ -79,10 +79,12 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
 
 }  // namespace
 
-double MeanRarity(const VerifiedContent& verified, std::span<const int> copies) {
+double MeanRarity(const VerifiedContent& verified, std::span<const int> copies,
+                  std::span<const double> shares) {
   double sum = 0;
   for (const auto& [query, others] : verified.common) {
-    sum += 1 / (1 + std::max(0.0, others - (copies.empty() ? 0 : copies[query])));
+    const double but_copies = others - (copies.empty() ? 0 : copies[query]);
+    sum += 1 / (1 + std::max(0.0, but_copies) * (1 - (shares.empty() ? 0 : shares[query])));
   }
   return sum / std::max<std::size_t>(1, verified.common.size());
 }

@@ -18,8 +18,10 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
                const image::GreyImage& preview, bool itself, bool keep_points,
                VerifiedContent& verified);
 
-/// `Evidence::rarity`, with `copies` (empty, or of each query point) of the others not counted.
-double MeanRarity(const VerifiedContent& verified, std::span<const int> copies);
+/// `Evidence::rarity`, with `copies` of the others not counted, and of the rest the share `shares`
+/// neither (each empty, or of each query point).
+double MeanRarity(const VerifiedContent& verified, std::span<const int> copies,
+                  std::span<const double> shares);
 
 /// Sets the score, and what follows from it, from the evidence.
 void Score(bool itself, VerifiedContent& verified);

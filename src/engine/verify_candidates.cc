@@ -12,13 +12,14 @@
 #include "engine/confirm.h"
 #include "engine/impl.h"
 #include "engine/match_alone.h"
+#include "engine/near_duplicates.h"
 #include "verify/verify.h"
 
 namespace siftsearch::engine {
 namespace {
 
-/// At most this many contents are looked at closer, and only where the points agree better than
-/// chance alone would have it.
+/// So many contents are looked at closer, and as many more as long as half are copies; only where
+/// the points agree better than chance alone would have it.
 constexpr std::size_t kMostConfirmed = 30;
 constexpr double kWorthConfirming = -1;
 /// Log10 of the number of false alarms above which the two pictures are matched alone, too, and of
@@ -39,6 +40,11 @@ constexpr double kSure = 0.9;
 /// How well the pixels of a match must agree for what sure copies have to count as rare in it: a
 /// template that the copies share with others stays common.
 constexpr double kAgreeingPixels = 0.7;
+/// Whether other contents that have the points of an unsure match show the same picture is looked
+/// at where there are others, chance did not put the points there, and pixels do not deny it.
+constexpr double kCommon = 0.5;
+constexpr double kNoChance = -14;
+constexpr double kHardlyAgreeingPixels = 0.25;
 
 /// A content as one form of the query voted for it.
 struct Candidate {
@@ -110,8 +116,6 @@ class CandidateVerifier {
     for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
     std::stable_sort(verified.begin(), verified.end(), AgreesBetter);
     SIFTSEARCH_RETURN_IF_ERROR(ConfirmBest(verified));
-    while (DiscountCopies(verified)) {
-    }
     std::erase_if(verified, [&](const VerifiedContent& v) {
       return v.match.score < input_.min_score ||
              v.match.evidence.log10_false_alarms > input_.max_log10_false_alarms;
@@ -237,21 +241,42 @@ class CandidateVerifier {
     });
   }
 
-  /// `verified` is in the order of AgreesBetter.
+  /// `verified`, in the order of AgreesBetter, becomes what confirming the best of it gives, and the
+  /// rest. Where half are copies there may be more.
   Status ConfirmBest(std::vector<VerifiedContent>& verified) {
-    std::size_t count = 0;
-    while (count < std::min(kMostConfirmed, verified.size()) &&
-           verified[count].match.evidence.log10_false_alarms < kWorthConfirming) {
-      ++count;
+    std::vector<VerifiedContent> confirmed;
+    std::size_t next = 0;
+    for (bool more = true; more;) {
+      std::size_t count = 0;
+      while (count < std::min(kMostConfirmed, verified.size() - next) &&
+             verified[next + count].match.evidence.log10_false_alarms < kWorthConfirming) {
+        ++count;
+      }
+      const std::size_t before = confirmed.size();
+      SIFTSEARCH_RETURN_IF_ERROR(ConfirmAll({verified.data() + next, count}, confirmed));
+      next += count;
+      while (DiscountCopies(confirmed)) {
+      }
+      SIFTSEARCH_RETURN_IF_ERROR(DiscountNearDuplicates(confirmed));
+      const auto copies = std::count_if(confirmed.begin() + static_cast<std::ptrdiff_t>(before),
+                                        confirmed.end(), [](const auto& v) { return v.match.copy; });
+      more = count == kMostConfirmed && 2 * static_cast<std::size_t>(copies) >= count;
     }
-    std::vector<Status> statuses(count);
-    std::vector<std::vector<VerifiedContent>> places(count);
-    if (count > 0) CompleteForms();
-    ParallelFor(count, threads_,
-                [&](std::size_t i) { statuses[i] = ConfirmPlaces(verified[i], places[i]); });
+    std::move(verified.begin() + static_cast<std::ptrdiff_t>(next), verified.end(),
+              std::back_inserter(confirmed));
+    verified = std::move(confirmed);
+    return {};
+  }
+
+  Status ConfirmAll(std::span<VerifiedContent> contents, std::vector<VerifiedContent>& confirmed) {
+    if (!contents.empty() && complete_.empty()) CompleteForms();
+    std::vector<Status> statuses(contents.size());
+    std::vector<std::vector<VerifiedContent>> places(contents.size());
+    ParallelFor(contents.size(), threads_, [&](std::size_t i) {
+      statuses[i] = ConfirmPlaces(std::move(contents[i]), places[i]);
+    });
     for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
-    verified.erase(verified.begin(), verified.begin() + static_cast<std::ptrdiff_t>(count));
-    for (auto& found : places) std::move(found.begin(), found.end(), std::back_inserter(verified));
+    for (auto& found : places) std::move(found.begin(), found.end(), std::back_inserter(confirmed));
     return {};
   }
 
@@ -264,29 +289,75 @@ class CandidateVerifier {
     }
     if (sure.size() == discounted_) return false;
     discounted_ = sure.size();
-    std::vector<std::vector<int>> copies;  // By form and query point: sure copies that have it.
-    for (const QueryForm& form : input_.forms) {
-      auto& counts = copies.emplace_back(form.features.size(), 0);
-      for (const VotedContent& candidate : form.candidates) {
-        if (!sure.contains(candidate.content)) continue;
-        for (const VotedPair& pair : candidate.pairs) ++counts[pair.query];
-      }
-    }
+    sure_ = HowManyHave(sure);
     for (VerifiedContent& v : verified) {
-      const bool agrees = v.has_pixels && v.match.evidence.pixels_inside >= kAgreeingPixels;
-      if (agrees && !sure.contains(v.content)) Discount(copies[v.form], v);
+      if (v.has_pixels && !sure.contains(v.content)) Rescore({}, v);
     }
     return true;
   }
 
-  void Discount(const std::vector<int>& copies, VerifiedContent& verified) const {
-    verified.match.evidence.rarity = MeanRarity(verified, copies);
+  /// Of `contents`, how many a point of the query voted for; by form and point.
+  std::vector<std::vector<int>> HowManyHave(const std::set<std::int64_t>& contents) const {
+    std::vector<std::vector<int>> counts;
+    for (const QueryForm& form : input_.forms) {
+      auto& of_form = counts.emplace_back(form.features.size(), 0);
+      for (const VotedContent& candidate : form.candidates) {
+        if (!contents.contains(candidate.content)) continue;
+        for (const VotedPair& pair : candidate.pairs) ++of_form[pair.query];
+      }
+    }
+    return counts;
+  }
+
+  /// A picture that is stored several times does not make itself common: of the other contents that
+  /// have a point of an unsure match, the share that show the same picture does not count. That
+  /// share is the one among the unsure contents that were looked at closer.
+  Status DiscountNearDuplicates(std::vector<VerifiedContent>& verified) const {
+    std::set<std::int64_t> confirmed;
+    std::vector<std::size_t> unsure;
+    for (std::size_t i = 0; i < verified.size(); ++i) {
+      const VerifiedContent& v = verified[i];
+      if (!v.has_pixels || v.match.score >= kSure) continue;
+      confirmed.insert(v.content);
+      const Evidence& evidence = v.match.evidence;
+      if (evidence.rarity < kCommon && evidence.log10_false_alarms < kNoChance &&
+          evidence.pixels_inside >= kHardlyAgreeingPixels) {
+        unsure.push_back(i);
+      }
+    }
+    std::stable_sort(unsure.begin(), unsure.end(), [&](std::size_t a, std::size_t b) {
+      return RanksBefore(verified[a], verified[b]);
+    });
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto groups,
+                                NearDuplicates(input_.features_of, verified, unsure, threads_));
+    if (groups.empty()) return {};
+    const auto all = HowManyHave(confirmed);
+    for (const auto& group : groups) {
+      std::set<std::int64_t> contents;
+      for (const std::size_t i : group) contents.insert(verified[i].content);
+      const std::size_t form = verified[group.front()].form;
+      const auto same = HowManyHave(contents)[form];
+      std::vector<double> shares(same.size());
+      for (std::size_t point = 0; point < same.size(); ++point) {
+        if (same[point] > 1) shares[point] = (same[point] - 1.0) / (all[form][point] - 1.0);
+      }
+      for (const std::size_t i : group) Rescore(shares, verified[i]);
+    }
+    return {};
+  }
+
+  void Rescore(std::span<const double> shares, VerifiedContent& verified) const {
+    const bool agrees = verified.match.evidence.pixels_inside >= kAgreeingPixels;
+    const std::span<const int> copies =
+        agrees && !sure_.empty() ? sure_[verified.form] : std::span<const int>();
+    verified.match.evidence.rarity = MeanRarity(verified, copies, shares);
     Score(input_.itself, verified);
   }
 
   const VerifyInput& input_;
   const int threads_;
   std::size_t discounted_ = 0;  ///< Sure copies when rarity was last discounted.
+  std::vector<std::vector<int>> sure_;  ///< By form and point: how many sure copies have it.
   image::GreyImage preview_;
   std::map<std::int64_t, Candidates> candidates_;
   std::vector<std::unique_ptr<QueryForm>> complete_;  ///< By form; null: as it was searched.

@@ -43,6 +43,14 @@ constexpr double kOverlayRarity = 0.2;
 constexpr double kOverlayShare = 0.25;
 constexpr double kOutvotedCloseness = 0.08;
 constexpr double kManyAgree = -40;
+/// So is what one other image has in less than an eighth of both pictures: copies that share so little
+/// of either are rarer. And many points that three others have where pixels differ: of half a's copies
+/// none has rarer points, fewer of them and such pixels.
+constexpr double kSmallOverlayRarity = 0.6;
+constexpr double kSmallOverlayShare = 0.125;
+constexpr double kDeniedRarity = 0.22;
+constexpr double kDeniedPixels = 0.25;
+constexpr double kManyDenied = -50;
 /// A part on a background that the rest of neither picture has is a caption, a label, a title bar;
 /// of 2,500 copies of half a one has more (bench/README.md).
 constexpr double kMostOwnBackground = 0.5;
@@ -64,6 +72,9 @@ bool IsChance(const Evidence& evidence) {
 bool IsOverlay(const Evidence& evidence, double region_share) {
   return evidence.own_background > kMostOwnBackground ||
          (evidence.rarity < kOverlayRarity && region_share < kOverlayShare) ||
+         (evidence.rarity < kSmallOverlayRarity && region_share < kSmallOverlayShare) ||
+         (evidence.rarity < kDeniedRarity && evidence.pixels_inside < kDeniedPixels &&
+          evidence.log10_false_alarms < kManyDenied) ||
          (evidence.rarity < kOverlayRarity && evidence.closeness < kOutvotedCloseness &&
           evidence.log10_false_alarms < kManyAgree && evidence.pixels_coherent < kCoherentAllOver);
 }

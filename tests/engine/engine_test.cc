@@ -402,6 +402,31 @@ TEST_F(EngineTest, WhatSureCopiesHaveIsNotCommonForThat) {
   EXPECT_TRUE(copies.contains(paths.back()));
 }
 
+TEST_F(EngineTest, AWornCopyIsOneOfAPictureThatIsStoredManyTimes) {
+  const auto engine = Open();
+  const auto pictures = Pictures();
+  const auto picture = Decoded(pictures[5]);
+  std::vector<std::string> paths = pictures;
+  paths.erase(paths.begin() + 5);
+  const std::size_t strangers = paths.size();
+  for (int i = 0; i < 36; ++i) {  // More than are looked at closer at once.
+    const std::string name = "saved" + std::to_string(i) + ".jpg";
+    paths.push_back(Write(name, image::Encode(picture, "jpeg", 40 + i).value()));
+  }
+  Add(*engine, paths);
+  QueryInput worn = InputFor("worn");
+  worn.bytes = image::Encode(picture, "jpeg", 4).value();
+  QueryOptions options;
+  options.top = options.max_candidates = 50;
+  const auto result = engine->Query(worn, options);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  std::set<std::string> copies;
+  for (const Match& match : result->matches) {
+    if (match.copy) copies.insert(match.image.path);
+  }
+  EXPECT_EQ(copies, std::set<std::string>(paths.begin() + strangers, paths.end()));
+}
+
 TEST_F(EngineTest, ComparingFindsOnePictureInAnother) {
   const auto pictures = Pictures();
   const auto picture = Decoded(pictures[3]), other = Decoded(pictures[4]);
@@ -455,18 +480,30 @@ TEST_F(EngineTest, OneFormWithDifferentPicturesIsAnOverlay) {
                                                                        {band, {0, 240}},
                                                                        {band, {0, 300}}})));
   }
-  const auto engine = Open();
-  Add(*engine, pages);
-  for (const std::size_t i : {0, 5, 9}) {
-    const auto result = engine->Query(InputFor(pages[i]), {});
-    ASSERT_TRUE(result.ok()) << result.status().message();
-    ASSERT_GT(result->matches.size(), 1u);
-    for (const Match& match : result->matches) {
-      EXPECT_EQ(match.copy, match.image.path == pages[i]) << match.score;
-      if (match.copy || match.score < 0.1) continue;
-      EXPECT_EQ(match.kind, MatchKind::kSharedOverlay);
-    }
+  std::vector<std::string> saved_again;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    saved_again.push_back(Write("again" + std::to_string(i) + ".jpg",
+                                image::Encode(Decoded(pages[i]), "jpeg", 80).value()));
   }
+  const auto engine = Open();
+  const auto expect_overlays = [&] {
+    for (const std::size_t i : {0, 5, 9}) {
+      const auto result = engine->Query(InputFor(pages[i]), {});
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      ASSERT_GT(result->matches.size(), 1u);
+      for (const Match& match : result->matches) {
+        const std::string& path = match.image.path;
+        EXPECT_EQ(match.copy, path == pages[i] || path == saved_again[i]) << match.score;
+        if (match.copy || match.score < 0.1) continue;
+        EXPECT_EQ(match.kind, MatchKind::kSharedOverlay);
+      }
+    }
+  };
+  Add(*engine, pages);
+  expect_overlays();
+  // That a page is stored twice makes what it shares with the others no rarer.
+  Add(*engine, saved_again);
+  expect_overlays();
 }
 
 TEST_F(EngineTest, ComparingAPictureWithItselfFindsWhatWasCopiedInside) {

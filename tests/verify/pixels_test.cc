@@ -241,6 +241,26 @@ TEST(LogOddsTest, ManyPointsThatHardlyVotedAreAnOverlay) {
   EXPECT_GT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.9);
 }
 
+TEST(LogOddsTest, WhatOneOtherImageHasInATinyPartIsAnOverlay) {
+  Evidence lines = Some();
+  lines.log10_false_alarms = -80;
+  lines.pixels_coherent = lines.pixels_inside = 0.9;
+  lines.rarity = 0.5;
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(lines, 36, {0.9, 0.1})), 0.5);
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(lines, 36, {0.11, 0.1})), 0.5);
+}
+
+TEST(LogOddsTest, CommonPointsOverPixelsThatDifferAreAnOverlay) {
+  Evidence watermark = Some();
+  watermark.log10_false_alarms = -190;
+  watermark.closeness = 0.1;
+  watermark.rarity = 0.15;
+  watermark.pixels_coherent = watermark.pixels_inside = 0.2;
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.65, 0.6})), 0.5);
+  watermark.rarity = 0.4;  // Blended with another picture, perhaps.
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.65, 0.6})), 0.5);
+}
+
 TEST(LogOddsTest, APartOnABackgroundOfItsOwnIsAnOverlay) {
   Evidence caption = Some();
   caption.log10_false_alarms = -300;
