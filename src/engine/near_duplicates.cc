@@ -31,8 +31,7 @@ Result<bool> SamePicture(const FeaturesOfContent& features_of, const Leader& lea
   pair.content = other.content;
   pair.image_from_form =
       verify::Product(other.image_from_form, verify::Inverse(first.image_from_form));
-  SIFTSEARCH_RETURN_IF_ERROR(
-      Confirm(features_of, leader.form, leader.preview, false, false, pair));
+  SIFTSEARCH_RETURN_IF_ERROR(Confirm(features_of, leader.form, leader.preview, false, false, pair));
   const Match& match = pair.match;
   return std::max(match.query_overlap_percent, match.image_overlap_percent) >= kInTheOther &&
          match.evidence.pixels_coherent >= kPixelsAgreeAllOver &&

@@ -241,8 +241,8 @@ class CandidateVerifier {
     });
   }
 
-  /// `verified`, in the order of AgreesBetter, becomes what confirming the best of it gives, and the
-  /// rest. Where half are copies there may be more.
+  /// `verified`, in the order of AgreesBetter, becomes what confirming the best of it gives, and
+  /// the rest. Where half are copies there may be more.
   Status ConfirmBest(std::vector<VerifiedContent>& verified) {
     std::vector<VerifiedContent> confirmed;
     std::size_t next = 0;
@@ -258,8 +258,9 @@ class CandidateVerifier {
       while (DiscountCopies(confirmed)) {
       }
       SIFTSEARCH_RETURN_IF_ERROR(DiscountNearDuplicates(confirmed));
-      const auto copies = std::count_if(confirmed.begin() + static_cast<std::ptrdiff_t>(before),
-                                        confirmed.end(), [](const auto& v) { return v.match.copy; });
+      const auto copies =
+          std::count_if(confirmed.begin() + static_cast<std::ptrdiff_t>(before), confirmed.end(),
+                        [](const auto& v) { return v.match.copy; });
       more = count == kMostConfirmed && 2 * static_cast<std::size_t>(copies) >= count;
     }
     std::move(verified.begin() + static_cast<std::ptrdiff_t>(next), verified.end(),
@@ -356,7 +357,7 @@ class CandidateVerifier {
 
   const VerifyInput& input_;
   const int threads_;
-  std::size_t discounted_ = 0;  ///< Sure copies when rarity was last discounted.
+  std::size_t discounted_ = 0;          ///< Sure copies when rarity was last discounted.
   std::vector<std::vector<int>> sure_;  ///< By form and point: how many sure copies have it.
   image::GreyImage preview_;
   std::map<std::int64_t, Candidates> candidates_;
