@@ -26,7 +26,7 @@ OTHERS = 80
 def saved_again(picture, number, times, path):
     size = 1 - 0.02 * (number % 11)
     scaled = cv2.resize(picture, None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(path, scaled, [cv2.IMWRITE_JPEG_QUALITY, 95 - 55 * number // times])
+    cv2.imwrite(path, scaled, [cv2.IMWRITE_JPEG_QUALITY, 95 - 55 * number // max(1, times - 1)])
 
 
 def worn_copies(picture, seed):
@@ -81,6 +81,7 @@ def main():
     program = os.path.join(sys.argv[1], "src/cli/siftsearch")
     folder = sys.argv[2]
     paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))][:WORN + OTHERS]
+    paths = [path for path in paths if cv2.imread(path) is not None]
     result = {}
     for times in [int(argument) for argument in sys.argv[3:]] or [1, 12, 40]:
         with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:

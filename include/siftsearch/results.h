@@ -83,8 +83,9 @@ struct Evidence {
   double query_found = 0;  ///< Share of the query's keypoints in the shared region that agree.
   double image_found = 0;  ///< The same of the image's.
   double closeness = 0;    ///< How near the agreeing descriptors are, 0 to 1 (mean vote).
-  double rarity =
-      0;  ///< Mean over agreeing points of 1 / (1 + other images with such a descriptor).
+  /// Mean over agreeing points of 1 / (1 + other images with such a descriptor); of images that
+  /// show the same picture all may count as one.
+  double rarity = 0;
   double pixel_correlation = 0;  ///< Of the pixels where one lies over the other, −1 to 1.
   double pixels_coherent = 0;    ///< Share of the pixels there that one agreeing block explains.
   double pixels_inside = 0;      ///< How well the pixels inside that block agree, 0 to 1.

@@ -18,8 +18,8 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
                const image::GreyImage& preview, bool itself, bool keep_points,
                VerifiedContent& verified);
 
-/// `Evidence::rarity`, with `copies` of the others not counted, and of the rest the share `shares`
-/// neither (each empty, or of each query point).
+/// `Evidence::rarity` without `copies` of the others and without the fraction `shares` of those
+/// left (by query point; either may be empty).
 double MeanRarity(const VerifiedContent& verified, std::span<const int> copies,
                   std::span<const double> shares);
 

@@ -1,7 +1,6 @@
 #include "engine/near_duplicates.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "base/parallel.h"
@@ -41,7 +40,8 @@ class LeaderPicture {
   }
 
   Result<bool> IsSame(const VerifiedContent& other) const {
-    if (other.form != leader_.form || preview_.pixels.empty()) return false;
+    if (other.form != leader_.form || other.content == leader_.content) return false;
+    if (preview_.pixels.empty()) return false;
     VerifiedContent pair;
     pair.content = other.content;
     pair.image_from_form =
@@ -63,41 +63,62 @@ class LeaderPicture {
   image::GreyImage preview_;
 };
 
-/// Appends those of `candidates` that show the leader's picture to `group`, the others to `rest`.
-Status Divide(std::span<const VerifiedContent> matches, const LeaderPicture& leader,
-              std::span<const std::size_t> candidates, int threads, std::vector<std::size_t>& group,
-              std::vector<std::size_t>& rest) {
-  std::vector<std::optional<Result<bool>>> same(candidates.size());
-  ParallelFor(candidates.size(), threads,
-              [&](std::size_t i) { same[i] = leader.IsSame(matches[candidates[i]]); });
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const bool is_same, std::move(*same[i]));
-    (is_same ? group : rest).push_back(candidates[i]);
+/// Which of `others` show the leader's picture.
+Result<std::vector<char>> AreSame(std::span<const VerifiedContent> matches,
+                                  const LeaderPicture& leader, std::span<const std::size_t> others,
+                                  int threads) {
+  std::vector<char> same(others.size());
+  std::vector<Status> statuses(others.size());
+  ParallelFor(others.size(), threads, [&](std::size_t i) {
+    const Result<bool> is_same = leader.IsSame(matches[others[i]]);
+    statuses[i] = is_same.status();
+    same[i] = is_same.ok() && *is_same;
+  });
+  for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
+  return same;
+}
+
+/// The same, of none where the first few do not.
+Result<std::vector<char>> FindSame(std::span<const VerifiedContent> matches,
+                                   const LeaderPicture& leader, std::span<const std::size_t> others,
+                                   int threads) {
+  const auto next = others.first(std::min(kFirstLook, others.size()));
+  SIFTSEARCH_ASSIGN_OR_RETURN(std::vector<char> same, AreSame(matches, leader, next, threads));
+  if (std::find(same.begin(), same.end(), true) == same.end()) {
+    return std::vector<char>(others.size(), false);
   }
-  return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<char> further,
+                              AreSame(matches, leader, others.subspan(next.size()), threads));
+  same.insert(same.end(), further.begin(), further.end());
+  return same;
 }
 
 }  // namespace
 
 Result<std::vector<std::vector<std::size_t>>> NearDuplicates(
     const FeaturesOfContent& features_of, std::span<const VerifiedContent> matches,
-    std::span<const std::size_t> which, int threads) {
+    std::span<const std::size_t> leaders, std::span<const std::size_t> others, int threads) {
   std::vector<std::vector<std::size_t>> groups;
-  std::vector<std::size_t> left(which.begin(), which.end());
-  for (int alone = 0; alone < kMostAlone && left.size() > 1;) {
+  std::vector<std::size_t> left(leaders.begin(), leaders.end());
+  std::size_t leading = left.size();
+  left.insert(left.end(), others.begin(), others.end());
+  for (int alone = 0; alone < kMostAlone && leading > 0;) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const LeaderPicture leader,
                                 LeaderPicture::With(features_of, matches[left.front()]));
+    const std::span<const std::size_t> candidates(left.begin() + 1, left.end());
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<char> same,
+                                FindSame(matches, leader, candidates, threads));
     std::vector<std::size_t> group = {left.front()}, rest;
-    const std::span<const std::size_t> others(left.begin() + 1, left.end());
-    const auto next = others.first(std::min(kFirstLook, others.size()));
-    const auto further = others.subspan(next.size());
-    SIFTSEARCH_RETURN_IF_ERROR(Divide(matches, leader, next, threads, group, rest));
-    if (group.size() > 1) {
-      SIFTSEARCH_RETURN_IF_ERROR(Divide(matches, leader, further, threads, group, rest));
-      groups.push_back(std::move(group));
-    } else {
-      rest.insert(rest.end(), further.begin(), further.end());
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      (same[i] ? group : rest).push_back(candidates[i]);
+    }
+    leading -=
+        1 + static_cast<std::size_t>(std::count(
+                same.begin(), same.begin() + static_cast<std::ptrdiff_t>(leading - 1), true));
+    if (group.size() == 1) {
       ++alone;
+    } else {
+      groups.push_back(std::move(group));
     }
     left = std::move(rest);
   }

@@ -20,7 +20,7 @@ namespace {
 
 /// So many contents are looked at closer, and as many more as long as half are copies; only where
 /// the points agree better than chance alone would have it.
-constexpr std::size_t kMostConfirmed = 30;
+constexpr std::ptrdiff_t kConfirmedAtOnce = 30;
 constexpr double kWorthConfirming = -1;
 /// Log10 of the number of false alarms above which the two pictures are matched alone, too, and of
 /// how many of a form's candidates.
@@ -245,26 +245,24 @@ class CandidateVerifier {
   /// the rest. Where half are copies there may be more.
   Status ConfirmBest(std::vector<VerifiedContent>& verified) {
     std::vector<VerifiedContent> confirmed;
-    std::size_t next = 0;
-    for (bool more = true; more;) {
-      std::size_t count = 0;
-      while (count < std::min(kMostConfirmed, verified.size() - next) &&
-             verified[next + count].match.evidence.log10_false_alarms < kWorthConfirming) {
-        ++count;
-      }
+    const auto worth = std::find_if(verified.begin(), verified.end(), [](const auto& v) {
+      return v.match.evidence.log10_false_alarms >= kWorthConfirming;
+    });
+    auto next = verified.begin();
+    bool more = false;
+    do {
+      const auto count = std::min<std::ptrdiff_t>(kConfirmedAtOnce, worth - next);
       const std::size_t before = confirmed.size();
-      SIFTSEARCH_RETURN_IF_ERROR(ConfirmAll({verified.data() + next, count}, confirmed));
+      SIFTSEARCH_RETURN_IF_ERROR(ConfirmAll({next, next + count}, confirmed));
       next += count;
-      while (DiscountCopies(confirmed)) {
-      }
-      SIFTSEARCH_RETURN_IF_ERROR(DiscountNearDuplicates(confirmed));
-      const auto copies =
+      SIFTSEARCH_RETURN_IF_ERROR(DiscountAll({next, worth}, confirmed));
+      // Only a content's first place may be no copy.
+      const auto others =
           std::count_if(confirmed.begin() + static_cast<std::ptrdiff_t>(before), confirmed.end(),
-                        [](const auto& v) { return v.match.copy; });
-      more = count == kMostConfirmed && 2 * static_cast<std::size_t>(copies) >= count;
-    }
-    std::move(verified.begin() + static_cast<std::ptrdiff_t>(next), verified.end(),
-              std::back_inserter(confirmed));
+                        [](const auto& v) { return !v.match.copy; });
+      more = count == kConfirmedAtOnce && 2 * others <= count;
+    } while (more);
+    std::move(next, verified.end(), std::back_inserter(confirmed));
     verified = std::move(confirmed);
     return {};
   }
@@ -281,84 +279,116 @@ class CandidateVerifier {
     return {};
   }
 
-  /// What sure copies of the query have is not common for that: it counts as rare again in others
-  /// whose pixels agree. True when one more may have become sure.
-  bool DiscountCopies(std::vector<VerifiedContent>& verified) {
+  /// Until no more matches become sure. `pending` are contents that are still to be confirmed.
+  Status DiscountAll(std::span<const VerifiedContent> pending,
+                     std::vector<VerifiedContent>& confirmed) {
+    std::size_t sure = 0;
+    do {
+      while (DiscountCopies(confirmed)) {
+      }
+      sure = SureContents(confirmed).size();
+      SIFTSEARCH_RETURN_IF_ERROR(DiscountNearDuplicates(pending, confirmed));
+    } while (SureContents(confirmed).size() != sure);
+    return {};
+  }
+
+  static std::set<std::int64_t> SureContents(std::span<const VerifiedContent> confirmed) {
     std::set<std::int64_t> sure;
-    for (const VerifiedContent& v : verified) {
+    for (const VerifiedContent& v : confirmed) {
       if (v.match.score >= kSure) sure.insert(v.content);
     }
+    return sure;
+  }
+
+  /// How many of the contents that `counts` each point of the form voted for.
+  template <typename Predicate>
+  static std::vector<int> HowManyHave(const QueryForm& form, const Predicate& counts) {
+    std::vector<int> by_point(form.features.size(), 0);
+    for (const VotedContent& candidate : form.candidates) {
+      if (!counts(candidate.content)) continue;
+      for (const VotedPair& pair : candidate.pairs) ++by_point[pair.query];
+    }
+    return by_point;
+  }
+
+  /// What sure copies of the query have is not common for that: it counts as rare again in others
+  /// whose pixels agree. True when one more may have become sure.
+  bool DiscountCopies(std::vector<VerifiedContent>& confirmed) {
+    const auto sure = SureContents(confirmed);
     if (sure.size() == discounted_) return false;
     discounted_ = sure.size();
-    sure_ = HowManyHave(sure);
-    for (VerifiedContent& v : verified) {
-      if (v.has_pixels && !sure.contains(v.content)) Rescore({}, v);
+    const auto is_sure = [&](std::int64_t content) { return sure.contains(content); };
+    std::vector<std::vector<int>> copies;
+    for (const QueryForm& form : input_.forms) copies.push_back(HowManyHave(form, is_sure));
+    for (VerifiedContent& v : confirmed) {
+      if (!v.has_pixels || is_sure(v.content)) continue;
+      const bool agrees = v.match.evidence.pixels_inside >= kAgreeingPixels;
+      SetRarity(agrees ? MeanRarity(v, copies[v.form], {}) : MeanRarity(v, {}, {}), v);
     }
     return true;
   }
 
-  /// Of `contents`, how many a point of the query voted for; by form and point.
-  std::vector<std::vector<int>> HowManyHave(const std::set<std::int64_t>& contents) const {
-    std::vector<std::vector<int>> counts;
-    for (const QueryForm& form : input_.forms) {
-      auto& of_form = counts.emplace_back(form.features.size(), 0);
-      for (const VotedContent& candidate : form.candidates) {
-        if (!contents.contains(candidate.content)) continue;
-        for (const VotedPair& pair : candidate.pairs) ++of_form[pair.query];
+  /// A picture that is stored several times does not make itself common. Matches that other
+  /// contents make common are grouped with those and with sure ones where they show the same
+  /// picture.
+  Status DiscountNearDuplicates(std::span<const VerifiedContent> pending,
+                                std::vector<VerifiedContent>& confirmed) const {
+    const auto sure = SureContents(confirmed);
+    std::vector<std::size_t> common, sure_ones;
+    for (std::size_t i = 0; i < confirmed.size(); ++i) {
+      if (confirmed[i].match.score >= kSure) {
+        sure_ones.push_back(i);
+      } else if (!sure.contains(confirmed[i].content) && IsCommon(confirmed[i])) {
+        common.push_back(i);
       }
     }
-    return counts;
-  }
-
-  /// A picture that is stored several times does not make itself common: of the other contents that
-  /// have a point of an unsure match, the share that show the same picture does not count. That
-  /// share is the one among the unsure contents that were looked at closer.
-  Status DiscountNearDuplicates(std::vector<VerifiedContent>& verified) const {
-    std::set<std::int64_t> confirmed;
-    std::vector<std::size_t> unsure;
-    for (std::size_t i = 0; i < verified.size(); ++i) {
-      const VerifiedContent& v = verified[i];
-      if (!v.has_pixels || v.match.score >= kSure) continue;
-      confirmed.insert(v.content);
-      const Evidence& evidence = v.match.evidence;
-      if (evidence.rarity < kCommon && evidence.log10_false_alarms < kNoChance &&
-          evidence.pixels_inside >= kHardlyAgreeingPixels) {
-        unsure.push_back(i);
-      }
+    for (auto* indexes : {&common, &sure_ones}) {
+      std::stable_sort(indexes->begin(), indexes->end(), [&](std::size_t a, std::size_t b) {
+        return RanksBefore(confirmed[a], confirmed[b]);
+      });
     }
-    std::stable_sort(unsure.begin(), unsure.end(), [&](std::size_t a, std::size_t b) {
-      return RanksBefore(verified[a], verified[b]);
-    });
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto groups,
-                                NearDuplicates(input_.features_of, verified, unsure, threads_));
-    if (groups.empty()) return {};
-    const auto all = HowManyHave(confirmed);
-    for (const auto& group : groups) {
-      std::set<std::int64_t> contents;
-      for (const std::size_t i : group) contents.insert(verified[i].content);
-      const std::size_t form = verified[group.front()].form;
-      const auto same = HowManyHave(contents)[form];
-      std::vector<double> shares(same.size());
-      for (std::size_t point = 0; point < same.size(); ++point) {
-        if (same[point] > 1) shares[point] = (same[point] - 1.0) / (all[form][point] - 1.0);
-      }
-      for (const std::size_t i : group) Rescore(shares, verified[i]);
-    }
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto groups, NearDuplicates(input_.features_of, confirmed,
+                                                                  common, sure_ones, threads_));
+    for (const auto& group : groups) DiscountGroup(group, pending, confirmed);
     return {};
   }
 
-  void Rescore(std::span<const double> shares, VerifiedContent& verified) const {
-    const bool agrees = verified.match.evidence.pixels_inside >= kAgreeingPixels;
-    const std::span<const int> copies =
-        agrees && !sure_.empty() ? sure_[verified.form] : std::span<const int>();
-    verified.match.evidence.rarity = MeanRarity(verified, copies, shares);
-    Score(input_.itself, verified);
+  static bool IsCommon(const VerifiedContent& v) {
+    return v.has_pixels && MeanRarity(v, {}, {}) < kCommon &&
+           v.match.evidence.log10_false_alarms < kNoChance &&
+           v.match.evidence.pixels_inside >= kHardlyAgreeingPixels;
+  }
+
+  /// Of the other contents that have a point of an unsure match, the share that is in its group
+  /// does not count; that share is the one among the candidates that are not pending.
+  void DiscountGroup(std::span<const std::size_t> group, std::span<const VerifiedContent> pending,
+                     std::vector<VerifiedContent>& confirmed) const {
+    std::set<std::int64_t> members, waiting;
+    for (const std::size_t i : group) members.insert(confirmed[i].content);
+    for (const VerifiedContent& v : pending) waiting.insert(v.content);
+    const QueryForm& form = input_.forms[confirmed[group.front()].form];
+    const auto in_group =
+        HowManyHave(form, [&](auto content) { return members.contains(content); });
+    const auto known = HowManyHave(form, [&](auto content) { return !waiting.contains(content); });
+    std::vector<double> shares(known.size());
+    for (std::size_t point = 0; point < shares.size(); ++point) {
+      if (in_group[point] > 1) shares[point] = (in_group[point] - 1.0) / (known[point] - 1.0);
+    }
+    for (const std::size_t i : group) {
+      VerifiedContent& v = confirmed[i];
+      const double rarity = MeanRarity(v, {}, shares);
+      if (v.match.score < kSure && rarity > v.match.evidence.rarity) SetRarity(rarity, v);
+    }
+  }
+
+  void SetRarity(double rarity, VerifiedContent& v) const {
+    v.match.evidence.rarity = rarity;
+    Score(input_.itself, v);
   }
 
   const VerifyInput& input_;
   const int threads_;
-  std::size_t discounted_ = 0;          ///< Sure copies when rarity was last discounted.
-  std::vector<std::vector<int>> sure_;  ///< By form and point: how many sure copies have it.
+  std::size_t discounted_ = 0;  ///< Sure copies when rarity was last discounted.
   image::GreyImage preview_;
   std::map<std::int64_t, Candidates> candidates_;
   std::vector<std::unique_ptr<QueryForm>> complete_;  ///< By form; null: as it was searched.

@@ -44,8 +44,8 @@ constexpr double kOverlayShare = 0.25;
 constexpr double kOutvotedCloseness = 0.08;
 constexpr double kManyAgree = -40;
 /// So is what one other image has in less than an eighth of both pictures: copies that share so
-/// little of either are rarer. And many points that three others have where pixels differ: of half
-/// a's copies none has rarer points, fewer of them and such pixels.
+/// little of either are rarer. And many points that four others have where pixels differ: no copy
+/// of half a has points as common, as many, over such pixels.
 constexpr double kSmallOverlayRarity = 0.6;
 constexpr double kSmallOverlayShare = 0.125;
 constexpr double kDeniedRarity = 0.22;

@@ -16,11 +16,12 @@ struct RegionShares {
 /// picture. Against it speaks what only strangers that share a template, a font or a scene have:
 /// points that agree as exactly as in a clean copy, and many for the chance they stand for, where
 /// the pixels do not, and that other images have as well; and parallax. Agreement in a small part
-/// of both pictures that many images have (a watermark) is never a copy's, whatever its pixels; nor
-/// is one whose many points hardly voted, since the same in other images is nearer (a form), unless
-/// the pixels agree all over, or one on a background of its own (a caption); nor are points that
-/// chance could have put there over pixels that differ. How much rarity and points count depends on
-/// the shares of the pictures that agree. Pure.
+/// of both pictures that many images have (a watermark), or in a tiny one that some have, is never
+/// a copy's, whatever its pixels; nor is one of many points that other images have over pixels that
+/// differ; nor one whose many points hardly voted, since the same in other images is nearer (a
+/// form), unless the pixels agree all over, or one on a background of its own (a caption); nor are
+/// points that chance could have put there over pixels that differ. How much rarity and points
+/// count depends on the shares of the pictures that agree. Pure.
 double LogOdds(const Evidence& evidence, int inliers, RegionShares region);
 
 /// The same where there are no pixels to compare: the points alone decide, weighed by
