@@ -11,8 +11,8 @@
 namespace siftsearch::engine {
 namespace {
 
-/// A picture that is stored often is among the next best candidates again; pictures that share but
-/// a watermark make as many groups as there are pictures.
+/// A picture that is stored often is among the next best candidates again. After two that are not
+/// the search ends: pictures that share but a watermark make as many groups as there are pictures.
 constexpr std::size_t kFirstLook = 8;
 constexpr int kMostAlone = 2;
 /// One of two near-duplicates lies in the other by this much, in percent.

@@ -13,6 +13,7 @@
 #include "engine/impl.h"
 #include "engine/match_alone.h"
 #include "engine/near_duplicates.h"
+#include "verify/score.h"
 #include "verify/verify.h"
 
 namespace siftsearch::engine {
@@ -40,11 +41,8 @@ constexpr double kSure = 0.9;
 /// How well the pixels of a match must agree for what sure copies have to count as rare in it: a
 /// template that the copies share with others stays common.
 constexpr double kAgreeingPixels = 0.7;
-/// Whether other contents that have the points of an unsure match show the same picture is looked
-/// at where there are others, chance did not put the points there, and pixels do not deny it.
+/// Rarity below which other contents that have the points of a match are compared with it.
 constexpr double kCommon = 0.5;
-constexpr double kNoChance = -14;
-constexpr double kHardlyAgreeingPixels = 0.25;
 
 /// A content as one form of the query voted for it.
 struct Candidate {
@@ -355,8 +353,8 @@ class CandidateVerifier {
 
   static bool IsCommon(const VerifiedContent& v) {
     return v.has_pixels && MeanRarity(v, {}, {}) < kCommon &&
-           v.match.evidence.log10_false_alarms < kNoChance &&
-           v.match.evidence.pixels_inside >= kHardlyAgreeingPixels;
+           v.match.evidence.log10_false_alarms < verify::kSurelyNoChance &&
+           v.match.evidence.pixels_inside >= verify::kDeniedPixels;
   }
 
   /// Of the other contents that have a point of an unsure match, the share that is in its group

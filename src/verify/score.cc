@@ -30,8 +30,6 @@ constexpr double kPerOwnBackground = -7.51;
 constexpr double kPerRepeatedInside = 20;
 constexpr double kRepeatedInsideAtHalf = 0.48;
 
-/// Log10 of the number of false alarms below which agreement is no chance.
-constexpr double kSurelyNoChance = -14;
 /// Of 2,878 copies of half a none was called one for points that chance could give, over pixels
 /// that agree less.
 constexpr double kPixelsAgree = 0.5;
@@ -49,7 +47,6 @@ constexpr double kManyAgree = -40;
 constexpr double kSmallOverlayRarity = 0.6;
 constexpr double kSmallOverlayShare = 0.125;
 constexpr double kDeniedRarity = 0.22;
-constexpr double kDeniedPixels = 0.25;
 constexpr double kManyDenied = -50;
 /// A part on a background that the rest of neither picture has is a caption, a label, a title bar;
 /// of 2,500 copies of half a one has more (bench/README.md).

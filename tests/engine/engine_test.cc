@@ -99,6 +99,14 @@ std::vector<std::uint8_t> Captioned(const image::RgbImage& picture) {
                 {{picture, {0, 0}}, {band, {0, picture.height}}});
 }
 
+std::set<std::string> CopiesIn(const QueryResult& result) {
+  std::set<std::string> paths;
+  for (const Match& match : result.matches) {
+    if (match.copy) paths.insert(match.image.path);
+  }
+  return paths;
+}
+
 double Overlap(const Box& a, const Box& b) {
   const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
   const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
@@ -323,10 +331,7 @@ TEST_F(EngineTest, AFaintPictureBesideAClearOneIsFound) {
                        {{clear, {0, 0}}, {faint, {clear.width, 0}}});
   const auto result = engine->Query(input, {});
   ASSERT_TRUE(result.ok()) << result.status().message();
-  std::set<std::string> copies;
-  for (const Match& match : result->matches) {
-    if (match.copy) copies.insert(match.image.path);
-  }
+  const auto copies = CopiesIn(*result);
   EXPECT_THAT(copies, ElementsAre(pictures[0], pictures[1]));
 }
 
@@ -394,10 +399,7 @@ TEST_F(EngineTest, WhatSureCopiesHaveIsNotCommonForThat) {
   options.top = 20;
   const auto result = engine->Query(InputFor(pictures[5]), options);
   ASSERT_TRUE(result.ok()) << result.status().message();
-  std::set<std::string> copies;
-  for (const Match& match : result->matches) {
-    if (match.copy) copies.insert(match.image.path);
-  }
+  const auto copies = CopiesIn(*result);
   EXPECT_EQ(copies.size(), 13u);
   EXPECT_TRUE(copies.contains(paths.back()));
 }
@@ -420,11 +422,7 @@ TEST_F(EngineTest, AWornCopyIsOneOfAPictureThatIsStoredManyTimes) {
   options.top = options.max_candidates = 50;
   const auto result = engine->Query(worn, options);
   ASSERT_TRUE(result.ok()) << result.status().message();
-  std::set<std::string> copies;
-  for (const Match& match : result->matches) {
-    if (match.copy) copies.insert(match.image.path);
-  }
-  EXPECT_EQ(copies, std::set<std::string>(paths.begin() + strangers, paths.end()));
+  EXPECT_EQ(CopiesIn(*result), std::set<std::string>(paths.begin() + strangers, paths.end()));
 }
 
 TEST_F(EngineTest, ComparingFindsOnePictureInAnother) {

@@ -251,14 +251,17 @@ TEST(LogOddsTest, WhatOneOtherImageHasInATinyPartIsAnOverlay) {
 }
 
 TEST(LogOddsTest, CommonPointsOverPixelsThatDifferAreAnOverlay) {
-  Evidence watermark = Some();
-  watermark.log10_false_alarms = -190;
-  watermark.closeness = 0.1;
-  watermark.rarity = 0.15;
-  watermark.pixels_coherent = watermark.pixels_inside = 0.2;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.65, 0.6})), 0.5);
+  Evidence watermark{.log10_false_alarms = -182,  // Of two photographs.
+                     .query_found = 0.287,
+                     .image_found = 0.23,
+                     .closeness = 0.081,
+                     .rarity = 0.155,
+                     .pixel_correlation = 0.382,
+                     .pixels_coherent = 0.196,
+                     .pixels_inside = 0.196};
+  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.64, 0.56})), 0.5);
   watermark.rarity = 0.4;  // Blended with another picture, perhaps.
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.65, 0.6})), 0.5);
+  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.64, 0.56})), 0.5);
 }
 
 TEST(LogOddsTest, APartOnABackgroundOfItsOwnIsAnOverlay) {
