@@ -458,12 +458,25 @@ class RunTest(FolderTest):
                        self.folder / "again")
         self.assertEqual((self.folder / "again" / "per_attack.csv").read_bytes(),
                          (work / "per_attack.csv").read_bytes())
-        self.answers_to_benches_can_be_fitted(bench, work / "results.jsonl")
         self.the_score_is_what_fit_takes_it_for(work / "results.jsonl")
-        self.verdicts_can_be_fitted(bench, work)
+        answers = self.with_strangers(work / "results.jsonl")
+        self.answers_to_benches_can_be_fitted(bench, answers)
+        self.verdicts_can_be_fitted(answers)
+
+    def with_strangers(self, results):
+        """The answers, each with one more match of a stranger that no rule decides."""
+        answers = self.folder / "answers.jsonl"
+        with open(answers, "w", encoding="utf-8") as out:
+            for line in score.read_lines(results):
+                line["matches"] += [
+                    {**found, "path": "stranger.jpg", "score": 0.1, "evidence": {
+                        **found["evidence"], "rarity": 0.5, "pixels_inside": 0.4,
+                        "pixels_coherent": 0.1}} for found in line["matches"][:1]]
+                out.write(json.dumps(line) + "\n")
+        return answers
 
     def the_score_is_what_fit_takes_it_for(self, results):
-        known = fit.constants(fit.SOURCE.read_text())
+        known = fit.constants()
         weights = np.array([known[name] for name in fit.NAMES])
         matches = [m for line in score.read_lines(results) for m in line["matches"]
                    if m["inliers"] > 0 and fit.has_pixels(m) and not fit.no_copys(m, known)]
@@ -483,10 +496,10 @@ class RunTest(FolderTest):
         self.assertEqual(answers[0]["copies"] * 2, answers[1]["copies"])
         self.copybench("fit", *once, "--results", results, code=2)
 
-    def verdicts_can_be_fitted(self, bench, work):
+    def verdicts_can_be_fitted(self, answers):
         pairs = self.folder / "pairs.jsonl"
         with open(pairs, "w", encoding="utf-8") as out:
-            for line in score.read_lines(work / "results.jsonl"):
+            for line in score.read_lines(answers):
                 for found in line["matches"]:
                     decided = "confirmed" if found["score"] > 0.5 else "not_a_copy"
                     out.write(json.dumps({**found, "verdict": decided}) + "\n")
@@ -495,7 +508,7 @@ class RunTest(FolderTest):
         self.assertLessEqual(answer["fitted"]["loss"], answer["as_it_is"]["loss"])
         less = json.loads(self.copybench("fit", "--results", pairs, "--without", "kPerRarity"))
         self.assertNotIn("kPerRarity", less["constants"])
-        self.copybench("fit", "--results", work / "results.jsonl", code=1)  # Nobody decided these.
+        self.copybench("fit", "--results", answers, code=1)  # Nobody decided these.
 
 
 class ImportTest(FolderTest):

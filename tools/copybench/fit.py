@@ -16,7 +16,8 @@ import numpy as np
 
 import score
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src/verify/score.cc"
+SOURCES = [pathlib.Path(__file__).resolve().parents[2] / "src/verify" / name
+           for name in ("score.h", "score.cc")]
 NAMES = ["kConstant", "kPerRarity", "kPerCloseWithoutPixels", "kPerCoherentPowers",
          "kPerFoundWithoutPixels", "kPerFound", "kPerPowersWithoutPixels",
          "kPerInliersWithoutPixels", "kPerRareRegionLog", "kPerSmallerRegionLog",
@@ -42,8 +43,9 @@ def options(parser):
                                              "repeated")
 
 
-def constants(text):
-    """The values of NAMES, and of the bounds of an overlay, in the source of the score."""
+def constants():
+    """The values of NAMES, and of the bounds of an overlay, in the sources of the score."""
+    text = "".join(source.read_text(encoding="utf-8") for source in SOURCES)
     values = dict(re.findall(r"constexpr double (k\w+) = (-?[\d.e-]+);", text))
     return {name: float(value) for name, value in values.items()}
 
@@ -56,8 +58,13 @@ def is_overlay(match, known):
     outvoted = (evidence["closeness"] < known["kOutvotedCloseness"]
                 and evidence["log10_false_alarms"] < known["kManyAgree"]
                 and evidence["pixels_coherent"] < known["kCoherentAllOver"])
-    return evidence["rarity"] < known["kOverlayRarity"] and (
-        share < known["kOverlayShare"] or outvoted)
+    denied = (evidence["rarity"] < known["kDeniedRarity"]
+              and evidence["pixels_inside"] < known["kDeniedPixels"]
+              and evidence["log10_false_alarms"] < known["kManyDenied"])
+    small = (evidence["rarity"] < known["kSmallOverlayRarity"]
+             and share < known["kSmallOverlayShare"])
+    return denied or small or (evidence["rarity"] < known["kOverlayRarity"] and (
+        share < known["kOverlayShare"] or outvoted))
 
 
 def is_chance(match, known):
@@ -171,7 +178,7 @@ def summary(rows, right, weights):
 
 def run(settings):
     """Prints the constants and what they are worth as JSON."""
-    known = constants(SOURCE.read_text(encoding="utf-8"))
+    known = constants()
     if settings.bench and len(settings.bench) != len(settings.results):
         print("copybench fit: it takes one --bench for each --results", file=sys.stderr)
         return 2
