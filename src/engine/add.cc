@@ -63,9 +63,16 @@ class ExtractOnce {
 
 /// An input on its way to the backend. Its outcome is final unless there is an item to store.
 struct Prepared {
+  AddInput input;
   AddOutcome outcome;
   std::optional<PutItem> item;
 };
+
+void Fail(Prepared& prepared, std::string reason) {
+  prepared.outcome.action = prepared.input.ignored ? AddAction::kIgnored : AddAction::kFailed;
+  prepared.outcome.reason = std::move(reason);
+  prepared.item.reset();
+}
 
 /// The stages of one Add.
 class AddRun {
@@ -104,16 +111,19 @@ class AddRun {
   Prepared Prepare(AddInput input) {
     Prepared prepared;
     prepared.outcome.path = input.path;
-    const Status status = input.problem.ok() ? PrepareFile(input, prepared) : input.problem;
-    if (!status.ok()) {
-      prepared.outcome.action = input.ignored ? AddAction::kIgnored : AddAction::kFailed;
-      prepared.outcome.reason = status.message();
-      prepared.item.reset();
-    }
+    prepared.input = std::move(input);
+    const Status status =
+        prepared.input.problem.ok() ? PrepareFile(prepared) : prepared.input.problem;
+    if (!status.ok()) Fail(prepared, status.message());
     return prepared;
   }
 
-  Status PrepareFile(AddInput& input, Prepared& prepared) {
+  Status PrepareFile(Prepared& prepared) {
+    AddInput& input = prepared.input;
+    if (input.path.find('\0') != std::string::npos) {
+      return {StatusCode::kInvalidArgument,
+              "a path can't hold a NUL byte (a list that separates paths by it needs -0)"};
+    }
     std::map<std::string, std::string> attributes = options_.attributes;
     attributes.insert(input.attributes.begin(), input.attributes.end());
     if (!input.read) {
@@ -184,19 +194,12 @@ class AddRun {
   }
 
   Status Commit() {
-    std::vector<PutItem> items;
-    for (Prepared& prepared : held_) {
-      if (prepared.item) items.push_back(*prepared.item);
-    }
-    Status status;
-    if (!items.empty()) {
-      auto outcomes = impl_.backend->Put(items);
-      if (!outcomes.ok() && outcomes.status().code() == StatusCode::kNotFound) {
-        // Another process removed a content between our look and the commit.
-        status = ExtractMissing(items);
-        if (status.ok()) outcomes = impl_.backend->Put(items);
-      }
-      status = outcomes.ok() ? SetOutcomes(*outcomes) : outcomes.status();
+    Status status = Store();
+    if (status.code() == StatusCode::kNotFound) {
+      // A content went between our look and the commit: another process removed it, or a path that
+      // held it has other bytes now.
+      ExtractMissing();
+      status = Store();
     }
     for (Prepared& prepared : held_) Deliver(prepared, status);
     held_.clear();
@@ -205,15 +208,29 @@ class AddRun {
     return status;
   }
 
-  Status ExtractMissing(std::vector<PutItem>& items) {
-    for (PutItem& item : items) {
-      if (item.features) continue;
-      SIFTSEARCH_ASSIGN_OR_RETURN(const engine::PictureFile file,
-                                  engine::ReadPictureFile(item.path, impl_.limits));
-      item.hash = Sha256(file.bytes);
-      SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
+  Status Store() {
+    std::vector<PutItem> items;
+    for (const Prepared& prepared : held_) {
+      if (prepared.item) items.push_back(*prepared.item);
     }
-    return {};
+    if (items.empty()) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto outcomes, impl_.backend->Put(items));
+    return SetOutcomes(outcomes);
+  }
+
+  /// Reads once more what has no features; an input that can't be read any more fails alone.
+  void ExtractMissing() {
+    for (Prepared& prepared : held_) {
+      if (!prepared.item || prepared.item->features) continue;
+      PutItem& item = *prepared.item;
+      const Status status = [&]() -> Status {
+        SIFTSEARCH_ASSIGN_OR_RETURN(const engine::PictureFile file, ReadInput(prepared.input));
+        item.hash = Sha256(file.bytes);
+        SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
+        return {};
+      }();
+      if (!status.ok()) Fail(prepared, status.message());
+    }
   }
 
   Status SetOutcomes(const std::vector<PutOutcome>& outcomes) {

@@ -69,7 +69,8 @@ Coverage Measure(const Snapshot& snapshot, std::span<const index::IndexedContent
   for (const Snapshot::Part& part : snapshot.parts()) {
     for (const SegmentContent& entry : part.reader->contents()) {
       if (!snapshot.IsLive(entry.content)) continue;
-      if (indexed.contains(entry.content)) {
+      const auto held = indexed.find(entry.content);
+      if (held != indexed.end() && held->second == static_cast<std::int64_t>(entry.rows)) {
         coverage.covered += entry.rows;
         coverage.gone -= entry.rows;
         continue;
@@ -109,7 +110,9 @@ IndexView::IndexView(std::shared_ptr<const Snapshot> snapshot,
   std::int64_t label = 0;
   for (const index::IndexedContent& content : index_->contents()) {
     Block block{.first_label = label, .first_row = 0, .rows = nullptr};
-    if (const auto place = live.find(content.content); place != live.end()) {
+    const auto place = live.find(content.content);
+    if (place != live.end() &&
+        static_cast<std::int64_t>(place->second.entry->rows) == content.rows) {
       block.first_row = place->second.first_row;
       block.rows = place->second.reader->Descriptors(*place->second.entry).data();
     }

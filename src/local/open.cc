@@ -44,6 +44,23 @@ Result<FolderState> Inspect(FileEnv& env, const std::string& folder) {
                 fmt::format("{} is not a siftsearch database", folder));
 }
 
+/// kCorrupt where there are segments: without their catalogue they would be taken for what a crash
+/// left, and go.
+Status CheckNoSegments(FileEnv& env, const std::string& folder) {
+  const std::string segments = folder + "/segments";
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool exists, env.Exists(segments));
+  if (!exists) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<std::string> names, env.List(segments));
+  const bool any = std::any_of(names.begin(), names.end(),
+                               [](const std::string& name) { return name.ends_with(".seg"); });
+  if (!any) return {};
+  return {StatusCode::kCorrupt,
+          fmt::format("the database {} has lost its catalogue: {} is missing or empty and segments "
+                      "are there. Bring it back from a backup, or take the folder away and add the "
+                      "pictures anew",
+                      folder, kCatalogName)};
+}
+
 Status MakeFolder(FileEnv& env, const std::string& folder) {
   SIFTSEARCH_RETURN_IF_ERROR(env.CreateDirectory(folder));
   const std::filesystem::path parent = std::filesystem::path(folder + "/").parent_path();
@@ -84,7 +101,10 @@ Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(FileEnv& env, const std::s
     const StatusCode code = opened.status().code();
     const bool to_create = code == StatusCode::kNotFound && options.create;
     const bool to_migrate = code == StatusCode::kIncompatible && !options.read_only;
-    if (code == StatusCode::kNotFound && !to_create) return NoDatabase(folder);
+    if (code == StatusCode::kNotFound) {
+      SIFTSEARCH_RETURN_IF_ERROR(CheckNoSegments(env, folder));
+      if (!to_create) return NoDatabase(folder);
+    }
     if (!to_create && !to_migrate) return opened;
     if (to_migrate) access = catalog::Access::kWrite;
   }
@@ -100,6 +120,7 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std
     SIFTSEARCH_RETURN_IF_ERROR(index::FactoryKey::Parse(options.settings->index).status());
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(const FolderState state, Inspect(env, folder));
+  if (state == FolderState::kEmpty) SIFTSEARCH_RETURN_IF_ERROR(CheckNoSegments(env, folder));
   if (state != FolderState::kDatabase && !options.create) return NoDatabase(folder);
   if (state == FolderState::kMissing) SIFTSEARCH_RETURN_IF_ERROR(MakeFolder(env, folder));
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<catalog::Catalog> catalog,

@@ -184,14 +184,15 @@ class BatchSearch {
   }
 
   VotedContent Describe(const vote::Candidate& candidate) const {
-    const Snapshot::Place place = snapshot_.At(candidate.correspondences.front().row);
+    const SegmentContent& first = *snapshot_.At(candidate.correspondences.front().row).entry;
     VotedContent content{.content = candidate.image,
-                         .width = place.entry->width,
-                         .height = place.entry->height,
+                         .width = first.width,
+                         .height = first.height,
                          .votes = candidate.votes,
                          .pairs = {}};
     content.pairs.reserve(candidate.correspondences.size());
     for (const vote::Correspondence& pair : candidate.correspondences) {
+      const Snapshot::Place place = snapshot_.At(pair.row);
       const auto row = static_cast<std::uint32_t>(pair.row - place.first_row);
       content.pairs.push_back({.query = pair.query,
                                .image = place.reader->keypoint(*place.entry, row),

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "engine/picture_file.h"
 #include "features/forms.h"
@@ -616,6 +618,48 @@ TEST_F(EngineTest, StopCommitsWhatIsDone) {
   for (const AddOutcome& outcome : outcomes_) {
     EXPECT_TRUE(engine->backend().FindPath(outcome.path)->has_value());
   }
+}
+
+TEST_F(EngineTest, AnInputThatCannotBeReadAgainFailsAlone) {
+  EngineOptions two_threads;
+  two_threads.threads = 2;
+  auto engine = Open(two_threads);
+  image::RgbImage blank{60, 40, {}};
+  blank.pixels.assign(60 * 40 * 3, 200);
+  const auto bytes = image::Encode(blank, "png", 0).value();
+  const std::string path = Write("a.png", bytes);
+  Add(*engine, {path});
+  // The only image of the blank content is replaced after a second one with it was read, and before
+  // that is stored: the first waits until the other thread has come to the third.
+  std::atomic<bool> third = false;
+  std::atomic<int> reads = 0;
+  const auto file = [](int i) { return engine::ReadPictureFile(Pictures()[i], {})->bytes; };
+  std::vector<AddInput> inputs = {{.path = path}, {.path = "second"}, {.path = "third"}};
+  inputs[0].read = [&]() -> Result<std::vector<std::uint8_t>> {
+    while (!third) std::this_thread::yield();
+    return file(0);
+  };
+  inputs[1].read = [&]() -> Result<std::vector<std::uint8_t>> {
+    if (++reads == 1) return bytes;
+    return Status(StatusCode::kIoError, "the server is gone");
+  };
+  inputs[2].read = [&]() -> Result<std::vector<std::uint8_t>> {
+    third = true;
+    return file(1);
+  };
+  AddOptions options;
+  options.commit_bytes = 0;
+  std::size_t next = 0;
+  std::map<std::string, AddOutcome> outcomes;
+  const auto summary = engine->Add(
+      [&] { return next < inputs.size() ? std::optional(inputs[next++]) : std::nullopt; }, options,
+      [&](const AddOutcome& outcome) { outcomes[outcome.path] = outcome; });
+  ASSERT_TRUE(summary.ok()) << summary.status().message();
+  EXPECT_EQ(outcomes[path].action, AddAction::kReplaced);
+  EXPECT_EQ(outcomes["second"].action, AddAction::kFailed);
+  EXPECT_THAT(outcomes["second"].reason, HasSubstr("the server is gone"));
+  EXPECT_EQ(outcomes["third"].action, AddAction::kAdded);
+  EXPECT_EQ(reads, 2);
 }
 
 TEST_F(EngineTest, PictureFileRefusesWhatIsNoFile) {

@@ -308,6 +308,22 @@ TEST_F(LocalBackendTest, LeftoverFilesAreNamedAndThenRemoved) {
   EXPECT_TRUE(std::filesystem::exists(database() + "/segments/notes.txt"));
 }
 
+TEST_F(LocalBackendTest, SegmentsWithoutTheirCatalogueStay) {
+  MakeThree();
+  const std::vector<std::filesystem::path> before = SegmentFiles();
+  const std::string catalog = database() + "/catalog.sqlite";
+  for (const bool empty : {false, true}) {
+    std::filesystem::remove(catalog);
+    if (empty) std::ofstream{catalog};
+    for (const bool create : {false, true}) {
+      const auto opened = LocalBackend::Open(DiskEnv(), database(), {.create = create});
+      EXPECT_EQ(opened.status().code(), StatusCode::kCorrupt);
+      EXPECT_THAT(opened.status().message(), testing::HasSubstr("has lost its catalogue"));
+    }
+  }
+  EXPECT_EQ(SegmentFiles(), before);
+}
+
 TEST_F(LocalBackendTest, AnotherWriterIsWaitedForAndThenNamed) {
   const auto backend = Open({.create = true, .lock_wait = std::chrono::milliseconds(30)});
   auto lock = DiskEnv().Lock(database(), std::chrono::milliseconds(0));
