@@ -101,6 +101,8 @@ struct ReportOptions {
   bool list_rejected = false;
   /// Pairs that it refuses are not listed and join no groups.
   std::function<bool(const ReportPair&)> accept;
+  /// What else the pairs depend on, in words of the caller's: what `accept` asks, an approximation.
+  std::string conditions = {};
   /// File that holds what was compared until the report is done (schema/report.md); empty: a
   /// temporary one. With `resume`, a report that was stopped goes on where the file ends;
   /// kInvalidArgument if its database or options were others.

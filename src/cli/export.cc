@@ -1,5 +1,6 @@
 #include "cli/exit_code.h"
 #include "cli/open.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 
 namespace siftsearch::cli {
@@ -16,7 +17,9 @@ int RunExport(Command& command) {
   const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
   const Status written = (*engine)->backend().ExportFaiss(file);
-  return written.ok() ? kExitDone : Fail(console, written);
+  if (written.ok()) return kExitDone;
+  return written.code() == StatusCode::kCorrupt ? Fail(console, written)
+                                                : FailToWrite(console, written);
 }
 
 }  // namespace siftsearch::cli

@@ -85,11 +85,14 @@ void Output::Discard() {
   if (part_ != file_) (void)DiskEnv().Remove(part_);
 }
 
+int FailToWrite(const Console& console, const Status& status) {
+  console.Error(status.message());
+  return kExitResources;
+}
+
 int Finish(const Console& console, Output& output, int code) {
   const Status written = output.Close();
-  if (written.ok()) return code;
-  console.Error(written.message());
-  return kExitResources;
+  return written.ok() ? code : FailToWrite(console, written);
 }
 
 }  // namespace siftsearch::cli

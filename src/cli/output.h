@@ -23,6 +23,8 @@ class Output {
   void Write(std::string_view text);
   /// Passes on what is buffered. Called after each line where somebody may be waiting for it.
   void Flush();
+  /// The first error of writing, if any.
+  const Status& status() const { return status_; }
   /// Takes the unfinished file away.
   void Discard();
   /// Writes the rest and gives the file its name. Errors name the file.
@@ -35,6 +37,9 @@ class Output {
   std::string buffer_;
   Status status_;
 };
+
+/// Tells why results can't be written; gives kExitResources.
+int FailToWrite(const Console& console, const Status& status);
 
 /// Closes `output`; `code`, or kExitResources, with the reason told, where the results could not be
 /// written.

@@ -56,6 +56,9 @@ void CheckFlags(const ReportFlags& flags) {
   if (!flags.from.empty() && (!flags.paths.empty() || flags.report.resume)) {
     throw UsageError("--from takes neither images nor --resume: nothing is searched");
   }
+  if (!flags.from.empty() && (!flags.where.empty() || flags.skip_same_folder)) {
+    throw UsageError("--where and --skip-same-folder go with a search, not with --from");
+  }
   // At score 0 every candidate would be a pair.
   if (!(flags.report.min_score > 0 && flags.report.min_score <= 1)) {
     throw UsageError("--min-score of a report is above 0, up to 1");
@@ -141,6 +144,10 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
   std::unique_ptr<Progress> progress;
   ReportOptions options = flags.report;
   options.stop = StopAsked;
+  const Approximation search = flags.engine.approximation();
+  options.conditions =
+      fmt::format("where {}, skip same folder {}, nprobe {}, ef-search {}, rerank {}", flags.where,
+                  flags.skip_same_folder, search.nprobe, search.ef_search, search.rerank);
   options.accept = [&](const ReportPair& pair) {
     if (pair.query.id > 0 && !flags.wanted(pair.query)) return false;
     return flags.wanted(pair.match.image) &&
@@ -193,6 +200,7 @@ Result<Report> Rewrite(const ReportFlags& flags, PairWriter& writer) {
     const auto pair = report::ReadPairJson(text);
     if (!pair.ok()) return wrong(line, pair.status().message());
     SIFTSEARCH_RETURN_IF_ERROR(journal->PutPair(line, *pair));
+    SIFTSEARCH_RETURN_IF_ERROR(journal->Checkpoint());
   }
   std::set<std::int64_t> groups;
   SIFTSEARCH_RETURN_IF_ERROR(journal->KeepGroups());
@@ -253,12 +261,14 @@ int RunReport(Command& command) {
   }
   // Before the work, so that a wrong -o costs no time.
   auto output = Output::Open(flags.file);
-  if (!output.ok()) return Fail(console, output.status());
+  if (!output.ok()) return FailToWrite(console, output.status());
   const auto start = Clock::now();
   const auto report = WriteReport(flags, command, engine.get(), *output);
   if (!report.ok()) {
     output->Discard();
-    return Fail(console, report.status());
+    const int code = Fail(console, report.status());
+    const bool wrong_input = !engine && report.status().code() == StatusCode::kInvalidArgument;
+    return wrong_input ? kExitSomeFailed : code;
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   console.Note(Summary(flags, *report, seconds));

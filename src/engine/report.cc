@@ -73,10 +73,10 @@ bool Stopped(const ReportOptions& options, Report& report) {
 std::string TaskOf(const char* kind, const ReportOptions& options, const BackendStats& stats) {
   return fmt::format(
       "{} of generation {}, {} images, index {}; neighbours {}, candidates {}, min-score {}, "
-      "false alarms {}, form features {}, query features {}",
+      "false alarms {}, form features {}, query features {}, rejected {}, conditions {}",
       kind, stats.generation, stats.images, stats.index, options.neighbours, options.max_candidates,
       options.min_score, options.max_log10_false_alarms, options.form_features,
-      options.query_features);
+      options.query_features, options.list_rejected, options.conditions);
 }
 
 /// Puts pairs of images into a journal, as far as verdicts and the caller let them.
@@ -183,10 +183,12 @@ Status ListPairs(SearchBackend& backend, const CountedContents& contents, Report
   SIFTSEARCH_RETURN_IF_ERROR(journal.ClearPairs());  // Of an earlier end.
   SIFTSEARCH_RETURN_IF_ERROR(
       journal.VisitContents([&](std::int64_t query, std::int64_t content, const Match& match) {
-        return PutImagePairs(backend, query, content, match, pairs);
+        SIFTSEARCH_RETURN_IF_ERROR(PutImagePairs(backend, query, content, match, pairs));
+        return journal.Checkpoint();
       }));
   for (const auto& [content, images] : contents) {
     if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(PutIdenticalFiles(backend, content, pairs));
+    SIFTSEARCH_RETURN_IF_ERROR(journal.Checkpoint());
   }
   return {};
 }

@@ -140,12 +140,15 @@ Result<std::unique_ptr<ReportJournal>> ReportJournal::Open(const std::string& fi
 }
 
 Status ReportJournal::Begin() {
-  if (transaction_ && NowMs() - begun_ms_ >= kCommitMs) SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
   if (transaction_) return {};
   SIFTSEARCH_ASSIGN_OR_RETURN(auto transaction, catalog::Transaction::Begin(*db_));
   transaction_.emplace(std::move(transaction));
   begun_ms_ = NowMs();
   return {};
+}
+
+Status ReportJournal::Checkpoint() {
+  return transaction_ && NowMs() - begun_ms_ >= kCommitMs ? CommitNow() : Status();
 }
 
 Status ReportJournal::CommitNow() {
@@ -165,7 +168,8 @@ Status ReportJournal::SetDone(std::string_view query) {
   SIFTSEARCH_RETURN_IF_ERROR(Begin());
   SIFTSEARCH_ASSIGN_OR_RETURN(auto insert, db_->Prepare("INSERT OR IGNORE INTO done VALUES (?)"));
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(query.data());
-  return insert.BindBlob({bytes, query.size()}).Run();
+  SIFTSEARCH_RETURN_IF_ERROR(insert.BindBlob({bytes, query.size()}).Run());
+  return Checkpoint();
 }
 
 Result<std::int64_t> ReportJournal::CountDone() {

@@ -28,7 +28,7 @@ class ReportJournal {
 
   /// True where this query was searched before.
   Result<bool> IsDone(std::string_view query);
-  /// All of a query's pairs were put.
+  /// All of a query's pairs were put; a Checkpoint.
   Status SetDone(std::string_view query);
   Result<std::int64_t> CountDone();
 
@@ -41,6 +41,9 @@ class ReportJournal {
 
   /// A pair of images; `order` is that of its query.
   Status PutPair(std::int64_t order, const ReportPair& pair);
+  /// What was put up to here belongs together: it becomes lasting, unless that was done within the
+  /// last second.
+  Status Checkpoint();
   Status ClearPairs();
 
   /// Numbers the groups of the copies (see GroupBuilder); gives how many there are.

@@ -28,7 +28,7 @@ class ExportTest(ProgramTest):
 
     def test_not_over_a_folder(self):
         self.add(SCENES[0])
-        result = self.run_program("export", "--faiss", self.folder, code=3)
+        result = self.run_program("export", "--faiss", self.folder, code=4)
         self.assertIn(str(self.folder), result.stderr)
 
 
