@@ -132,8 +132,9 @@ struct Timings {
 };
 
 struct QueryResult {
-  std::string query;  ///< Path as given, "-" for bytes.
-  Status error;       ///< Not ok: nothing below is set.
+  std::string query;   ///< Path as given, "-" for bytes.
+  Status error;        ///< Not ok: nothing below is set.
+  ContentHash hash{};  ///< SHA-256 of the file's bytes.
   int width = 0;
   int height = 0;
   int descriptors = 0;

@@ -85,10 +85,23 @@ std::string TrueName(const std::string& path) {
   return error ? path : name.string();
 }
 
+/// True where both paths lead to one file that has no other name: a folder mounted twice, or a file
+/// system that takes upper for lower case. What happens to one happens to the other.
+bool IsOneFile(const std::string& path, const std::string& other) {
+  std::error_code error;
+  return fs::equivalent(path, other, error) && fs::hard_link_count(path, error) == 1;
+}
+
 /// True where something has the name, be it a broken link.
 bool IsTaken(const fs::path& path) {
   std::error_code error;
   return fs::exists(fs::symlink_status(path, error));
+}
+
+/// A path of a row: its bytes, where the row has them in base64.
+std::string ExactPath(std::map<std::string, std::string>& fields, const std::string& column) {
+  const std::string base64 = fields[column + "_base64"];
+  return base64.empty() ? fields[column] : report::FromBase64(base64).value_or(fields[column]);
 }
 
 Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
@@ -109,12 +122,9 @@ Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
     if (!row.ok()) return About(name, row.status());
     if (!row.value()) return decisions;
     auto& fields = *row.value();
-    std::string path = fields["path"];
-    if (const std::string base64 = fields["path_base64"]; !base64.empty()) {
-      path = report::FromBase64(base64).value_or(path);
-    }
-    decisions.push_back({fields["group"], fields["decision"], std::move(path), fields["sha256"],
-                         fields["original"], fields["original_sha256"]});
+    decisions.push_back({fields["group"], fields["decision"], ExactPath(fields, "path"),
+                         fields["sha256"], ExactPath(fields, "original"),
+                         fields["original_sha256"]});
   }
 }
 
@@ -122,13 +132,18 @@ Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
 class Survivors {
  public:
   explicit Survivors(const std::vector<Decision>& decisions) {
+    std::set<std::string> kept;
     for (const Decision& decision : decisions) {
       if (decision.decision == "copy") leaving_.insert(TrueName(decision.path));
-      if (decision.decision == "keep") {
-        kept_[KeyOf(decision)].emplace_back(decision.path, decision.sha256);
-      }
+      if (decision.decision != "keep") continue;
+      kept.insert(TrueName(decision.path));
+      kept_[KeyOf(decision)].emplace_back(decision.path, decision.sha256);
     }
+    for (const std::string& name : kept) leaving_.erase(name);
   }
+
+  /// False for a picture that is to be kept, if only in another group.
+  bool Leaves(const std::string& path) const { return leaving_.contains(TrueName(path)); }
 
   /// The original, or one that is kept: (path, SHA-256). Empty where there is none.
   std::pair<std::string, std::string> Find(const Decision& copy) const {
@@ -136,7 +151,7 @@ class Survivors {
     const auto kept = kept_.find(KeyOf(copy));
     if (kept != kept_.end()) stay.insert(stay.end(), kept->second.begin(), kept->second.end());
     for (const auto& [path, sha256] : stay) {
-      if (leaving_.contains(TrueName(path)) || sha256.empty()) continue;
+      if (Leaves(path) || sha256.empty() || IsOneFile(path, copy.path)) continue;
       if (HashOfFile(path) == sha256) return {path, sha256};
     }
     return {};
@@ -158,7 +173,11 @@ std::string Obstacle(const Act& act, const std::string& action) {
   if (now.empty()) return "can't be read";
   if (now != act.decision.sha256) return "has changed since the report";
   if (act.survivor.empty()) {
-    return "no other picture of its group would stay (or none is as the report saw it)";
+    return "no other picture of its group would stay (or none is as the report saw it, or what "
+           "stays is this very file by another path)";
+  }
+  if (action != "delete" && action != "list" && fs::is_symlink(act.decision.path)) {
+    return "is a symbolic link: only list and delete take links";
   }
   if (action == "hard-link" && act.survivor_sha256 != act.decision.sha256) {
     return "its bytes are others than those of " + act.survivor +
@@ -198,7 +217,8 @@ Status MoveFile(const std::string& from, const std::string& to) {
 Status LinkFile(const std::string& path, const std::string& target) {
   std::error_code error;
   const std::string part = path + ".siftsearch-link";
-  fs::create_hard_link(target, part, error);
+  // Of a symbolic link it would be one more symbolic link, perhaps to nowhere.
+  fs::create_hard_link(TrueName(target), part, error);
   if (!error) fs::rename(part, path, error);
   // Renaming one link of a file over another of it leaves both.
   std::error_code ignored;
@@ -277,7 +297,9 @@ ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flag
     if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
     Act act{decision, "", ""};
     std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
-    std::string problem = Obstacle(act, flags.action);
+    std::string problem = survivors.Leaves(decision.path)
+                              ? Obstacle(act, flags.action)
+                              : "is to be kept: another row of the decisions says so";
     if (problem.empty() && undo != nullptr) problem = Do(act, flags, *undo).message();
     ++(problem.empty() ? counts.done : counts.refused);
     if (!problem.empty()) {
@@ -311,9 +333,11 @@ int Apply(const ApplyFlags& flags, const Console& console) {
   }
   const ApplyCounts counts = ActOn(*decisions, flags, undo ? &*undo : nullptr, console);
   if (undo) (void)undo->Close();  // Each row was synced.
-  const std::string how = undo ? "; " + flags.undo_list + " takes it back (siftsearch apply --undo)"
-                          : flags.action == "list" ? ""
-                                                   : "; nothing was changed: --yes does it";
+  const std::string how =
+      !undo ? (flags.action == "list" ? "" : "; nothing was changed: --yes does it")
+      : flags.action == "delete"
+          ? "; " + flags.undo_list + " lists them"
+          : "; " + flags.undo_list + " takes it back (siftsearch apply --undo)";
   console.Note(fmt::format("{} files {}, {} refused{}", counts.done, undo ? "done" : "to do",
                            counts.refused, how));
   return counts.refused > 0 ? kExitSomeFailed : kExitDone;
@@ -336,7 +360,11 @@ Status UndoRow(const std::map<std::string, std::string>& row, bool yes) {
   }
   if (action == "hard-link") {
     std::error_code error;
-    if (!fs::equivalent(path, target, error)) return {};
+    const bool linked = fs::equivalent(path, target, error);
+    if (error || HashOfFile(path) != row.at("sha256")) {
+      return {StatusCode::kNotFound, "is gone or has changed"};
+    }
+    if (!linked) return {};
     return yes ? UnlinkFile(path) : Status();
   }
   return {StatusCode::kUnsupported, "was deleted: only a backup, or " + target + ", has it"};

@@ -134,7 +134,9 @@ class QueryPage {
     ++queries_;
     if (!report_) return {};
     ReportPair pair;
-    pair.query.path = AbsolutePath(result.query);
+    const bool is_file = result.query != "-" && !IsUrl(result.query);
+    pair.query.path = is_file ? AbsolutePath(result.query) : result.query;
+    pair.query.hash = result.hash;
     pair.query.width = result.width;
     pair.query.height = result.height;
     pair.group = queries_;
@@ -169,8 +171,7 @@ struct QueryCounts {
 
 /// Queries all images and writes their results.
 Result<QueryCounts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
-                             ResultWriter& writer) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(QueryPage page, QueryPage::Open(flags, engine.backend()));
+                             ResultWriter& writer, QueryPage& page) {
   QueryCounts counts;
   QueryInput last;
   std::size_t next = 0;
@@ -204,9 +205,11 @@ int RunQuery(Command& command) {
   CatchStopSignals();
   const auto engine = OpenSearcher(command, flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
+  auto page = QueryPage::Open(flags, (*engine)->backend());
+  if (!page.ok()) return FailToWrite(console, page.status());
   Output output;
   ResultWriter writer(flags.format, output);
-  const auto counts = QueryAll(**engine, flags, console, writer);
+  const auto counts = QueryAll(**engine, flags, console, writer, *page);
   if (!counts.ok()) {
     writer.End();
     (void)output.Close();  // The first error is the one to tell.

@@ -70,6 +70,9 @@ Result<std::optional<VerdictRecord>> VerdictOf(const std::map<std::string, std::
   SIFTSEARCH_ASSIGN_OR_RETURN(const ContentHash a, HashField(row.at(first), first));
   SIFTSEARCH_ASSIGN_OR_RETURN(const ContentHash b, HashField(row.at(second), second));
   if (a == ContentHash{}) return Status(StatusCode::kInvalidArgument, "names no content");
+  if (b == ContentHash{} && (confirmed || from_page)) {
+    return Status(StatusCode::kInvalidArgument, std::string(second) + " names no content");
+  }
   if (a == b) return std::optional<VerdictRecord>();  // The original of its group.
   std::int64_t decided_s = NowSeconds();
   if (!from_page && row.contains("decided_s")) {
@@ -114,7 +117,7 @@ int Export(SearchBackend& backend, const std::string& file, const Console& conso
   const auto verdicts = backend.Verdicts();
   if (!verdicts.ok()) return Fail(console, verdicts.status());
   auto output = Output::Open(file);
-  if (!output.ok()) return Fail(console, output.status());
+  if (!output.ok()) return FailToWrite(console, output.status());
   output->Write("a,b,verdict,decided_s\n");
   for (const VerdictRecord& record : *verdicts) {
     const std::string b = record.b == ContentHash{} ? "" : ToHex(record.b);
@@ -170,7 +173,10 @@ int RunVerdict(Command& command) {
   std::vector<VerdictRecord> verdicts;
   if (words[0] == "import") {
     auto read = ReadVerdicts(words[1]);
-    if (!read.ok()) return Fail(console, read.status());
+    if (!read.ok()) {
+      console.Error(read.status().message());
+      return kExitSomeFailed;
+    }
     verdicts = std::move(read).value();
   } else {
     const auto named = NamedVerdict(backend, words);

@@ -91,6 +91,7 @@ QueryResult ResultOf(const BatchQuery& query) {
   QueryResult result;
   result.query = query.file.path;
   result.error = query.error;
+  result.hash = query.file.hash;
   result.width = query.features.width;
   result.height = query.features.height;
   result.descriptors = static_cast<int>(query.features.size());

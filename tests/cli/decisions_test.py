@@ -1,8 +1,11 @@
 """What people decide: apply acts on it, verdict remembers it."""
 
+import base64
 import csv
 import hashlib
 import io
+import os
+import subprocess
 import unittest
 
 from program import DATA, SCENES, ProgramTest
@@ -89,6 +92,63 @@ class ApplyTest(ProgramTest):
         self.assertIn("no other picture of its group would stay", result.stderr)
         self.assertTrue(self.twin.exists())
 
+    def test_nor_is_the_same_folder_mounted_twice(self):
+        mount = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]),
+                 "sh", "-c", 'mount --bind in again && exec "$@"', "sh"]
+        (self.folder / "again").mkdir()
+        possible = subprocess.run([*mount, "true"], cwd=self.folder, capture_output=True)
+        if possible.returncode != 0:
+            self.skipTest("no folder can be mounted here")
+        self.original = self.folder / "again" / "crop.jpg"
+        (self.folder / "decisions.csv").write_text(
+            "group,decision,path,sha256,original,original_sha256,path_base64\n"
+            f"1,copy,{self.crop},{sha256(self.crop)},{self.original},{sha256(self.crop)},\n")
+        command = self.command("apply", "decisions.csv", "--action", "delete", "--yes")
+        result = subprocess.run([*mount, *command], cwd=self.folder, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("this very file by another path", result.stderr)
+        self.assertTrue(self.crop.exists())
+
+    def test_keep_wins_over_copy_in_another_group(self):
+        file = self.decide(("copy", self.twin), ("copy", self.crop), ("keep", self.crop))
+        result = self.run_program("apply", file, "--action", "delete", "--yes", code=1)
+        self.assertIn("crop.jpg: is to be kept", result.stderr)
+        self.assertTrue(self.crop.exists())
+        self.assertFalse(self.twin.exists())
+
+    def test_a_link_to_a_link_is_one_to_its_file(self):
+        moved = self.original.rename(self.folder / "elsewhere.jpg")
+        self.original.symlink_to("../elsewhere.jpg")
+        file = self.decide(("copy", self.twin))
+        self.run_program("apply", file, "--action", "hard-link", "--yes")
+        self.assertFalse(self.twin.is_symlink())
+        self.assertTrue(self.twin.samefile(moved))
+        self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes")
+        self.assertFalse(self.twin.samefile(moved))
+        self.twin.unlink()
+        result = self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes", code=1)
+        self.assertIn("is gone or has changed", result.stderr)
+
+    def test_symbolic_links_are_not_moved(self):
+        target = self.twin.rename(self.folder / "elsewhere.jpg")
+        self.twin.symlink_to("../elsewhere.jpg")
+        file = self.decide(("copy", self.twin))
+        for action in [["hard-link"], ["move", "--to", "out"]]:
+            result = self.run_program("apply", file, "--action", *action, "--yes", "--undo-list",
+                                      action[0], code=1)
+            self.assertIn("is a symbolic link", result.stderr)
+        self.assertTrue(self.twin.samefile(target))
+
+    def test_paths_that_are_no_text_survive_in_base64(self):
+        odd = os.fsencode(self.folder) + b"/in/caf\xe9.jpg"
+        os.rename(self.original, odd)
+        (self.folder / "decisions.csv").write_text(
+            "group,decision,path,sha256,original,original_sha256,path_base64,original_base64\n"
+            f"1,copy,{self.crop},{sha256(self.crop)},caf,{sha256(SCENES[0])},,"
+            f"{base64.b64encode(odd).decode()}\n")
+        self.run_program("apply", "decisions.csv", "--action", "delete", "--yes")
+        self.assertFalse(self.crop.exists())
+
     def test_what_has_changed_is_left_alone(self):
         file = self.decide(("copy", self.twin), ("copy", self.crop))
         self.twin.write_bytes(b"changed")
@@ -170,13 +230,21 @@ class VerdictTest(ProgramTest):
         self.run_program("verdict", "import", "d.csv")
         self.assertEqual(self.pairs(), [])
 
+    def test_a_verdict_of_a_page_is_on_two_pictures(self):
+        for decision in ["copy", "not a copy"]:
+            (self.folder / "d.csv").write_text(
+                "group,decision,path,sha256,original,original_sha256,path_base64\n"
+                f"1,{decision},y,{sha256(self.crop)},x,,\n")
+            result = self.run_program("verdict", "import", "d.csv", code=1)
+            self.assertIn("line 2: original_sha256 names no content", result.stderr)
+
     def test_wrong_use(self):
         for words in [[], ["confirm", "a"], ["import"], ["export", "x"], ["maybe", "a"]]:
             self.run_program("verdict", *words, code=2)
         result = self.run_program("verdict", "not-a-copy", "none.jpg", code=1)
         self.assertIn("none.jpg: there is no such file", result.stderr)
         (self.folder / "v.csv").write_text("a,b,verdict\nzz,,confirmed\n")
-        result = self.run_program("verdict", "import", "v.csv", code=3)
+        result = self.run_program("verdict", "import", "v.csv", code=1)
         self.assertIn("v.csv: line 2: a is not a SHA-256", result.stderr)
 
 

@@ -57,6 +57,13 @@ class ResumeTest(ProgramTest):
         self.assertIn("the database has changed", result.stderr)
         self.run_program("report", "-o", "r.csv")
 
+    def test_other_conditions_start_anew(self):
+        self.add(DATA / "pictures")
+        self.stop_early(self.folder / "r.csv")
+        result = self.run_program("report", "-o", "r.csv", "--preset", "fast", "--resume",
+                                  "--skip-same-folder", code=3)
+        self.assertIn("the options are others", result.stderr)
+
     def test_needs_its_file(self):
         self.add(SCENES[0])
         self.run_program("report", "--resume", code=2)
@@ -76,9 +83,10 @@ class FromTest(ProgramTest):
 
     def test_a_wrong_line_is_named(self):
         (self.folder / "r.jsonl").write_text('{"query": 3}\n')
-        result = self.run_program("report", "--from", "r.jsonl", code=3)
+        result = self.run_program("report", "--from", "r.jsonl", code=1)
         self.assertIn('r.jsonl, line 1: the field "query" is missing or wrong', result.stderr)
-        self.run_program("report", "--from", "none.jsonl", code=3)
+        self.run_program("report", "--from", "none.jsonl", code=1)
+        self.run_program("report", "--from", "r.jsonl", "--where", "a = 1", code=2)
 
 
 class ContractTest(ProgramTest):
@@ -171,6 +179,10 @@ class PageTest(ProgramTest):
         self.assertEqual(len(groups), len(copies))
         for group, copy in zip(groups, copies):
             self.assertIn(str(copy), [member["path"] for member in group["members"]])
+            # What is decided on the page is about the bytes of both.
+            self.assertTrue(all(len(member["sha256"]) == 64 for member in group["members"]))
+        for words in [("query", SCENES[0], "--html", "no/q.html"), ("report", "-o", "no/r.html")]:
+            self.run_program(*words, code=4)
 
 
 class DrawTest(ProgramTest):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -133,6 +134,16 @@ class PageTest(unittest.TestCase):
         self.assertEqual(len(self.all("figure.not-a-copy")), 0)
         self.driver.get(self.page.as_uri())  # Decisions outlast the page.
         self.assertEqual(len(self.all("figure.copy")), 1)
+
+    def test_a_decision_is_not_taken_for_other_bytes(self):
+        self.focus_first()
+        self.keys("o", "c")
+        text = self.page.read_text()
+        self.addCleanup(self.page.write_text, text)
+        decided = json.loads(re.search(r'class="group">(.*?)</script>', text)[1])["members"][1]
+        self.page.write_text(text.replace(decided["sha256"], "0" * 64))
+        self.driver.get(self.page.as_uri())
+        self.assertEqual([e.text for e in self.all(".decision")][:2], ["keep", ""])
 
     def test_comparing_shows_both_the_lines_and_one_over_the_other(self):
         self.focus_first()

@@ -46,7 +46,9 @@ try {
 } catch (ignored) {
   // A browser that stores nothing for files: decisions last as long as the page.
 }
-const keyOf = (group, member) => group.members[0].path + '\n' + member.path;
+// Of the bytes, too: a file that has changed since is decided anew.
+const nameOf = member => member.sha256 + ' ' + member.file;
+const keyOf = (group, member) => nameOf(group.members[0]) + ' ' + nameOf(member);
 const decisionOf = (group, member) => decisions[keyOf(group, member)] || '';
 
 function decide(group, member, decision) {
@@ -76,15 +78,16 @@ function exactPath(member) {
 
 function decisionsCsv() {
   const rows = [['group', 'decision', 'path', 'sha256', 'original', 'original_sha256',
-                 'path_base64']];
+                 'path_base64', 'original_base64']];
   for (const group of groups) {
     const original = group.members[0];
     for (const member of group.members) {
       const decision = decisionOf(group, member);
       if (!decision) continue;
-      const [path, base64] = exactPath(member);
+      const [path, pathBytes] = exactPath(member);
+      const [originalPath, originalBytes] = exactPath(original);
       rows.push([String(group.group || ''), DECISIONS[decision], path, member.sha256,
-                 exactPath(original)[0], original.sha256, base64]);
+                 originalPath, original.sha256, pathBytes, originalBytes]);
     }
   }
   return rows.map(row => row.map(csvField).join(',') + '\n').join('');
