@@ -22,10 +22,11 @@ Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::stri
   return ids;
 }
 
-/// Ids that a name stands for; empty where it stands for none.
+/// Ids that a name stands for; empty where it stands for none. Among folders 2024 is a folder, too.
 Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& name,
                                    bool recursive) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, FindImage(backend, name));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, recursive ? backend.FindPath(AbsolutePath(name))
+                                                          : FindImage(backend, name));
   if (image) return std::vector<ImageId>{image->id};
   if (recursive) return ImagesBelow(backend, name);
   return std::vector<ImageId>();
@@ -38,7 +39,7 @@ int RunRemove(Command& command) {
   bool recursive = false;
   EngineFlags flags;
   command.Options()("recursive", po::bool_switch(&recursive),
-                    "a folder stands for all images stored from below it");
+                    "a folder stands for all images stored from below it; a number is no id then");
   flags.AddLockWait(command);
   command.Positional(&names);
   command.Parse();

@@ -19,6 +19,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Images that are stored before their matches are told: so many may go untold when the program is
+/// killed, since from then on they are known.
+constexpr int kRound = 32;
+
 struct WatchFlags {
   std::vector<std::string> folders;
   double interval_s = 2;
@@ -49,6 +53,9 @@ WatchFlags ParseWatchFlags(Command& command) {
   if (!(flags.interval_s >= 0.05 && flags.interval_s <= 86'400)) {
     throw UsageError("--interval is from 0.05 to 86400 seconds");
   }
+  if (!(flags.query.min_score >= 0 && flags.query.min_score <= 1)) {
+    throw UsageError("--min-score is from 0 to 1");
+  }
   flags.engine.effort().ApplyTo(flags.query);
   return flags;
 }
@@ -62,32 +69,54 @@ class Watcher {
   /// One look: what is new or has changed, and has rested since the look before, is added, and its
   /// matches are told.
   Status Look() {
-    std::vector<std::string> stored;
     InputWalker walker(flags_.folders, {.database = command_.database()});
-    AddOptions options;
-    options.stop = StopAsked;
-    SIFTSEARCH_RETURN_IF_ERROR(engine_
-                                   .Add([&] { return NextRested(walker); }, options,
-                                        [&](const AddOutcome& outcome) {
-                                          if (outcome.action == AddAction::kAdded ||
-                                              outcome.action == AddAction::kReplaced) {
-                                            stored.push_back(outcome.path);
-                                          }
-                                          Complain(outcome);
-                                        })
-                                   .status());
+    bool more = true;
+    while (more && !StopAsked() && output_.status().ok()) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<std::string> stored, AddRound(walker, &more));
+      SIFTSEARCH_RETURN_IF_ERROR(Tell(stored));
+    }
     std::swap(before_, now_);
     now_.clear();
-    return Tell(stored);
+    return {};
   }
 
+  bool complained() const { return !complaints_.empty(); }
+
  private:
-  /// The next input whose size and time are those of the look before: a file that is being written
-  /// waits. With --once nothing waits.
+  /// The paths of up to kRound images, now stored; `more` is false when the walk has ended.
+  Result<std::vector<std::string>> AddRound(InputWalker& walker, bool* more) {
+    std::vector<std::string> stored;
+    int taken = 0;
+    const auto next = [&]() -> std::optional<AddInput> {
+      if (taken++ == kRound) return std::nullopt;
+      auto input = NextRested(walker);
+      *more = input.has_value();
+      return input;
+    };
+    AddOptions options;
+    options.stop = StopAsked;
+    const auto added = engine_.Add(next, options, [&](const AddOutcome& outcome) {
+      if (outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced) {
+        stored.push_back(outcome.path);
+      }
+      Complain(outcome);
+    });
+    SIFTSEARCH_RETURN_IF_ERROR(added.status());
+    return stored;
+  }
+
+  /// The next input that is not stored and whose size and time are those of the look before: a file
+  /// that is being written waits. With --once nothing waits.
   std::optional<AddInput> NextRested(InputWalker& walker) {
     while (auto input = walker.Next()) {
       const auto stamp = engine::StampOf(input->path);
-      if (flags_.once || !input->problem.ok() || !stamp.ok()) return input;
+      if (!input->problem.ok() || !stamp.ok()) return input;
+      const auto stored = engine_.backend().FindPath(input->path);
+      if (stored.ok() && stored.value() && stored.value()->file_bytes == stamp->bytes &&
+          stored.value()->modified_ns == stamp->modified_ns) {
+        continue;
+      }
+      if (flags_.once) return input;
       const auto entry = std::tuple(input->path, stamp->bytes, stamp->modified_ns);
       now_.insert(entry);
       if (before_.contains(entry)) return input;
@@ -103,6 +132,7 @@ class Watcher {
   }
 
   Status Tell(const std::vector<std::string>& paths) {
+    if (paths.empty()) return {};
     std::size_t next = 0;
     QueryOptions options = flags_.query;
     const auto inputs = [&]() -> std::optional<QueryInput> {
@@ -159,8 +189,11 @@ int RunWatch(Command& command) {
       return Fail(console, looked);
     }
     if (!flags.once) Wait(flags.interval_s);
-  } while (!flags.once && !StopAsked());
-  return Finish(console, output, flags.once ? kExitDone : kExitInterrupted);
+  } while (!flags.once && !StopAsked() && output.status().ok());
+  return Finish(console, output,
+                StopAsked()            ? kExitInterrupted
+                : watcher.complained() ? kExitSomeFailed
+                                       : kExitDone);
 }
 
 }  // namespace siftsearch::cli

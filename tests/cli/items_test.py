@@ -74,6 +74,14 @@ class TableTest(ProgramTest):
         self.assertIn("neither a path nor a url", reasons[2])
         self.assertIn("line 5: has 2 fields", reasons[3])
 
+    def test_a_path_with_a_nul_byte_is_one_failed_input(self):
+        (self.folder / "t.jsonl").write_text("".join(
+            json.dumps({"path": path}) + "\n"
+            for path in [str(SCENES[0]), str(SCENES[1]) + "\0x", str(SCENES[2])]))
+        outcomes = self.add("--from", "t.jsonl", code=1)
+        self.assertEqual(sorted(o["action"] for o in outcomes.values()),
+                         ["added", "added", "failed"])
+
     def test_a_wrong_table_is_told(self):
         (self.folder / "items.csv").write_text("name,seller\na,b\n")
         for words in [["--from", "items.csv"], ["--from", "none.csv"],
@@ -175,6 +183,28 @@ class WatchTest(ProgramTest):
         self.assertEqual(len(lines), 1)
         self.assertEqual(self.lines("watch", "--once", "--all", self.folder / "inbox"), [])
         self.assertEqual(len(self.paths()), 3)
+
+    def test_every_image_of_a_large_folder_is_told(self):
+        self.add(SCENES[0])
+        for i in range(40):  # More than are stored at a time.
+            path = self.copy(DATA / "copies" / "scene1-crop.jpg", f"inbox/{i}.jpg")
+            path.write_bytes(path.read_bytes() + bytes([i]))
+        self.copy(SCENES[0], "inbox/broken.jpg").write_bytes(SCENES[0].read_bytes()[:700])
+        lines = self.lines("watch", "--once", self.folder / "inbox", code=1)
+        self.assertEqual(len({line["query"] for line in lines}), 40)
+
+    def test_ends_when_nobody_can_be_told(self):
+        self.add(SCENES[0])
+        self.copy(DATA / "copies" / "scene1-crop.jpg", "inbox/new.jpg")
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run(self.command("watch", self.folder / "inbox", "--interval",
+                                                 "0.1"), stdout=full, stderr=subprocess.PIPE,
+                                    timeout=TIMEOUT, text=True)
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("can't be written", result.stderr)
+
+    def test_wrong_use(self):
+        self.run_program("watch", "inbox", "--min-score", "70", code=2)
 
 
 if __name__ == "__main__":

@@ -231,6 +231,16 @@ class CatalogueTest(ProgramTest):
         self.run_program("remove", "--recursive", self.folder / "gone")
         self.assertEqual(self.paths(), [str(self.folder / "gone2.jpg")])
 
+    def test_among_folders_a_number_is_a_folder(self):
+        self.copy(SCENES[0], "1/a.jpg")
+        self.copy(SCENES[1], "2/b.jpg")
+        self.add("1", "2")
+        self.run_program("remove", "--recursive", "2")
+        self.assertEqual(self.paths(), [str(self.folder / "1" / "a.jpg")])
+        self.run_program("remove", "--recursive", "2", code=1)
+        self.run_program("remove", "1")
+        self.assertEqual(self.paths(), [])
+
     def test_show_tells_all_that_is_stored(self):
         self.add(SCENES[0], "--attr", "seller=acme")
         text = self.run_program("show", SCENES[0]).stdout
