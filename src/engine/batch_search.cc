@@ -12,6 +12,8 @@ namespace {
 /// Bytes that one query descriptor takes while its batch is searched: its features, its
 /// neighbours, and its voted pairs.
 constexpr std::int64_t kBytesPerDescriptor = 1024;
+/// What a query without descriptors takes, beside its preview.
+constexpr std::int64_t kBytesPerQuery = 4096;
 
 }  // namespace
 
@@ -19,7 +21,8 @@ Status BatchSearch::Add(BatchQuery query) {
   const std::int64_t size = static_cast<std::int64_t>(query.features.size());
   const std::int64_t forms = static_cast<std::int64_t>(features::AllForms().size()) - 1;
   const std::int64_t extra = std::min<std::int64_t>(size, options_.form_features) * forms;
-  bytes_ += (size + extra) * kBytesPerDescriptor;
+  bytes_ += (size + extra) * kBytesPerDescriptor + kBytesPerQuery +
+            static_cast<std::int64_t>(query.features.preview.size());
   queries_.push_back(std::move(query));
   return bytes_ >= options_.batch_bytes ? Flush() : Status();
 }

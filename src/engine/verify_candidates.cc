@@ -33,6 +33,10 @@ constexpr std::size_t kMostPlaces = 12;
 constexpr double kSamePlace = 0.3;
 /// Of a place in the query, how much may lie in one that is known.
 constexpr double kHasItsPlace = 0.5;
+/// Of a known place's piece of the query, how much is the same piece once more, and how much of one
+/// place in the image may lie in another.
+constexpr double kSamePiece = 0.8;
+constexpr double kApart = 0.2;
 /// A voted pair belongs to a place up to this many times the tolerance of inliers from it.
 constexpr double kExplained = 3;
 
@@ -227,13 +231,22 @@ class CandidateVerifier {
     }
   }
 
+  static bool IsWholeAndApart(const Match& match, const Match& known) {
+    return ShareInside(known.query_box, match.query_box) > kSamePiece &&
+           ShareInside(match.image_box, known.image_box) < kApart &&
+           ShareInside(known.image_box, match.image_box) < kApart;
+  }
+
   bool IsNewPlace(const Match& match, const std::vector<VerifiedContent>& places) const {
     return std::none_of(places.begin(), places.end(), [&](const VerifiedContent& place) {
       const Match& known = place.match;
-      // A piece of the query that has its place is not elsewhere in the image as well: what repeats
-      // in it (lines of a watermark) fits there, too.
-      if (!input_.itself && ShareInside(match.query_box, known.query_box) > kHasItsPlace)
+      // A piece of the query that has its place is not elsewhere in the image as well, but all of
+      // it and apart from there: what repeats in it (lines of a watermark) fits in other places,
+      // too.
+      if (!input_.itself && ShareInside(match.query_box, known.query_box) > kHasItsPlace &&
+          !IsWholeAndApart(match, known)) {
         return true;
+      }
       return OverlapOfBoxes(match.query_box, known.query_box) > kSamePlace &&
              OverlapOfBoxes(match.image_box, known.image_box) > kSamePlace;
     });

@@ -22,6 +22,9 @@ constexpr int kMaxK = 4096;  // Of kernel::TopK.
 constexpr int kFirstExtra = 8;
 constexpr int kExtraGrowth = 8;
 constexpr std::size_t kNeighbourBytes = 64 << 20;
+/// Where one in so many descriptors of a query has k neighbours that are equally near, its picture
+/// may be stored more than k times, by files that differ in what is not pixels.
+constexpr std::size_t kTiedPart = 4;
 
 /// Rows [begin, end) of a snapshot.
 struct RowRange {
@@ -53,7 +56,9 @@ class BatchSearch {
   Result<std::vector<std::vector<VotedContent>>> Run() {
     FindExcluded();
     nearest_.resize(queries_.size());
+    further_.resize(queries_.size());
     SIFTSEARCH_RETURN_IF_ERROR(SearchAll());
+    SIFTSEARCH_RETURN_IF_ERROR(SearchTies());
     std::vector<std::vector<VotedContent>> results(queries_.size());
     ParallelFor(queries_.size(), top_k_.threads,
                 [&](std::size_t query) { results[query] = Vote(query); });
@@ -90,6 +95,48 @@ class BatchSearch {
       extra *= kExtraGrowth;
     }
     return SearchCut(std::move(pending));
+  }
+
+  /// Further neighbours for the descriptors of queries of which many are tied, so that each content
+  /// that can be a candidate gets its votes, and what is less near some, too.
+  Status SearchTies() {
+    const int extra = any_excluded_ ? kFirstExtra : 0;
+    const int further = std::min(options_.max_candidates, kMaxK - options_.neighbours - extra);
+    std::vector<Slot> pending;
+    for (std::size_t query = 0; query < queries_.size(); ++query) {
+      const std::vector<Slot> tied = Tied(query);
+      if (tied.empty() || tied.size() * kTiedPart < queries_[query].features->size()) continue;
+      MakeRoom(query, static_cast<std::size_t>(further));
+      pending.insert(pending.end(), tied.begin(), tied.end());
+    }
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<Slot> lacking,
+                                Pass(pending, nullptr, options_.neighbours + further + extra));
+    (void)lacking;  // Places may stay empty.
+    return {};
+  }
+
+  /// Descriptors whose k neighbours are equally near.
+  std::vector<Slot> Tied(std::size_t query) const {
+    std::vector<Slot> tied;
+    for (std::size_t i = 0; i < queries_[query].features->size(); ++i) {
+      const kernel::Neighbour* row = nearest_[query].data() + i * k();
+      const kernel::Neighbour& last = row[k() - 1];
+      if (k() > 1 && last.row >= 0 && last.distance == row[0].distance) {
+        tied.push_back({.query = query, .descriptor = i});
+      }
+    }
+    return tied;
+  }
+
+  void MakeRoom(std::size_t query, std::size_t further) {
+    const std::vector<kernel::Neighbour> narrow = std::move(nearest_[query]);
+    const std::size_t width = k() + further;
+    further_[query] = further;
+    nearest_[query].assign(narrow.size() / k() * width, {});
+    for (std::size_t i = 0; i * k() < narrow.size(); ++i) {
+      std::copy_n(narrow.begin() + static_cast<std::ptrdiff_t>(i * k()), k(),
+                  nearest_[query].begin() + static_cast<std::ptrdiff_t>(i * width));
+    }
   }
 
   /// For contents with more rows than a pass may give: passes that leave those rows out.
@@ -150,17 +197,19 @@ class BatchSearch {
     return descriptors;
   }
 
-  /// Keeps the first k neighbours that are not excluded; false when there may be further ones.
+  /// Keeps the first neighbours that are not excluded, as many as there is room for; false when
+  /// there may be further ones.
   bool Fill(const Slot& slot, std::span<const kernel::Neighbour> found) {
-    kernel::Neighbour* out = nearest_[slot.query].data() + slot.descriptor * k();
+    const std::size_t width = k() + further_[slot.query];
+    kernel::Neighbour* out = nearest_[slot.query].data() + slot.descriptor * width;
     std::size_t filled = 0;
     for (const kernel::Neighbour& neighbour : found) {
-      if (filled == k()) return true;
+      if (filled == width) return true;
       if (neighbour.row < 0) break;
       if (!excluded_[slot.query].contains(neighbour.row)) out[filled++] = neighbour;
     }
-    std::fill(out + filled, out + k(), kernel::Neighbour{});
-    return filled == k() || found.back().row < 0 || excluded_[slot.query].empty();
+    std::fill(out + filled, out + width, kernel::Neighbour{});
+    return filled == width || found.back().row < 0 || excluded_[slot.query].empty();
   }
 
   std::vector<VotedContent> Vote(std::size_t query) const {
@@ -176,8 +225,10 @@ class BatchSearch {
       neighbours.push_back(neighbour);
     }
     std::vector<VotedContent> voted;
-    for (const vote::Candidate& candidate : vote::CountVotes(
-             neighbours, options_.neighbours, {.max_candidates = options_.max_candidates})) {
+    for (const vote::Candidate& candidate :
+         vote::CountVotes(neighbours, options_.neighbours,
+                          {.max_candidates = options_.max_candidates,
+                          .further = static_cast<int>(further_[query])})) {
       voted.push_back(Describe(candidate));
     }
     return voted;
@@ -209,7 +260,9 @@ class BatchSearch {
   const kernel::TopKOptions top_k_;
   std::vector<RowRange> excluded_;
   bool any_excluded_ = false;
-  std::vector<std::vector<kernel::Neighbour>> nearest_;  ///< k for each descriptor of each query.
+  /// For each descriptor of each query: k, and as many more as `further_` says.
+  std::vector<std::vector<kernel::Neighbour>> nearest_;
+  std::vector<std::size_t> further_;
 };
 
 Status CheckArguments(std::span<const SearchQuery> queries, const SearchOptions& options) {

@@ -16,7 +16,7 @@ constexpr int kSmallestAgreement = 4;
 constexpr double kWidening[] = {3, 2, 1, 1};
 /// Bounds of plausible input. They keep damaged values out of the arithmetic, not pictures.
 constexpr float kLargestCoordinate = 1e7f;
-constexpr double kLargestScale = 100;
+constexpr double kLargestScale = 1000;
 
 /// A similarity: (x, y) → (a·x − b·y + tx, b·x + a·y + ty).
 struct Similarity {

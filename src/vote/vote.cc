@@ -75,17 +75,19 @@ std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
                                   const VoteOptions& options) {
   if (k < 1 || options.max_candidates < 1) return {};
   Tally tally;
-  const std::size_t queries = neighbours.size() / k;
+  const std::size_t width = static_cast<std::size_t>(k) + std::max(0, options.further);
+  const std::size_t queries = neighbours.size() / width;
   for (std::size_t query = 0; query < queries; ++query) {
-    const auto row = neighbours.subspan(query * k, k);
-    const double yardstick = Yardstick(row);
+    const auto row = neighbours.subspan(query * width, width);
+    const auto nearest = row.first(k);
+    const double yardstick = Yardstick(nearest);
     for (const Neighbour& neighbour : row) {
       if (neighbour.image < 0) break;
       const double weight = Weight(neighbour, yardstick);
       if (weight == 0) continue;
       tally.Vote(neighbour.image,
                  {static_cast<std::int32_t>(query), neighbour.row, neighbour.distance,
-                  static_cast<float>(weight), Rarity(row, neighbour)});
+                  static_cast<float>(weight), Rarity(nearest, neighbour)});
     }
   }
   return std::move(tally).Ranked(static_cast<std::size_t>(options.max_candidates));

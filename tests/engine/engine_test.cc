@@ -357,6 +357,26 @@ TEST_F(EngineTest, APictureThatIsThereTwiceHasTwoPlaces) {
   EXPECT_LT(Overlap(boxes[0], boxes[1]), 0.1);
 }
 
+TEST_F(EngineTest, AQueryThatIsInAnImageTwiceHasTwoPlacesThere) {
+  const auto engine = Open();
+  const auto picture = Decoded(Pictures()[2]);
+  const std::string twice =
+      Write("twice.png", Canvas(2 * picture.width, picture.height,
+                                {{picture, {0, 0}}, {picture, {picture.width, 0}}}));
+  Add(*engine, {twice});
+  for (const bool stored : {true, false}) {
+    const auto result = stored ? engine->Query(InputFor(Pictures()[2]), {})
+                               : Compare(InputFor(Pictures()[2]), InputFor(twice), {});
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    std::vector<Box> boxes;
+    for (const Match& match : result->matches) {
+      if (match.copy) boxes.push_back(match.image_box);
+    }
+    ASSERT_EQ(boxes.size(), 2u);
+    EXPECT_LT(Overlap(boxes[0], boxes[1]), 0.1);
+  }
+}
+
 TEST_F(EngineTest, WhatRepeatsInAnImageIsNoFurtherPlaceOfTheQuery) {
   const auto engine = Open();
   const auto picture = Decoded(Pictures()[0]);
@@ -671,6 +691,25 @@ TEST_F(EngineTest, PictureFileRefusesWhatIsNoFile) {
   EXPECT_EQ(engine::ReadPictureFile(big, {.max_file_bytes = 99}).status().code(),
             StatusCode::kLimitExceeded);
   EXPECT_EQ(engine::ReadPictureFile(big, {.max_file_bytes = 100})->bytes.size(), 100u);
+}
+
+TEST_F(EngineTest, EveryFileOfThePicturesThatAreStoredMoreOftenThanNeighboursAreLookedAt) {
+  auto engine = Open();
+  const image::RgbImage picture = Decoded(Pictures()[0]);
+  auto bytes = image::Encode(picture, "png", 0).value();
+  std::vector<std::string> paths;
+  for (int i = 0; i < 14; ++i) {
+    bytes.push_back(static_cast<std::uint8_t>(i));  // Behind the end: other bytes, equal pixels.
+    paths.push_back(Write("same" + std::to_string(i) + ".png", bytes));
+  }
+  paths.push_back(Write("jpeg.jpg", image::Encode(picture, "jpeg", 20).value()));
+  Add(*engine, paths);
+  const auto result = engine->Query(InputFor(paths[0]), {.top = 50});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(CopiesIn(*result), std::set<std::string>(paths.begin(), paths.end()));
+  std::vector<ReportPair> pairs;
+  ASSERT_TRUE(engine->ReportAll({}, KeepIn(pairs)).ok());
+  EXPECT_EQ(pairs.size(), paths.size() * (paths.size() - 1) / 2);
 }
 
 TEST_F(EngineTest, AStoppedReportGoesOnWhereItEnded) {

@@ -52,6 +52,18 @@ TEST(CountVotesTest, AnImageGetsOneVotePerQueryDescriptorAndItsNearestRowCounts)
   EXPECT_EQ(first->correspondences[1].row, 8);
 }
 
+TEST(CountVotesTest, FurtherNeighboursVoteButMeasureNothing) {
+  const std::vector<Neighbour> row = {{1, 1, 0}, {2, 2, 0}, {3, 3, 0}, {4, 4, 10'000}};
+  const std::vector<Candidate> candidates = CountVotes(row, 2, {.further = 2});
+  ASSERT_THAT(candidates, SizeIs(4));
+  for (const std::int64_t image : {1, 2, 3}) {
+    EXPECT_DOUBLE_EQ(Find(candidates, image)->votes, 1);
+    const float rarity = image == 3 ? 1.0f / 3 : 1.0f / 2;  // Both of the first k are as near.
+    EXPECT_FLOAT_EQ(Find(candidates, image)->correspondences[0].rarity, rarity);
+  }
+  EXPECT_NEAR(Find(candidates, 4)->votes, Squared(1 - 100 / kCopyDistance), 1e-6);
+}
+
 TEST(CountVotesTest, EqualVotesComeInImageOrderAlsoAcrossTheLimit) {
   const std::vector<Neighbour> row = {{1, 30, 100}, {2, 10, 100}, {3, 20, 100}, {4, 7, 40'000}};
   const std::vector<Candidate> candidates = CountVotes(row, 4, {.max_candidates = 2});
