@@ -57,7 +57,9 @@ Result<std::string> HtmlReport::ThumbnailUrl(engine::PictureLook& look, const Im
 
 Status HtmlReport::WriteGroup() {
   if (pairs_.empty()) return {};
-  engine::GroupReport group = engine::DescribeGroup(std::exchange(pairs_, {}), limits_, threads_);
+  const std::string asked = queries_first_ ? pairs_.front().query.path : "";
+  engine::GroupReport group =
+      engine::DescribeGroup(std::exchange(pairs_, {}), limits_, threads_, asked);
   report::PageGroup page{group.number, group.weakest, {}, std::move(group.pairs)};
   for (engine::GroupMember& member : group.members) {
     SIFTSEARCH_ASSIGN_OR_RETURN(std::string url, ThumbnailUrl(member.look, member.image));

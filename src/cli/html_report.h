@@ -19,6 +19,9 @@ class HtmlReport {
   HtmlReport(const std::string& file, const std::string& title, const InputLimits& limits,
              int threads, SearchBackend* backend, Output& output);
 
+  /// Each group is the answer to one query: that is shown first, and what the others are to it.
+  void ShowQueriesFirst() { queries_first_ = true; }
+
   Status Add(const ReportPair& pair);
   /// `about` is a sentence on what was compared.
   Status End(const std::string& about, bool partial);
@@ -35,6 +38,7 @@ class HtmlReport {
   Output& output_;
   std::vector<ReportPair> pairs_;  ///< Of the group under way.
   std::int64_t thumbnails_ = 0;
+  bool queries_first_ = false;
 };
 
 }  // namespace siftsearch::cli

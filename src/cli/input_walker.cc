@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "cli/fetch.h"
+
 namespace siftsearch::cli {
 namespace fs = std::filesystem;
 namespace {
@@ -70,6 +72,10 @@ std::optional<AddInput> InputWalker::Next() {
     if (!argument) return std::nullopt;
     if (argument->empty()) {
       return Problem("", StatusCode::kInvalidArgument, "is an empty path", false);
+    }
+    if (IsUrl(*argument)) {
+      return Problem(*argument, StatusCode::kUnsupported,
+                     "is a web address: `add --from` takes a table with a column url", false);
     }
     if (auto input = Visit(AbsolutePath(*argument), false)) return input;
   }

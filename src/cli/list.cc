@@ -23,6 +23,8 @@ int RunList(Command& command) {
   const Console& console = command.console();
   const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
+  const Status warned = WarnOfUnknownAttributes(where, (*engine)->backend(), console);
+  if (!warned.ok()) return Fail(console, warned);
   Output output;
   CatchStopSignals();
   if (format == "csv") output.Write(report::ImageCsvHeader());

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
@@ -164,6 +165,22 @@ std::function<bool(const ImageRecord&)> ParseWhere(const std::string& text) {
   const auto where = engine::Where::Parse(text);
   if (!where.ok()) throw UsageError("--where: " + where.status().message());
   return [where = *where](const ImageRecord& image) { return where.Matches(image); };
+}
+
+Status WarnOfUnknownAttributes(const std::string& where, SearchBackend& backend,
+                               const Console& console) {
+  if (where.empty()) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto parsed, engine::Where::Parse(where));
+  std::set<std::string> unknown = parsed.attributes();
+  if (unknown.empty()) return {};
+  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+    for (const auto& [name, value] : image.attributes) unknown.erase(name);
+    return !unknown.empty();
+  }));
+  for (const std::string& name : unknown) {
+    console.Error("--where", fmt::format("no stored image has an attribute {}", name));
+  }
+  return {};
 }
 
 int Fail(const Console& console, const Status& status) {

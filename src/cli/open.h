@@ -86,6 +86,9 @@ Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
 
 /// A condition of --where on images; one that holds for all where the text is empty. UsageError.
 std::function<bool(const ImageRecord&)> ParseWhere(const std::string& text);
+/// Says which attributes that a condition asks for no stored image has: they may be misspelt.
+Status WarnOfUnknownAttributes(const std::string& where, SearchBackend& backend,
+                               const Console& console);
 
 /// Says why the operation on the database failed; gives the exit code.
 int Fail(const Console& console, const Status& status);

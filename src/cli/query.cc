@@ -127,6 +127,7 @@ class QueryPage {
     page.report_ = std::make_unique<HtmlReport>(
         flags.html, "Matches", options.limits,
         options.threads > 0 ? options.threads : AvailableThreads(), &backend, *page.output_);
+    page.report_->ShowQueriesFirst();
     return page;
   }
 
@@ -205,6 +206,8 @@ int RunQuery(Command& command) {
   CatchStopSignals();
   const auto engine = OpenSearcher(command, flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
+  const Status warned = WarnOfUnknownAttributes(flags.where, (*engine)->backend(), console);
+  if (!warned.ok()) return Fail(console, warned);
   auto page = QueryPage::Open(flags, (*engine)->backend());
   if (!page.ok()) return FailToWrite(console, page.status());
   Output output;

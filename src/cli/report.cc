@@ -258,6 +258,8 @@ int RunReport(Command& command) {
     auto opened = OpenSearcher(command, flags.engine);
     if (!opened.ok()) return Fail(console, opened.status());
     engine = std::move(opened).value();
+    const Status warned = WarnOfUnknownAttributes(flags.where, engine->backend(), console);
+    if (!warned.ok()) return Fail(console, warned);
   }
   // Before the work, so that a wrong -o costs no time.
   auto output = Output::Open(flags.file);

@@ -84,17 +84,26 @@ void GroupBuilder::Join(const ReportPair& pair) {
   }
 }
 
+/// The links between two groups. Where neither end is common to all, two of them have no node in
+/// common: the second of (a, b), (a, b'), (a', b) and the third.
+struct GroupBuilder::Links {
+  Bridge first;
+  bool share_a = true;
+  bool share_b = true;
+};
+
 void GroupBuilder::Settle() {
   for (bool changed = true; changed;) {
     changed = false;
-    // The first link between each two groups; a second one apart from it joins them.
-    std::map<std::pair<std::size_t, std::size_t>, Bridge> first;
+    std::map<std::pair<std::size_t, std::size_t>, Links> between;
     for (const Bridge& bridge : bridges_) {
       const bool turned = Root(bridge.a) > Root(bridge.b);
       const Bridge link = turned ? Bridge{bridge.b, bridge.a} : bridge;
       if (Root(link.a) == Root(link.b)) continue;
-      const auto [entry, is_first] = first.try_emplace({Root(link.a), Root(link.b)}, link);
-      if (is_first || entry->second.a == link.a || entry->second.b == link.b) continue;
+      Links& links = between.try_emplace({Root(link.a), Root(link.b)}, Links{link}).first->second;
+      links.share_a = links.share_a && links.first.a == link.a;
+      links.share_b = links.share_b && links.first.b == link.b;
+      if (links.share_a || links.share_b) continue;
       Merge(link.a, link.b);
       changed = true;
       break;

@@ -39,6 +39,7 @@ class GroupBuilder {
   struct Bridge {
     std::size_t a, b;
   };
+  struct Links;
 
   static void LookAt(Picture& picture, const Box& box, const ImageRecord& image);
   std::size_t NodeOf(const ImageRecord& image, const Box& box);

@@ -56,17 +56,23 @@ bool IsUpright(const Match& match) {
 
 /// What the pairs say of a member as the original.
 struct Claim {
-  bool in_parts = false;  ///< It is put together from others.
-  int parts = 0;          ///< Pictures cut from it, less those that it was cut from or turned into.
-  double size = 0;        ///< Mean log2 of how much larger it shows the content than others.
+  bool in_parts = false;      ///< It shares several parts with others.
+  bool shown_larger = false;  ///< One that is all in it is larger elsewhere.
+  int parts = 0;    ///< Pictures cut from it, less those that it was cut from or turned into.
+  double size = 0;  ///< Mean log2 of how much larger it shows the content than others.
   int pairs = 0;
+
+  /// In parts, and not only since several were cut from it.
+  bool PutTogether() const { return in_parts && (parts <= 0 || shown_larger); }
 
   double Steps() const { return pairs > 0 ? std::round(size / pairs * kScaleSteps) : 0; }
 };
 
 class GroupDescriber {
  public:
-  GroupDescriber(std::vector<ReportPair> pairs, const InputLimits& limits, int threads) {
+  GroupDescriber(std::vector<ReportPair> pairs, const InputLimits& limits, int threads,
+                 std::string asked)
+      : asked_(std::move(asked)) {
     group_.number = pairs.empty() ? 0 : pairs.front().group;
     group_.pairs = std::move(pairs);
     for (const ReportPair& pair : group_.pairs) {
@@ -81,9 +87,8 @@ class GroupDescriber {
   GroupReport Describe() {
     WeighClaims();
     SortMembers();
-    for (GroupMember& member : group_.members) {
-      if (!member.original) Relate(member);
-    }
+    const std::vector<Links> links = FindLinks();
+    for (std::size_t i = 1; i < group_.members.size(); ++i) Relate(group_.members[i], links[i]);
     FindWeakest();
     return std::move(group_);
   }
@@ -116,7 +121,10 @@ class GroupDescriber {
         continue;
       }
       const bool large_enough = query_inside ? scale >= kLeastScale : 1 / scale >= kLeastScale;
-      if (!large_enough) continue;
+      if (!large_enough) {
+        (query_inside ? image : query).shown_larger = true;
+        continue;
+      }
       query.parts += query_inside ? -1 : 1;
       image.parts += query_inside ? 1 : -1;
     }
@@ -126,7 +134,7 @@ class GroupDescriber {
   auto Rank(const GroupMember& member) const {
     const Claim& claim = claims_.at(member.image.path);
     const ImageRecord& image = member.image;
-    return std::make_tuple(claim.in_parts, -claim.parts, -claim.Steps(),
+    return std::make_tuple(image.path != asked_, claim.PutTogether(), -claim.parts, -claim.Steps(),
                            -static_cast<std::int64_t>(image.width) * image.height,
                            member.look.jpeg_quality.value_or(100) < kGoodQuality, TimeOf(member),
                            image.path);
@@ -147,53 +155,62 @@ class GroupDescriber {
     if (group_.members.size() < 2) return;
     GroupMember& first = group_.members[0];
     first.original = true;
-    first.relation = "probably the original: " + Reason(first, group_.members[1]);
+    first.relation = first.image.path == asked_
+                         ? "the picture that was asked about"
+                         : "probably the original: " + Reason(first, group_.members[1]);
   }
 
   /// By what a member ranks before the next one.
   std::string Reason(const GroupMember& first, const GroupMember& next) const {
     const auto a = Rank(first), b = Rank(next);
     const Claim& claim = claims_.at(first.image.path);
-    if (std::get<0>(a) != std::get<0>(b)) return "the other is put together from several pictures";
-    if (std::get<1>(a) != std::get<1>(b)) {
+    if (std::get<1>(a) != std::get<1>(b)) return "the other is put together from several pictures";
+    if (std::get<2>(a) != std::get<2>(b)) {
       return claim.parts > 0 ? fmt::format("most complete, {} of the others {} cut from it",
                                            claim.parts, claim.parts == 1 ? "is" : "are")
                              : "most complete";
     }
-    if (std::get<2>(a) != std::get<2>(b)) return "shows the shared content largest";
-    if (std::get<3>(a) != std::get<3>(b)) {
+    if (std::get<3>(a) != std::get<3>(b)) return "shows the shared content largest";
+    if (std::get<4>(a) != std::get<4>(b)) {
       return fmt::format("largest, {} × {}", first.image.width, first.image.height);
     }
-    if (std::get<4>(a) != std::get<4>(b)) {
+    if (std::get<5>(a) != std::get<5>(b)) {
       return "of equal size, and less compressed";
     }
-    if (std::get<5>(a) != std::get<5>(b)) {
+    if (std::get<6>(a) != std::get<6>(b)) {
       return fmt::format("oldest, {} {}", first.look.taken.empty() ? "file of" : "taken",
                          TimeOf(first));
     }
     return "first by path, nothing else tells them apart";
   }
 
-  /// The best pair of a member with another, or null.
-  const ReportPair* PairOf(const GroupMember& member, const GroupMember* other) const {
-    const ReportPair* best = nullptr;
-    for (const ReportPair& pair : group_.pairs) {
-      const std::string& a = pair.query.path;
-      const std::string& b = pair.match.image.path;
-      if (a != member.image.path && b != member.image.path) continue;
-      if (other && a != other->image.path && b != other->image.path) continue;
+  /// The best pairs of a member; null where there is none.
+  struct Links {
+    const ReportPair* with_original = nullptr;
+    const ReportPair* with_any = nullptr;
+  };
+
+  std::vector<Links> FindLinks() const {
+    std::vector<Links> links(group_.members.size());
+    const auto keep = [](const ReportPair*& best, const ReportPair& pair) {
       if (!best || pair.match.score > best->match.score) best = &pair;
+    };
+    for (const ReportPair& pair : group_.pairs) {
+      const std::size_t a = index_.at(pair.query.path), b = index_.at(pair.match.image.path);
+      keep(links[a].with_any, pair);
+      keep(links[b].with_any, pair);
+      if (a == 0 || b == 0) keep(links[std::max(a, b)].with_original, pair);
     }
-    return best;
+    return links;
   }
 
-  void Relate(GroupMember& member) const {
+  void Relate(GroupMember& member, const Links& links) const {
     const GroupMember& original = group_.members.front();
-    const ReportPair* pair = PairOf(member, &original);
+    const ReportPair* pair = links.with_original;
     if (pair != nullptr) {
       member.relation = InWords(member, original, *pair);
     } else {
-      pair = PairOf(member, nullptr);
+      pair = links.with_any;
       const bool is_query = pair->query.path == member.image.path;
       const std::string& link = is_query ? pair->match.image.path : pair->query.path;
       member.relation = fmt::format("to {}: {}", std::filesystem::path(link).filename().string(),
@@ -253,7 +270,7 @@ class GroupDescriber {
     std::vector<std::size_t> parent(group_.members.size());
     std::iota(parent.begin(), parent.end(), std::size_t{0});
     const auto root = [&](std::size_t i) {
-      while (parent[i] != i) i = parent[i];
+      while (parent[i] != i) i = parent[i] = parent[parent[i]];
       return i;
     };
     for (const ReportPair* pair : pairs) {
@@ -265,6 +282,7 @@ class GroupDescriber {
     }
   }
 
+  const std::string asked_;
   GroupReport group_;
   std::map<std::string, std::size_t> index_;  ///< Of members by path.
   std::map<std::string, Claim> claims_;
@@ -272,8 +290,9 @@ class GroupDescriber {
 
 }  // namespace
 
-GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads) {
-  return GroupDescriber(std::move(pairs), limits, threads).Describe();
+GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads,
+                          const std::string& asked) {
+  return GroupDescriber(std::move(pairs), limits, threads, asked).Describe();
 }
 
 }  // namespace siftsearch::engine

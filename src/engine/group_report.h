@@ -30,7 +30,9 @@ struct GroupReport {
 /// by how many others are parts of them, how large they show the shared content, their size in
 /// pixels, whether their JPEG quality is good, their age (by EXIF, else the file's time), their
 /// path. Relations come from the pairs' geometry and, where the files can be read, from their bytes
-/// and pixels. Files are read on `threads` threads.
-GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads);
+/// and pixels. Files are read on `threads` threads. A picture `asked` for (its path, or empty)
+/// comes first, in the place of the original.
+GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads,
+                          const std::string& asked = "");
 
 }  // namespace siftsearch::engine

@@ -28,16 +28,21 @@ std::optional<double> NumberOf(const std::string& text) {
   return number;
 }
 
-std::string ValueOf(const ImageRecord& image, const std::string& name) {
-  const auto attribute = image.attributes.find(name);
-  if (attribute != image.attributes.end()) return attribute->second;
+/// What every image has.
+std::optional<std::string> OwnValue(const ImageRecord& image, const std::string& name) {
   if (name == "path") return image.path;
   if (name == "id") return std::to_string(image.id);
   if (name == "width") return std::to_string(image.width);
   if (name == "height") return std::to_string(image.height);
   if (name == "bytes") return std::to_string(image.file_bytes);
   if (name == "descriptors") return std::to_string(image.descriptors);
-  return "";
+  return std::nullopt;
+}
+
+std::string ValueOf(const ImageRecord& image, const std::string& name) {
+  const auto attribute = image.attributes.find(name);
+  if (attribute != image.attributes.end()) return attribute->second;
+  return OwnValue(image, name).value_or("");
 }
 
 /// Below 0, 0 or above 0 as strcmp.
@@ -72,7 +77,7 @@ class WhereParser {
   Result<Where> Parse() {
     SIFTSEARCH_ASSIGN_OR_RETURN(Test test, Condition());
     if (!Peek().empty()) return Wrong("\"and\", \"or\" or the end");
-    return Where(std::move(test));
+    return Where(std::move(test), std::move(attributes_));
   }
 
  private:
@@ -183,12 +188,14 @@ class WhereParser {
     const Word value = Peek();
     if (value.empty() || (!value.quoted && !IsPlain(value.text.front()))) return Wrong("a value");
     at_ = next_;
+    if (!OwnValue({}, name.text)) attributes_.insert(name.text);
     return Test([name = name.text, op = op.text, value = value.text](const ImageRecord& image) {
       return Holds(op, ValueOf(image, name), value);
     });
   }
 
   const std::string text_;
+  std::set<std::string> attributes_;
   std::size_t at_ = 0;    ///< What is taken ends here.
   std::size_t next_ = 0;  ///< Where the word that Peek gave ends.
   std::size_t depth_ = 0;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "siftsearch/search_backend.h"
@@ -25,13 +26,17 @@ class Where {
   static Result<Where> Parse(const std::string& text);
 
   bool Matches(const ImageRecord& image) const { return test_(image); }
+  /// The attributes that it asks for.
+  const std::set<std::string>& attributes() const { return attributes_; }
 
  private:
   using Test = std::function<bool(const ImageRecord&)>;
   friend class WhereParser;
-  explicit Where(Test test) : test_(std::move(test)) {}
+  Where(Test test, std::set<std::string> attributes)
+      : test_(std::move(test)), attributes_(std::move(attributes)) {}
 
   Test test_;
+  std::set<std::string> attributes_;
 };
 
 }  // namespace siftsearch::engine

@@ -74,6 +74,17 @@ class TableTest(ProgramTest):
         self.assertIn("neither a path nor a url", reasons[2])
         self.assertIn("line 5: has 2 fields", reasons[3])
 
+    def test_an_unknown_attribute_is_told(self):
+        self.add("--attr", "seller=acme", SCENES[0])
+        result = self.run_program("list", "--where", "sellr = acme or width > 1")
+        self.assertIn("no stored image has an attribute sellr", result.stderr)
+        result = self.run_program("query", SCENES[0], "--where", "seller = acme and width > 1")
+        self.assertEqual(result.stderr, "")
+
+    def test_an_address_is_told_where_it_belongs(self):
+        outcome = self.add("http://127.0.0.1/x.jpg", code=1)["http://127.0.0.1/x.jpg"]
+        self.assertIn("a column url", outcome["reason"])
+
     def test_a_path_with_a_nul_byte_is_one_failed_input(self):
         (self.folder / "t.jsonl").write_text("".join(
             json.dumps({"path": path}) + "\n"

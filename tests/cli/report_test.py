@@ -179,6 +179,8 @@ class PageTest(ProgramTest):
         self.assertEqual(len(groups), len(copies))
         for group, copy in zip(groups, copies):
             self.assertIn(str(copy), [member["path"] for member in group["members"]])
+            self.assertEqual(group["members"][0]["path"], str(copy))
+            self.assertIn("asked about", group["members"][0]["relation"])
             # What is decided on the page is about the bytes of both.
             self.assertTrue(all(len(member["sha256"]) == 64 for member in group["members"]))
         for words in [("query", SCENES[0], "--html", "no/q.html"), ("report", "-o", "no/r.html")]:

@@ -104,6 +104,15 @@ TEST(GroupBuilderTest, IndependentLinksJoinDenseGroups) {
   EXPECT_EQ(GroupsOf(pairs).size(), 1u);
 }
 
+TEST(GroupBuilderTest, LinksThatAreApartFromEachOtherJoinTooWhenBothTouchTheFirst) {
+  auto pairs = TwoDenseGroups();
+  pairs.push_back(Pair("x0", kAll, "y0", kAll, 0.7));
+  pairs.push_back(Pair("x0", kAll, "y1", kAll, 0.6));
+  EXPECT_EQ(GroupsOf(pairs).size(), 2u);
+  pairs.push_back(Pair("x1", kAll, "y0", kAll, 0.55));
+  EXPECT_EQ(GroupsOf(pairs).size(), 1u);
+}
+
 TEST(GroupBuilderTest, TheOrderOfTheInputChangesNothing) {
   auto pairs = TwoDenseGroups();
   pairs.push_back(Pair("x0", kAll, "y0", kAll, 0.6));

@@ -132,10 +132,22 @@ TEST_F(GroupReportTest, ACollageIsNotTheOriginal) {
   image::RgbImage large{400, 300, {}};
   large.pixels.assign(400 * 300 * 3, 90);
   const auto collage = Write("collage.png", large, "png");
-  ReportPair pair = Pair(part, collage, 30, 20);
-  EXPECT_EQ(DescribeGroup({pair}, {}, 1).members.front().image.path, collage.path);
-  pair.image_in_parts = true;
-  EXPECT_EQ(DescribeGroup({pair}, {}, 1).members.front().image.path, part.path);
+  const auto thumbnail = Write("thumbnail.png", picture_, "png");
+  ReportPair pair = Pair(part, collage, 30, 20, 0.4);
+  ReportPair other = Pair(thumbnail, collage, 30, 20, 2);
+  EXPECT_EQ(DescribeGroup({pair, other}, {}, 1).members.front().image.path, collage.path);
+  pair.image_in_parts = other.image_in_parts = true;
+  EXPECT_EQ(DescribeGroup({pair, other}, {}, 1).members.front().image.path, part.path);
+}
+
+TEST_F(GroupReportTest, APictureThatSeveralCropsWereCutFromIsNoCollage) {
+  const auto crop = Write("crop.png", picture_, "png");
+  image::RgbImage large{400, 300, {}};
+  large.pixels.assign(400 * 300 * 3, 90);
+  const auto whole = Write("whole.png", large, "png");
+  ReportPair pair = Pair(crop, whole, 30, 20);
+  pair.image_in_parts = true;  // Another crop is in a group of its own.
+  EXPECT_EQ(DescribeGroup({pair}, {}, 1).members.front().image.path, whole.path);
 }
 
 TEST_F(GroupReportTest, TheWeakestLinkIsThatOfTheBestTree) {
