@@ -47,7 +47,24 @@ struct Act {
   Decision decision;
   std::string survivor;
   std::string survivor_sha256;
+  std::string target;  ///< Of a move.
 };
+
+/// True where something has the name, be it a broken link.
+bool IsTaken(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
+/// The path, or one like it, that is not taken.
+std::string FreeName(const fs::path& path) {
+  fs::path free = path;
+  for (int i = 2; IsTaken(free); ++i) {
+    free = path.parent_path() /
+           fmt::format("{} ({}){}", path.stem().string(), i, path.extension().string());
+  }
+  return free.string();
+}
 
 ApplyFlags ParseApplyFlags(Command& command) {
   ApplyFlags flags;
@@ -56,14 +73,14 @@ ApplyFlags ParseApplyFlags(Command& command) {
       "to", po::value(&flags.folder)->value_name("DIR"), "where move puts them")(
       "yes", po::bool_switch(&flags.yes), "do it; without it, say what would be done")(
       "undo-list", po::value(&flags.undo_list)->value_name("FILE"),
-      "file that says how to take it back [FILE.undo.csv beside the decisions]")(
-      "undo", po::bool_switch(&flags.undo), "the FILE given is such a list: take it back");
+      "file that says how to take it back [FILE.undo.csv beside the decisions, or a free name like "
+      "it]")("undo", po::bool_switch(&flags.undo), "the FILE given is such a list: take it back");
   command.Positional(&flags.files);
   command.Parse();
   CheckOneOf("action", flags.action, {"list", "move", "hard-link", "delete"});
   if (flags.files.size() != 1) throw UsageError("apply which file of decisions?");
   if (flags.action == "move" && flags.folder.empty()) throw UsageError("move --to which folder?");
-  if (flags.undo_list.empty()) flags.undo_list = flags.files[0] + ".undo.csv";
+  if (flags.undo_list.empty()) flags.undo_list = FreeName(flags.files[0] + ".undo.csv");
   return flags;
 }
 
@@ -90,12 +107,6 @@ std::string TrueName(const std::string& path) {
 bool IsOneFile(const std::string& path, const std::string& other) {
   std::error_code error;
   return fs::equivalent(path, other, error) && fs::hard_link_count(path, error) == 1;
-}
-
-/// True where something has the name, be it a broken link.
-bool IsTaken(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(fs::symlink_status(path, error));
 }
 
 /// A path of a row: its bytes, where the row has them in base64.
@@ -186,17 +197,6 @@ std::string Obstacle(const Act& act, const std::string& action) {
   return "";
 }
 
-/// A name in the folder that is not taken.
-std::string FreeName(const std::string& folder, const std::string& path) {
-  const fs::path name = fs::path(path).filename();
-  fs::path target = fs::path(folder) / name;
-  for (int i = 2; IsTaken(target); ++i) {
-    target = fs::path(folder) /
-             fmt::format("{} ({}){}", name.stem().string(), i, name.extension().string());
-  }
-  return target.string();
-}
-
 /// Moves a file, to another file system too; never over an existing one.
 Status MoveFile(const std::string& from, const std::string& to) {
   std::error_code error;
@@ -270,9 +270,8 @@ class UndoList {
 Status Do(const Act& act, const ApplyFlags& flags, UndoList& undo) {
   const std::string& path = act.decision.path;
   if (flags.action == "move") {
-    const std::string target = FreeName(AbsolutePath(flags.folder), path);
-    SIFTSEARCH_RETURN_IF_ERROR(undo.Add("move", path, target, act.decision.sha256));
-    return MoveFile(path, target);
+    SIFTSEARCH_RETURN_IF_ERROR(undo.Add("move", path, act.target, act.decision.sha256));
+    return MoveFile(path, act.target);
   }
   SIFTSEARCH_RETURN_IF_ERROR(undo.Add(flags.action, path, act.survivor, act.decision.sha256));
   if (flags.action == "hard-link") return LinkFile(path, act.survivor);
@@ -295,19 +294,24 @@ ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flag
   for (const Decision& decision : decisions) {
     // A picture can be a copy in two groups.
     if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
-    Act act{decision, "", ""};
+    Act act{decision, "", "", ""};
     std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
     std::string problem = survivors.Leaves(decision.path)
                               ? Obstacle(act, flags.action)
                               : "is to be kept: another row of the decisions says so";
+    if (flags.action == "move") {
+      const fs::path folder = AbsolutePath(flags.folder);
+      act.target = FreeName(folder / fs::path(decision.path).filename());
+    }
     if (problem.empty() && undo != nullptr) problem = Do(act, flags, *undo).message();
     ++(problem.empty() ? counts.done : counts.refused);
     if (!problem.empty()) {
       console.Error(decision.path, problem);
       continue;
     }
-    std::fputs(fmt::format("{}{}: {} (stays: {})\n", undo ? "" : "would ", flags.action,
-                           report::Printable(decision.path), report::Printable(act.survivor))
+    const std::string to = act.target.empty() ? "" : " to " + report::Printable(act.target);
+    std::fputs(fmt::format("{}{}: {}{} (stays: {})\n", undo ? "" : "would ", flags.action,
+                           report::Printable(decision.path), to, report::Printable(act.survivor))
                    .c_str(),
                stdout);
   }

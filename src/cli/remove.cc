@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
 #include "cli/input_walker.h"
@@ -22,6 +24,25 @@ Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::stri
   return ids;
 }
 
+/// Ids of the images stored from below a folder whose files are gone. Of a folder that is not there
+/// (a drive that is not mounted) nothing is taken for gone.
+Result<std::vector<ImageId>> MissingBelow(SearchBackend& backend, const std::string& folder) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    return Status(StatusCode::kNotFound, "is no folder that is there");
+  }
+  const std::string path = AbsolutePath(folder);
+  const std::string prefix = path == "/" ? path : path + "/";
+  std::vector<ImageId> ids;
+  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+    const auto status = std::filesystem::symlink_status(image.path, error);
+    const bool gone = status.type() == std::filesystem::file_type::not_found;
+    if (gone && image.path.starts_with(prefix)) ids.push_back(image.id);
+    return true;
+  }));
+  return ids;
+}
+
 /// Ids that a name stands for; empty where it stands for none. Among folders 2024 is a folder, too.
 Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& name,
                                    bool recursive) {
@@ -37,9 +58,12 @@ Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& na
 int RunRemove(Command& command) {
   std::vector<std::string> names;
   bool recursive = false;
+  bool missing = false;
   EngineFlags flags;
   command.Options()("recursive", po::bool_switch(&recursive),
-                    "a folder stands for all images stored from below it; a number is no id then");
+                    "a folder stands for all images stored from below it; a number is no id then")(
+      "missing", po::bool_switch(&missing),
+      "of the images stored from below the folders given, those whose files are gone");
   flags.AddLockWait(command);
   command.Positional(&names);
   command.Parse();
@@ -51,10 +75,14 @@ int RunRemove(Command& command) {
   std::vector<ImageId> ids;
   bool failed = false;
   for (const std::string& name : names) {
-    const auto found = IdsOf(backend, name, recursive);
+    const auto found = missing ? MissingBelow(backend, name) : IdsOf(backend, name, recursive);
+    const bool no_folder = missing && found.status().code() == StatusCode::kNotFound;
+    const bool unknown = found.ok() && found->empty() && !missing;
+    failed |= no_folder || unknown;
+    if (unknown) console.Error(name, "is not in the database");
+    if (no_folder) console.Error(name, found.status().message());
+    if (no_folder) continue;
     if (!found.ok()) return Fail(console, found.status());
-    if (found->empty()) console.Error(name, "is not in the database");
-    failed |= found->empty();
     ids.insert(ids.end(), found->begin(), found->end());
   }
   const auto removed = backend.Remove(ids);

@@ -152,6 +152,9 @@ int Run(const std::vector<std::string>& words) {
     return kExitDone;
   }
   const bool help_verb = at < words.size() && words[at] == "help";
+  if (help_verb && at + 1 < words.size()) {
+    return RunVerb(globals, {words[at + 1], "--help"}, 0);
+  }
   if (globals.help || help_verb) {
     ShowHelp(globals, std::cout);
     return kExitDone;

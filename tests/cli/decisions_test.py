@@ -165,9 +165,14 @@ class ApplyTest(ProgramTest):
 
     def test_an_undo_list_is_never_overwritten(self):
         file = self.decide(("copy", self.twin))
-        (self.folder / "decisions.csv.undo.csv").write_text("precious")
-        self.run_program("apply", file, "--action", "delete", "--yes", code=4)
+        precious = self.folder / "decisions.csv.undo.csv"
+        precious.write_text("precious")
+        self.run_program("apply", file, "--action", "delete", "--yes", "--undo-list", precious,
+                         code=4)
         self.assertTrue(self.twin.exists())
+        self.run_program("apply", file, "--action", "delete", "--yes")
+        self.assertEqual(precious.read_text(), "precious")
+        self.assertTrue((self.folder / "decisions.csv.undo (2).csv").exists())
 
     def test_wrong_files_are_named(self):
         (self.folder / "x.csv").write_text("a,b\n1,2\n")

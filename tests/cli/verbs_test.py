@@ -241,6 +241,22 @@ class CatalogueTest(ProgramTest):
         self.run_program("remove", "1")
         self.assertEqual(self.paths(), [])
 
+    def test_what_is_missing_can_be_removed(self):
+        gone = self.copy(SCENES[0], "in/gone.jpg")
+        stays = self.copy(SCENES[1], "in/stays.jpg")
+        self.add("in", SCENES[2])
+        gone.unlink()
+        (self.folder / "in").rename(self.folder / "away")
+        self.run_program("remove", "--missing", "in", code=1)  # A drive that is not there.
+        self.assertEqual(len(self.paths()), 3)
+        (self.folder / "away").rename(self.folder / "in")
+        self.run_program("remove", "--missing", "in")
+        self.assertEqual(sorted(self.paths()), sorted([str(stays), str(SCENES[2])]))
+
+    def test_help_for_a_verb_by_either_word_order(self):
+        self.assertEqual(self.run_program("help", "remove").stdout,
+                         self.run_program("remove", "--help").stdout)
+
     def test_show_tells_all_that_is_stored(self):
         self.add(SCENES[0], "--attr", "seller=acme")
         text = self.run_program("show", SCENES[0]).stdout
