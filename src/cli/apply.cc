@@ -187,7 +187,8 @@ std::string Obstacle(const Act& act, const std::string& action) {
     return "no other picture of its group would stay (or none is as the report saw it, or what "
            "stays is this very file by another path)";
   }
-  if (action != "delete" && action != "list" && fs::is_symlink(act.decision.path)) {
+  std::error_code error;
+  if (action != "delete" && action != "list" && fs::is_symlink(act.decision.path, error)) {
     return "is a symbolic link: only list and delete take links";
   }
   if (action == "hard-link" && act.survivor_sha256 != act.decision.sha256) {

@@ -35,9 +35,9 @@ Result<std::vector<ImageId>> MissingBelow(SearchBackend& backend, const std::str
   const std::string prefix = path == "/" ? path : path + "/";
   std::vector<ImageId> ids;
   SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+    if (!image.path.starts_with(prefix)) return true;
     const auto status = std::filesystem::symlink_status(image.path, error);
-    const bool gone = status.type() == std::filesystem::file_type::not_found;
-    if (gone && image.path.starts_with(prefix)) ids.push_back(image.id);
+    if (status.type() == std::filesystem::file_type::not_found) ids.push_back(image.id);
     return true;
   }));
   return ids;
