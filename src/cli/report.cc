@@ -81,7 +81,7 @@ ReportFlags ParseReportFlags(Command& command) {
       "skip-same-folder", po::bool_switch(&flags.skip_same_folder),
       "leave out pairs of pictures in one folder")(
       "with-rejected", po::bool_switch(&flags.report.list_rejected),
-      "also list pairs that were decided to be no copies; their verdict says so")(
+      "also list pairs that were decided to be no copies; verdict, in jsonl, says so")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy")(
       "null,0", po::bool_switch(&flags.null_separated),
       "with -: the paths on stdin end with NUL, not with a line break");

@@ -72,7 +72,7 @@ Status BatchSearch::Flush() {
          .preview = query.features.preview,
          .kernel = impl_.kernel,
          .images_searched = options_.images_searched,
-         .min_score = options_.min_score,
+         .min_score = query.confirmed ? 0 : options_.min_score,
          .max_log10_false_alarms = options_.max_log10_false_alarms,
          .keep_points = options_.keep_points},
         inner_threads);

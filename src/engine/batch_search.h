@@ -15,6 +15,7 @@ struct BatchQuery {
   FeatureSet features;
   std::int64_t order = 0;  ///< For the sink: its place among all queries.
   ImageRecord file;        ///< Of a file that is not (looked up as) stored.
+  bool confirmed = false;  ///< Somebody confirmed a copy of it: no score is too low.
   Status error;            ///< Not ok: nothing is searched; the query goes through in its place.
   Timings timings;
 };

@@ -58,9 +58,10 @@ Status AddMatches(SearchBackend& backend, const VerdictBook& verdicts, const Bat
       if (static_cast<int>(result.matches.size()) >= options.top) return {};
       if (options.accept && !options.accept(image)) continue;
       Match match = content.match;
-      match.rank = static_cast<int>(result.matches.size()) + 1;
       match.image = image;
       (void)verdicts.Apply(query.file.hash, match);  // A query lists what is no copy, too.
+      if (match.score < options.min_score && !match.copy) continue;
+      match.rank = static_cast<int>(result.matches.size()) + 1;
       result.matches.push_back(std::move(match));
     }
   }
@@ -131,6 +132,7 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
       impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
       [&](QueryInput input) { return engine::Prepare(*impl_, *extractor, std::move(input)); });
   pipeline.Run(next, [&](engine::BatchQuery query) {
+    query.confirmed = verdicts.IsConfirmed(query.file.hash);
     status = search.Add(std::move(query));
     return status.ok();
   });

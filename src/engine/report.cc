@@ -91,6 +91,9 @@ class PairSink {
     ReportPair pair{query, match};
     pair.match.image = image;
     if (!verdicts_.Apply(query.hash, pair.match) && !options_.list_rejected) return {};
+    if (pair.match.score < options_.min_score && pair.match.verdict != Verdict::kConfirmed) {
+      return {};
+    }
     if (options_.accept && !options_.accept(pair)) return {};
     return journal_.PutPair(order, pair);
   }
@@ -143,9 +146,17 @@ namespace {
 
 using CountedContents = std::vector<std::pair<std::int64_t, int>>;
 
+Result<bool> IsConfirmed(SearchBackend& backend, const engine::VerdictBook& verdicts,
+                         std::int64_t content) {
+  if (verdicts.empty()) return false;
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
+  return !images.empty() && verdicts.IsConfirmed(images.front().hash);
+}
+
 /// Searches for every content that the journal does not have yet.
 Status SearchContents(Engine::Impl& impl, const CountedContents& contents,
-                      const ReportOptions& options, ReportJournal& journal, Report& report) {
+                      const engine::VerdictBook& verdicts, const ReportOptions& options,
+                      ReportJournal& journal, Report& report) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t done, journal.CountDone());
   std::int64_t found_pairs = 0;
   const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
@@ -171,6 +182,7 @@ Status SearchContents(Engine::Impl& impl, const CountedContents& contents,
     if (!features.ok()) return features.status();
     BatchQuery query;
     query.content = content;
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.confirmed, IsConfirmed(*impl.backend, verdicts, content));
     query.features = std::move(features).value();
     SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
   }
@@ -205,7 +217,7 @@ Result<Report> Engine::ReportAll(const ReportOptions& options,
       ReportJournal::Open(options.journal, options.resume, TaskOf("all pairs", options, stats)));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto contents, ContentsOf(backend));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(backend));
-  SIFTSEARCH_RETURN_IF_ERROR(SearchContents(*impl_, contents, options, *journal, report));
+  SIFTSEARCH_RETURN_IF_ERROR(SearchContents(*impl_, contents, verdicts, options, *journal, report));
   PairSink pairs(verdicts, options, *journal);
   SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, *journal, pairs));
   SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, sink, report));
@@ -310,6 +322,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
     orders.pop_front();
     if (file.query.ok()) {
       file.query.value().order = its_order;
+      file.query.value().confirmed = verdicts.IsConfirmed(file.query.value().file.hash);
       status = search.Add(std::move(file.query).value());
       return status.ok();
     }

@@ -11,6 +11,7 @@ Result<VerdictBook> VerdictBook::Of(SearchBackend& backend) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto records, backend.Verdicts());
   for (const VerdictRecord& record : records) {
     book.verdicts_[{record.a, record.b}] = record.verdict;
+    if (record.verdict == Verdict::kConfirmed) book.confirmed_.insert({record.a, record.b});
   }
   return book;
 }

@@ -216,6 +216,19 @@ class VerdictTest(ProgramTest):
         self.run_program("verdict", "confirm", self.crop, SCENES[0])
         self.assertEqual(self.pairs()[0]["verdict"], "confirmed")
 
+    def test_what_was_confirmed_is_listed_however_little_speaks_for_it(self):
+        self.add(SCENES[1])
+        self.run_program("verdict", "confirm", SCENES[0], SCENES[1])
+        both = {str(SCENES[0]), str(SCENES[1])}
+        pairs = {frozenset([p["query"], p["image"]]): p for p in self.pairs()}
+        self.assertEqual(len(pairs), 2)
+        self.assertLess(pairs[frozenset(both)]["score"], 0.5)
+        self.assertEqual(pairs[frozenset(both)]["group"], 1)
+        for query in [("query", "--min-score", "0.5", "--format", "jsonl", SCENES[1]),
+                      ("report", "--format", "jsonl", SCENES[1])]:
+            text = self.run_program(*query).stdout
+            self.assertIn('"confirmed"', text)
+
     def test_export_and_import(self):
         self.run_program("verdict", "not-a-copy", SCENES[0], self.crop)
         text = self.run_program("verdict", "export").stdout
