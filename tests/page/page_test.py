@@ -181,8 +181,8 @@ class PageTest(unittest.TestCase):
             self.keys("a")
         self.driver.find_element(By.ID, "export").click()
         file = self.folder / "decisions.csv"
-        for _ in range(100):
-            if file.exists():
+        for _ in range(600):  # The browser makes the file before it writes it.
+            if file.exists() and file.stat().st_size > 0:
                 break
             time.sleep(0.1)
         rows = list(csv.DictReader(io.StringIO(file.read_bytes().decode())))
