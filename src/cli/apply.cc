@@ -295,7 +295,8 @@ ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flag
   for (const Decision& decision : decisions) {
     // A picture can be a copy in two groups.
     if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
-    Act act{decision, "", "", ""};
+    Act act;
+    act.decision = decision;
     std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
     std::string problem = survivors.Leaves(decision.path)
                               ? Obstacle(act, flags.action)

@@ -87,4 +87,9 @@ void CheckRange(std::string_view option, std::int64_t value, std::int64_t low, s
   throw UsageError(fmt::format("--{} is from {} to {}, not {}", option, low, high, value));
 }
 
+void CheckScore(std::string_view option, double value) {
+  // Written so that NaN fails.
+  if (!(value >= 0 && value <= 1)) throw UsageError(fmt::format("--{} is from 0 to 1", option));
+}
+
 }  // namespace siftsearch::cli

@@ -68,5 +68,7 @@ void CheckOneOf(std::string_view option, const std::string& value,
 
 /// UsageError unless low <= value <= high.
 void CheckRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high);
+/// The same of a score, from 0 to 1.
+void CheckScore(std::string_view option, double value);
 
 }  // namespace siftsearch::cli

@@ -63,9 +63,7 @@ QueryFlags ParseQueryFlags(Command& command) {
   flags.query.accept = ParseWhere(flags.where);
   flags.query.batch_bytes = flags.engine.batch_bytes();
   flags.query.max_candidates = std::max(flags.query.max_candidates, flags.query.top);
-  if (!(flags.query.min_score >= 0 && flags.query.min_score <= 1)) {
-    throw UsageError("--min-score is from 0 to 1");
-  }
+  CheckScore("min-score", flags.query.min_score);
   if (flags.images.empty()) throw UsageError("query which image? (- reads one from stdin)");
   if (!flags.draw.empty()) {
     if (flags.images.size() != 1) throw UsageError("--draw takes one image");

@@ -13,44 +13,49 @@ namespace siftsearch::cli {
 namespace po = boost::program_options;
 namespace {
 
-/// Ids of the images stored under a folder, which need not exist any more.
-Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::string& folder) {
-  const std::string prefix = AbsolutePath(folder) + "/";
-  std::vector<ImageId> ids;
-  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
-    if (image.path.starts_with(prefix)) ids.push_back(image.id);
-    return true;
-  }));
-  return ids;
+/// What to remove of what is stored from below a folder.
+enum class Below { kNothing, kAll, kMissing };
+
+bool IsGone(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::symlink_status(path, error);
+  return status.type() == std::filesystem::file_type::not_found;
 }
 
-/// Ids of the images stored from below a folder whose files are gone. Of a folder that is not there
-/// (a drive that is not mounted) nothing is taken for gone.
-Result<std::vector<ImageId>> MissingBelow(SearchBackend& backend, const std::string& folder) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(folder, error)) {
-    return Status(StatusCode::kNotFound, "is no folder that is there");
-  }
+/// Ids of the images stored from below a folder, which need not exist any more; all of them, or
+/// those whose files are gone.
+Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::string& folder,
+                                         Below below) {
   const std::string path = AbsolutePath(folder);
   const std::string prefix = path == "/" ? path : path + "/";
   std::vector<ImageId> ids;
   SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
-    if (!image.path.starts_with(prefix)) return true;
-    const auto status = std::filesystem::symlink_status(image.path, error);
-    if (status.type() == std::filesystem::file_type::not_found) ids.push_back(image.id);
+    const bool inside = image.path.starts_with(prefix);
+    if (inside && (below == Below::kAll || IsGone(image.path))) ids.push_back(image.id);
     return true;
   }));
   return ids;
 }
 
-/// Ids that a name stands for; empty where it stands for none. Among folders 2024 is a folder, too.
-Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& name,
-                                   bool recursive) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, recursive ? backend.FindPath(AbsolutePath(name))
-                                                          : FindImage(backend, name));
-  if (image) return std::vector<ImageId>{image->id};
-  if (recursive) return ImagesBelow(backend, name);
-  return std::vector<ImageId>();
+/// Ids that a name stands for; kNotFound where it stands for none. Among folders 2024 is a folder,
+/// too. Below a folder that is not there (a drive that is not mounted) nothing is missing.
+Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& name, Below below) {
+  std::error_code error;
+  if (below == Below::kMissing) {
+    if (std::filesystem::is_directory(name, error)) return ImagesBelow(backend, name, below);
+    return Status(StatusCode::kNotFound, "is no folder that is there");
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, below == Below::kAll
+                                                    ? backend.FindPath(AbsolutePath(name))
+                                                    : FindImage(backend, name));
+  std::vector<ImageId> ids;
+  if (image) {
+    ids.push_back(image->id);
+  } else if (below == Below::kAll) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(ids, ImagesBelow(backend, name, below));
+  }
+  if (ids.empty()) return Status(StatusCode::kNotFound, "is not in the database");
+  return ids;
 }
 
 }  // namespace
@@ -68,6 +73,7 @@ int RunRemove(Command& command) {
   command.Positional(&names);
   command.Parse();
   if (names.empty()) throw UsageError("remove which image? (a path or an id)");
+  const Below below = missing ? Below::kMissing : recursive ? Below::kAll : Below::kNothing;
   const Console& console = command.console();
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
@@ -75,13 +81,12 @@ int RunRemove(Command& command) {
   std::vector<ImageId> ids;
   bool failed = false;
   for (const std::string& name : names) {
-    const auto found = missing ? MissingBelow(backend, name) : IdsOf(backend, name, recursive);
-    const bool no_folder = missing && found.status().code() == StatusCode::kNotFound;
-    const bool unknown = found.ok() && found->empty() && !missing;
-    failed |= no_folder || unknown;
-    if (unknown) console.Error(name, "is not in the database");
-    if (no_folder) console.Error(name, found.status().message());
-    if (no_folder) continue;
+    const auto found = IdsOf(backend, name, below);
+    if (found.status().code() == StatusCode::kNotFound) {
+      console.Error(name, found.status().message());
+      failed = true;
+      continue;
+    }
     if (!found.ok()) return Fail(console, found.status());
     ids.insert(ids.end(), found->begin(), found->end());
   }

@@ -53,9 +53,7 @@ WatchFlags ParseWatchFlags(Command& command) {
   if (!(flags.interval_s >= 0.05 && flags.interval_s <= 86'400)) {
     throw UsageError("--interval is from 0.05 to 86400 seconds");
   }
-  if (!(flags.query.min_score >= 0 && flags.query.min_score <= 1)) {
-    throw UsageError("--min-score is from 0 to 1");
-  }
+  CheckScore("min-score", flags.query.min_score);
   flags.engine.effort().ApplyTo(flags.query);
   return flags;
 }
@@ -112,10 +110,7 @@ class Watcher {
       const auto stamp = engine::StampOf(input->path);
       if (!input->problem.ok() || !stamp.ok()) return input;
       const auto stored = engine_.backend().FindPath(input->path);
-      if (stored.ok() && stored.value() && stored.value()->file_bytes == stamp->bytes &&
-          stored.value()->modified_ns == stamp->modified_ns) {
-        continue;
-      }
+      if (stored.ok() && stored.value() && engine::HasStamp(**stored, *stamp)) continue;
       if (flags_.once) return input;
       const auto entry = std::tuple(input->path, stamp->bytes, stamp->modified_ns);
       now_.insert(entry);

@@ -129,8 +129,7 @@ class AddRun {
     if (!input.read) {
       SIFTSEARCH_ASSIGN_OR_RETURN(const engine::FileStamp stamp, engine::StampOf(input.path));
       SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, impl_.backend->FindPath(input.path));
-      if (known && known->file_bytes == stamp.bytes && known->modified_ns == stamp.modified_ns &&
-          HasAttributes(*known, attributes)) {
+      if (known && engine::HasStamp(*known, stamp) && HasAttributes(*known, attributes)) {
         SetUnchanged(*known, prepared.outcome);
         return {};
       }

@@ -15,6 +15,11 @@ struct FileStamp {
   std::int64_t modified_ns = 0;
 };
 
+/// True where the file's size and time are those that are stored: it is not read again.
+inline bool HasStamp(const ImageRecord& stored, const FileStamp& stamp) {
+  return stored.file_bytes == stamp.bytes && stored.modified_ns == stamp.modified_ns;
+}
+
 struct PictureFile {
   FileStamp stamp;
   std::vector<std::uint8_t> bytes;

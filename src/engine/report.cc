@@ -148,7 +148,7 @@ using CountedContents = std::vector<std::pair<std::int64_t, int>>;
 
 Result<bool> IsConfirmed(SearchBackend& backend, const engine::VerdictBook& verdicts,
                          std::int64_t content) {
-  if (verdicts.empty()) return false;
+  if (!verdicts.has_confirmed()) return false;
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
   return !images.empty() && verdicts.IsConfirmed(images.front().hash);
 }

@@ -17,8 +17,7 @@ class VerdictBook {
   /// What was decided about two contents, or about either of them alone.
   std::optional<Verdict> Find(const ContentHash& a, const ContentHash& b) const;
 
-  bool empty() const { return verdicts_.empty(); }
-
+  bool has_confirmed() const { return !confirmed_.empty(); }
   /// True of a content that was decided to be a copy of another: its matches are listed however
   /// little speaks for them.
   bool IsConfirmed(const ContentHash& content) const { return confirmed_.contains(content); }
