@@ -694,7 +694,9 @@ TEST_F(EngineTest, PictureFileRefusesWhatIsNoFile) {
 }
 
 TEST_F(EngineTest, EveryFileOfThePicturesThatAreStoredMoreOftenThanNeighboursAreLookedAt) {
-  auto engine = Open();
+  EngineOptions few;
+  few.settings.emplace().max_features = 300;
+  auto engine = Open(few);
   const image::RgbImage picture = Decoded(Pictures()[0]);
   auto bytes = image::Encode(picture, "png", 0).value();
   std::vector<std::string> paths;
