@@ -3,8 +3,6 @@
 // DIR is a bench of `copybench make`, DB the database of its originals that `copybench run` leaves.
 // Each query is extracted and searched once (exact, k = 10, in all forms), then every rule counts
 // the same neighbours. Prints a line of JSON for each rule.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/program_options.hpp>
@@ -36,9 +34,8 @@ using Json = nlohmann::ordered_json;
 constexpr int kNeighbours = 10;
 constexpr std::size_t kCandidates = 30;
 constexpr std::size_t kFormFeatures = 200;
-/// Bins of the turn (degrees) and of the scale (octaves) between query and stored keypoint.
-constexpr int kTurns = 12;
-constexpr int kScales = 12;
+/// Bins of the turn (30° each) and of the scale (an octave each) from query to stored keypoint.
+constexpr int kBins = 12;
 
 /// What a neighbour at distance d votes with; K is the k-th neighbour's distance.
 enum class Weight {
@@ -62,15 +59,15 @@ struct Rule {
 };
 
 constexpr std::array kRules = {
-    Rule{"every neighbour counts 1", Weight::kOne, false},
-    Rule{"once for an image", Weight::kOne},
-    Rule{"once for an image, one to one", Weight::kOne, true, true},
-    Rule{"K - d", Weight::kDifference},
-    Rule{"(1 - d/y)^2", Weight::kCloseness},
-    Rule{"(1 - d/y)^2, one to one", Weight::kCloseness, true, true},
-    Rule{"(1 - d/y)^2, burst", Weight::kCloseness, true, false, true},
-    Rule{"(1 - d/y)^2, rarity", Weight::kCloseness, true, false, false, true},
-    Rule{"(1 - d/y)^2, turn and scale", Weight::kCloseness, true, false, false, false, true},
+    Rule{.name = "every neighbour counts 1", .weight = Weight::kOne, .once = false},
+    Rule{.name = "once for an image", .weight = Weight::kOne},
+    Rule{.name = "once for an image, one to one", .weight = Weight::kOne, .one_to_one = true},
+    Rule{.name = "K - d", .weight = Weight::kDifference},
+    Rule{.name = "(1 - d/y)^2"},
+    Rule{.name = "(1 - d/y)^2, one to one", .one_to_one = true},
+    Rule{.name = "(1 - d/y)^2, burst", .burst = true},
+    Rule{.name = "(1 - d/y)^2, rarity", .rarity = true},
+    Rule{.name = "(1 - d/y)^2, turn and scale", .geometry = true},
 };
 
 struct Stored {
@@ -185,7 +182,7 @@ class Histogram {
   }
 
  private:
-  std::array<double, kTurns> bins_{};
+  std::array<double, kBins> bins_{};
   bool round_;
 };
 
@@ -197,7 +194,6 @@ Votes Count(const Stored& stored, const FeatureSet& query,
     for (const Hit& hit : hits) votes[stored.image[hit.row]] += hit.weight;
     return votes;
   }
-  static_assert(kTurns == kScales);
   std::map<int, std::pair<Histogram, Histogram>> histograms;
   for (const Hit& hit : hits) {
     const Keypoint& from = query.keypoints[hit.query];
@@ -206,9 +202,9 @@ Votes Count(const Stored& stored, const FeatureSet& query,
         histograms.try_emplace(stored.image[hit.row], Histogram(true), Histogram(false))
             .first->second;
     const double turn = std::fmod(to.angle - from.angle + 720, 360);
-    turns.Add(std::min(kTurns - 1, static_cast<int>(turn * kTurns / 360)), hit.weight);
+    turns.Add(std::min(kBins - 1, static_cast<int>(turn * kBins / 360)), hit.weight);
     const double octaves = std::log2(to.scale / from.scale);
-    scales.Add(std::clamp(static_cast<int>(std::floor(octaves)) + kScales / 2, 0, kScales - 1),
+    scales.Add(std::clamp(static_cast<int>(std::floor(octaves)) + kBins / 2, 0, kBins - 1),
                hit.weight);
   }
   for (const auto& [image, both] : histograms) {
@@ -378,11 +374,14 @@ int main(int argc, char** argv) {
       return 0;
     }
     po::notify(values);
+    const siftsearch::Status status = siftsearch::bench::Run(folder, database);
+    if (!status.ok()) std::cerr << "vote_bench: " << status.message() << '\n';
+    return status.ok() ? 0 : 1;
   } catch (const po::error& error) {
     std::cerr << "vote_bench: " << error.what() << '\n';
     return 2;
+  } catch (const nlohmann::json::exception& error) {
+    std::cerr << "vote_bench: truth.jsonl: " << error.what() << '\n';
+    return 1;
   }
-  const siftsearch::Status status = siftsearch::bench::Run(folder, database);
-  if (!status.ok()) std::cerr << "vote_bench: " << status.message() << '\n';
-  return status.ok() ? 0 : 1;
 }
