@@ -10,30 +10,30 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/parallel.h"
 #include "base/status_macros.h"
-#include "engine/impl.h"
 #include "engine/picture_file.h"
 #include "env/file_env.h"
 #include "features/extractor.h"
 #include "features/forms.h"
 #include "kernel/topk.h"
 #include "local/local_backend.h"
+#include "siftsearch/engine.h"
 #include "vote/vote.h"
 
 namespace siftsearch::bench {
 namespace {
 
-namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
-constexpr int kNeighbours = 10;
-constexpr std::size_t kCandidates = 30;
-constexpr std::size_t kFormFeatures = 200;
+const QueryOptions kOptions;
+/// All images that got a vote.
+constexpr vote::VoteOptions kAll{.max_candidates = std::numeric_limits<int>::max()};
 /// Bins of the turn (30° each) and of the scale (an octave each) from query to stored keypoint.
 constexpr int kBins = 12;
 
@@ -48,7 +48,7 @@ struct Rule {
   const char* name;
   Weight weight = Weight::kCloseness;
   bool once = true;         ///< A descriptor votes once for an image.
-  bool one_to_one = false;  ///< A stored row is voted for once, by the nearest.
+  bool one_to_one = false;  ///< A stored row gets its heaviest vote only, of equal ones the first.
   /// w · sqrt(w / Σw) over the images of a descriptor (Jégou, Douze, Schmid, "On the burstiness of
   /// visual elements", CVPR 2009, equation 11).
   bool burst = false;
@@ -81,6 +81,7 @@ struct Hit {
   int query = 0;
   std::int64_t row = 0;
   double weight = 0;
+  double rarity = 1;
 };
 
 using Votes = std::map<int, double>;
@@ -105,65 +106,62 @@ Result<Stored> Load(local::LocalBackend& backend) {
   return stored;
 }
 
-double Distance(const kernel::Neighbour& neighbour) {
+/// The votes of vote::CountVotes.
+std::vector<Hit> CloseHits(std::span<const vote::Neighbour> neighbours) {
+  std::vector<Hit> hits;
+  for (const vote::Candidate& candidate : vote::CountVotes(neighbours, kOptions.neighbours, kAll)) {
+    for (const vote::Correspondence& vote : candidate.correspondences) {
+      hits.push_back({vote.query, vote.row, vote.weight, vote.rarity});
+    }
+  }
+  return hits;
+}
+
+double Distance(const vote::Neighbour& neighbour) {
   return std::sqrt(static_cast<double>(neighbour.distance));
 }
 
-double WeightOf(double distance, const kernel::Neighbour& kth, Weight weight) {
-  if (weight == Weight::kOne) return 1;
-  if (weight == Weight::kDifference) {
-    return kth.row < 0 ? vote::kTypicalDistance - distance : Distance(kth) - distance;
-  }
-  const double yardstick =
-      kth.row < 0 ? vote::kTypicalDistance : std::max(Distance(kth), vote::kCopyDistance);
-  return std::pow(std::max(0.0, 1 - distance / yardstick), 2);
-}
-
-/// As Correspondence::rarity.
-double Rarity(const Stored& stored, std::span<const kernel::Neighbour> row, double distance) {
-  std::set<int> near;
-  for (const kernel::Neighbour& other : row) {
-    if (other.row >= 0 && Distance(other) * vote::kAboutAsNear <= distance) {
-      near.insert(stored.image[other.row]);
+/// The votes of a rule with another weight.
+std::vector<Hit> OtherHits(std::span<const vote::Neighbour> neighbours, const Rule& rule) {
+  std::vector<Hit> hits;
+  const auto k = static_cast<std::size_t>(kOptions.neighbours);
+  for (std::size_t query = 0; query * k < neighbours.size(); ++query) {
+    const auto row = neighbours.subspan(query * k, k);
+    const double kth = row.back().image < 0 ? vote::kTypicalDistance : Distance(row.back());
+    std::set<std::int64_t> seen;
+    for (const vote::Neighbour& neighbour : row) {
+      if (neighbour.image < 0) break;
+      const double weight = rule.weight == Weight::kOne ? 1 : kth - Distance(neighbour);
+      if (weight <= 0 || (!seen.insert(neighbour.image).second && rule.once)) continue;
+      hits.push_back({static_cast<int>(query), neighbour.row, weight});
     }
   }
-  return 1 / static_cast<double>(near.size());
+  return hits;
 }
 
-/// What the neighbours of one descriptor vote.
-void VoteOf(const Stored& stored, std::span<const kernel::Neighbour> row, int query,
-            const Rule& rule, std::vector<Hit>& hits) {
-  std::set<int> seen;
-  double sum = 0;
-  const std::size_t first = hits.size();
-  for (const kernel::Neighbour& neighbour : row) {
-    if (neighbour.row < 0) break;
-    double weight = WeightOf(Distance(neighbour), row.back(), rule.weight);
-    if (weight <= 0) continue;
-    if (!seen.insert(stored.image[neighbour.row]).second && rule.once) continue;
-    if (rule.rarity) weight *= Rarity(stored, row, Distance(neighbour));
-    sum += weight;
-    hits.push_back({query, neighbour.row, weight});
-  }
-  if (!rule.burst) return;
-  for (std::size_t i = first; i < hits.size(); ++i) {
-    hits[i].weight *= std::sqrt(hits[i].weight / sum);
-  }
+void NormaliseBursts(std::vector<Hit>& hits) {
+  std::map<int, double> sums;
+  for (const Hit& hit : hits) sums[hit.query] += hit.weight;
+  for (Hit& hit : hits) hit.weight *= std::sqrt(hit.weight / sums[hit.query]);
+}
+
+void KeepHeaviestOfRows(std::vector<Hit>& hits) {
+  std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.query < b.query;
+  });
+  std::set<std::int64_t> taken;
+  std::erase_if(hits, [&](const Hit& hit) { return !taken.insert(hit.row).second; });
 }
 
 /// A rule's hits of one form of a query.
-std::vector<Hit> Hits(const Stored& stored, std::span<const kernel::Neighbour> neighbours,
-                      const Rule& rule) {
-  std::vector<Hit> hits;
-  for (std::size_t query = 0; query * kNeighbours < neighbours.size(); ++query) {
-    VoteOf(stored, neighbours.subspan(query * kNeighbours, kNeighbours), static_cast<int>(query),
-           rule, hits);
+std::vector<Hit> Hits(std::span<const vote::Neighbour> neighbours, const Rule& rule) {
+  std::vector<Hit> hits =
+      rule.weight == Weight::kCloseness ? CloseHits(neighbours) : OtherHits(neighbours, rule);
+  if (rule.rarity) {
+    for (Hit& hit : hits) hit.weight *= hit.rarity;
   }
-  if (!rule.one_to_one) return hits;
-  std::stable_sort(hits.begin(), hits.end(),
-                   [](const Hit& a, const Hit& b) { return a.weight > b.weight; });
-  std::set<std::int64_t> taken;
-  std::erase_if(hits, [&](const Hit& hit) { return !taken.insert(hit.row).second; });
+  if (rule.burst) NormaliseBursts(hits);
+  if (rule.one_to_one) KeepHeaviestOfRows(hits);
   return hits;
 }
 
@@ -187,8 +185,8 @@ class Histogram {
 };
 
 Votes Count(const Stored& stored, const FeatureSet& query,
-            std::span<const kernel::Neighbour> neighbours, const Rule& rule) {
-  const std::vector<Hit> hits = Hits(stored, neighbours, rule);
+            std::span<const vote::Neighbour> neighbours, const Rule& rule) {
+  const std::vector<Hit> hits = Hits(neighbours, rule);
   Votes votes;
   if (!rule.geometry) {
     for (const Hit& hit : hits) votes[stored.image[hit.row]] += hit.weight;
@@ -217,7 +215,7 @@ Votes Count(const Stored& stored, const FeatureSet& query,
 struct Account {
   std::vector<std::pair<double, bool>> pairs;  ///< Votes; whether the pair is right.
   int copies = 0, first = 0;                   ///< Queries that are copies; right image first.
-  int right = 0, found = 0;                    ///< Right pairs; among the first kCandidates.
+  int right = 0, found = 0;                    ///< Right pairs; among the candidates.
 };
 
 std::vector<std::pair<double, int>> Ranked(const Votes& votes) {
@@ -233,19 +231,16 @@ std::vector<std::pair<double, int>> Ranked(const Votes& votes) {
 void Enter(const std::vector<Votes>& forms, const std::set<int>& right,
            const std::set<int>& ignored, Account& account) {
   Votes best;
-  std::set<int> candidates;
   for (const Votes& votes : forms) {
     auto ranked = Ranked(votes);
-    ranked.resize(std::min(ranked.size(), kCandidates));
-    for (const auto& [weight, image] : ranked) {
-      candidates.insert(image);
-      best[image] = std::max(best[image], weight);
-    }
+    const auto most = static_cast<std::size_t>(kOptions.max_candidates);
+    ranked.resize(std::min(ranked.size(), most));
+    for (const auto& [weight, image] : ranked) best[image] = std::max(best[image], weight);
   }
   for (const auto& [image, weight] : best) {
     if (!ignored.contains(image)) account.pairs.emplace_back(weight, right.contains(image));
   }
-  for (const int image : right) account.found += candidates.contains(image) ? 1 : 0;
+  for (const int image : right) account.found += best.contains(image) ? 1 : 0;
   account.right += static_cast<int>(right.size());
   if (right.empty()) return;
   ++account.copies;
@@ -287,8 +282,9 @@ class Bench {
     std::array<std::vector<Votes>, kRules.size()> votes;
     for (const features::Form form : features::AllForms()) {
       const bool itself = !form.mirrored && !form.inverted;
-      const FeatureSet query =
-          features::InForm(features, form, itself ? features.size() : kFormFeatures);
+      const FeatureSet query = features::InForm(
+          features, form,
+          itself ? features.size() : static_cast<std::size_t>(kOptions.form_features));
       SIFTSEARCH_ASSIGN_OR_RETURN(const auto neighbours, Search(query));
       for (std::size_t i = 0; i < kRules.size(); ++i) {
         votes[i].push_back(Count(stored_, query, neighbours, kRules[i]));
@@ -307,14 +303,18 @@ class Bench {
   }
 
  private:
-  Result<std::vector<kernel::Neighbour>> Search(const FeatureSet& query) const {
-    std::vector<kernel::Neighbour> neighbours;
-    if (query.size() == 0) return neighbours;
+  /// The neighbours of each descriptor, with the numbers of their images.
+  Result<std::vector<vote::Neighbour>> Search(const FeatureSet& query) const {
+    std::vector<kernel::Neighbour> nearest;
     SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::ChosenVariant());
     const kernel::RowSpan span{stored_.rows.data(), stored_.keypoints.size(), 0};
     SIFTSEARCH_RETURN_IF_ERROR(kernel::TopK(
         {&span, 1}, kDescriptorBytes, query.descriptors,
-        {.k = kNeighbours, .threads = AvailableThreads(), .variant = variant}, &neighbours));
+        {.k = kOptions.neighbours, .threads = AvailableThreads(), .variant = variant}, &nearest));
+    std::vector<vote::Neighbour> neighbours;
+    for (const auto& [row, distance] : nearest) {
+      neighbours.push_back({row, row < 0 ? -1 : stored_.image[row], distance});
+    }
     return neighbours;
   }
 
@@ -338,7 +338,8 @@ Status Run(const std::filesystem::path& folder, const std::string& database) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto backend,
                               local::LocalBackend::Open(DiskEnv(), database, {.read_only = true}));
   ExtractorSettings settings = backend->settings();
-  settings.max_features *= 2;  // As `query` does.
+  // As `query` does.
+  settings.max_features = static_cast<int>(settings.max_features * kOptions.query_features);
   settings.contrast_threshold = features::kLowContrast;
   SIFTSEARCH_ASSIGN_OR_RETURN(auto extractor, features::MakeExtractor(settings));
   SIFTSEARCH_ASSIGN_OR_RETURN(Stored stored, Load(*backend));
