@@ -165,7 +165,7 @@ class ManyProcessesTest(ProgramTest):
 
     def test_readers_during_an_add_see_whole_commits(self):
         self.add(SCENES[0])
-        many = self.many_pictures(120)
+        many = self.many_pictures(60)
         adding = subprocess.Popen(self.command("add", many), stderr=subprocess.DEVNULL)
         rounds = 0
         while adding.poll() is None:
@@ -174,7 +174,7 @@ class ManyProcessesTest(ProgramTest):
             rounds += 1
         self.assertEqual(adding.returncode, 0)
         self.assertGreater(rounds, 0)
-        self.assertEqual(len(self.paths()), 121)
+        self.assertEqual(len(self.paths()), 61)
 
     def test_a_writer_that_waited_long_enough_is_told(self):
         self.add(SCENES[0])

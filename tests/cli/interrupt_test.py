@@ -8,10 +8,12 @@ import unittest
 
 from program import TIMEOUT, ProgramTest
 
-PICTURES = 330  # More than one commit holds.
+PICTURES = 120  # More than one commit holds.
 
 
 class InterruptTest(ProgramTest):
+    features = "1000"
+
     def setUp(self):
         super().setUp()
         self.pictures = self.many_pictures(PICTURES)
@@ -60,7 +62,7 @@ class InterruptTest(ProgramTest):
 
 class ReportInterruptTest(ProgramTest):
     def test_ctrl_c_leaves_a_valid_part_of_a_report(self):
-        self.add(self.many_pictures(100))
+        self.add(self.many_pictures(60))
         report = self.folder / "report.jsonl"
         # The report begins by making its file.
         process = subprocess.Popen(self.command("report", "-o", report), stderr=subprocess.PIPE)

@@ -58,7 +58,7 @@ class ResumeTest(ProgramTest):
         self.run_program("report", "-o", "r.csv")
 
     def test_other_conditions_start_anew(self):
-        self.add(DATA / "pictures")
+        self.add(self.many_pictures(24))
         self.stop_early(self.folder / "r.csv")
         result = self.run_program("report", "-o", "r.csv", "--preset", "fast", "--resume",
                                   "--skip-same-folder", code=3)
