@@ -162,6 +162,7 @@ struct WindowAgreement {
   bool textured = false;
   double texture = 0;
   double correlation = 0;
+  double attainable = 0;  ///< Correlation of a window of this texture with itself.
 };
 
 /// The windows whose first place is a place of the grid, row by row.
@@ -206,7 +207,8 @@ class WindowMap {
     if (texture <= kFlat) return {};
     return {.textured = true,
             .texture = texture,
-            .correlation = (ab - a * b) / std::sqrt((var_a + query_noise_) * (var_b + kNoise))};
+            .correlation = (ab - a * b) / std::sqrt((var_a + query_noise_) * (var_b + kNoise)),
+            .attainable = texture * texture / (texture * texture + kNoise)};
   }
 
   const double query_noise_;
@@ -219,6 +221,7 @@ struct Cells {
         columns((map.columns + side - 1) / side),
         rows((map.rows + side - 1) / side),
         values(static_cast<std::size_t>(columns) * rows),
+        attainable(values.size()),
         windows(values.size()) {
     for (int y = 0; y < map.rows; ++y) {
       for (int x = 0; x < map.columns; ++x) {
@@ -226,6 +229,7 @@ struct Cells {
         if (!window.textured) continue;
         const std::size_t cell = static_cast<std::size_t>(y / side) * columns + x / side;
         values[cell] += window.correlation - kNeutral;
+        attainable[cell] += window.attainable - kNeutral;
         ++windows[cell];
       }
     }
@@ -235,7 +239,8 @@ struct Cells {
   const int columns;
   const int rows;
   std::vector<double> values;
-  std::vector<int> windows;  ///< Textured ones.
+  std::vector<double> attainable;  ///< The same sums, did all windows agree.
+  std::vector<int> windows;        ///< Textured ones.
 };
 
 struct Rectangle {
@@ -257,14 +262,14 @@ bool Disagrees(const Cells& cells, int all_windows, int left, int top, int right
   return windows > kFewShare * all_windows && sum < -kAgainst * windows;
 }
 
-int WindowsIn(const Cells& cells, const Rectangle& r) {
-  int windows = 0;
+double AttainableIn(const Cells& cells, const Rectangle& r) {
+  double sum = 0;
   for (int y = r.top; y < r.bottom; ++y) {
     for (int x = r.left; x < r.right; ++x) {
-      windows += cells.windows[static_cast<std::size_t>(y) * cells.columns + x];
+      sum += cells.attainable[static_cast<std::size_t>(y) * cells.columns + x];
     }
   }
-  return windows;
+  return sum;
 }
 
 /// Moves the sides of a rectangle outward where nothing beyond them disagrees: flat sky has no
@@ -374,8 +379,11 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
   result.correlation = weighted / weight;
   const Cells cells(map);
   const Rectangle best = LargestSum(cells);
-  result.coherent = best.sum / ((1 - kNeutral) * result.windows);
-  result.inside = best.sum / ((1 - kNeutral) * std::max(1, WindowsIn(cells, best)));
+  if (best.sum > 0) {
+    const Rectangle whole{.sum = 0, .right = cells.columns, .bottom = cells.rows};
+    result.coherent = std::min(1.0, best.sum / AttainableIn(cells, whole));
+    result.inside = std::min(1.0, best.sum / AttainableIn(cells, best));
+  }
   const Rectangle wide = Widened(cells, result.windows, best);
   const auto edge = [&](int cell, int count, int size) {
     if (cell == 0) return -0.5;

@@ -18,9 +18,10 @@ struct GreyView {
 /// How the pixels of two aligned pictures compare.
 struct PixelAgreement {
   double correlation = 0;  ///< −1 to 1; see CompareAligned.
-  double coherent = 0;  ///< How much of the textured windows one agreeing rectangle holds, 0 to 1.
-  double inside = 0;    ///< The same, of the textured windows inside that rectangle only.
-  int windows = 0;      ///< Textured windows compared; too few say nothing: 0, and 0 above.
+  double coherent = 0;     ///< Of what the textured windows could agree, how much one agreeing
+                           ///< rectangle holds, 0 to 1.
+  double inside = 0;       ///< The same, of the textured windows inside that rectangle only.
+  int windows = 0;         ///< Textured windows compared; too few say nothing: 0, and 0 above.
   /// That rectangle, widened to where something disagrees, in image pixels: left, top, right,
   /// bottom.
   std::array<double, 4> rectangle{};
@@ -33,7 +34,9 @@ struct PixelAgreement {
 /// over. Where the query has less contrast than the image, its noise is taken to be less, too.
 /// `rectangle` is the block of the image, upright in it, that has the largest sum of (correlation −
 /// 0.3) over its textured windows (Bentley, "Programming Pearls", CACM 1984, in two dimensions),
-/// and `coherent` that sum over what it would be if all of the shared region agreed. A picture of
+/// and `coherent` that sum over what it would be if all of the shared region agreed:
+/// a window of variance v correlates with itself by v / (v + noise), which is little where there is
+/// little texture. A picture of
 /// which a part is covered agrees in one block, pictures of one template agree in many small ones.
 /// Both pictures are sampled at the coarser one's resolution.
 ///

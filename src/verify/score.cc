@@ -15,24 +15,24 @@ constexpr double kSmallestShare = 1e-3;
 
 /// Fitted by logistic regression to the candidates of eight sets of copybench's half a
 /// (bench/README.md).
-constexpr double kConstant = -12.48;
-constexpr double kPerRarity = 13.72;
-constexpr double kPerCloseWithoutPixels = -20.05;
-constexpr double kPerCoherentPowers = 1.93;
-constexpr double kPerFoundWithoutPixels = -25.73;
-constexpr double kPerFound = 7.49;
-constexpr double kPerPowersWithoutPixels = 22.75;
-constexpr double kPerInliersWithoutPixels = -21.2;
-constexpr double kPerRareRegionLog = 9.54;
-constexpr double kPerSmallerRegionLog = -21.5;
-constexpr double kPerOwnBackground = -7.51;
+constexpr double kConstant = -12.18;
+constexpr double kPerRarity = 13.67;
+constexpr double kPerCloseWithoutPixels = -16.79;
+constexpr double kPerCoherentPowers = 1.95;
+constexpr double kPerFoundWithoutPixels = -34.34;
+constexpr double kPerFound = 6.28;
+constexpr double kPerPowersWithoutPixels = 29.63;
+constexpr double kPerInliersWithoutPixels = -31.02;
+constexpr double kPerRareRegionLog = 8.22;
+constexpr double kPerSmallerRegionLog = -20.44;
+constexpr double kPerOwnBackground = -8.4;
 
 constexpr double kPerRepeatedInside = 20;
-constexpr double kRepeatedInsideAtHalf = 0.48;
+constexpr double kRepeatedInsideAtHalf = 0.52;
 
 /// Of 2,878 copies of half a none was called one for points that chance could give, over pixels
 /// that agree less.
-constexpr double kPixelsAgree = 0.5;
+constexpr double kPixelsAgree = 0.54;
 /// Agreement that other images have, too, on average four of them, is an overlay in less than a
 /// quarter of both pictures; and everywhere where many points agree that hardly voted, since the
 /// same in other images is nearer, unless the pixels agree all over: of 2,500 copies of half a one
@@ -51,7 +51,7 @@ constexpr double kManyDenied = -50;
 /// A part on a background that the rest of neither picture has is a caption, a label, a title bar;
 /// of 2,500 copies of half a one has more (bench/README.md).
 constexpr double kMostOwnBackground = 0.5;
-constexpr double kCoherentAllOver = 0.85;
+constexpr double kCoherentAllOver = 0.93;
 /// The most that a rule which says that it is no copy leaves.
 constexpr double kNoCopysLogOdds = -0.5;
 /// More than any but one of 865 copies of half a has (0.20; one of JPEG quality 3, 0.74); views of

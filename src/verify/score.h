@@ -13,7 +13,7 @@ struct RegionShares {
 /// Log10 of the number of false alarms below which agreement is no chance.
 inline constexpr double kSurelyNoChance = -14;
 /// `Evidence::pixels_inside` below which the pixels deny what the points say.
-inline constexpr double kDeniedPixels = 0.25;
+inline constexpr double kDeniedPixels = 0.26;
 
 /// Natural logarithm of the odds that two pictures share copied content: a logistic model. For a
 /// copy speak agreement of points beyond chance as far as the pixels agree, too, descriptors that

@@ -51,6 +51,17 @@ TEST(CompareAlignedTest, ThePictureItselfAgrees) {
   EXPECT_GT(CompareAligned(a.view(), a.view(), kSame).correlation, 0.9);
 }
 
+TEST(CompareAlignedTest, ThePictureItselfAgreesAllOverHoweverLittleTextureItHas) {
+  for (const int contrast : {1, 2}) {
+    Picture a = See(120, 90, kSame, 1);
+    for (std::uint8_t& p : a.pixels) p = static_cast<std::uint8_t>(100 + p / contrast / 2);
+    const PixelAgreement same = CompareAligned(a.view(), a.view(), kSame);
+    ASSERT_GT(same.windows, 0) << contrast;
+    EXPECT_GT(same.inside, 0.98) << contrast;
+    EXPECT_GT(same.coherent, 0.98) << contrast;
+  }
+}
+
 TEST(CompareAlignedTest, ScaledAndTurnedCopiesAgreeWhereTheTransformSays) {
   const Picture image = See(180, 180, kSame, 1);
   const Transform views[] = {{2, 0, 10, 0, 2, 5, 0, 0, 1},             // Half the size.
@@ -230,7 +241,7 @@ TEST(LogOddsTest, ManyPointsThatHardlyVotedAreAnOverlay) {
   form.log10_false_alarms = -1200;
   form.query_found = form.image_found = 0.8;
   form.rarity = 0.17;
-  form.pixels_coherent = form.pixels_inside = 0.75;
+  form.pixels_coherent = form.pixels_inside = 0.84;
   form.closeness = 0.2;
   EXPECT_GT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.5);
   form.closeness = 0.02;
