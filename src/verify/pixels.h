@@ -34,11 +34,10 @@ struct PixelAgreement {
 /// over. Where the query has less contrast than the image, its noise is taken to be less, too.
 /// `rectangle` is the block of the image, upright in it, that has the largest sum of (correlation −
 /// 0.3) over its textured windows (Bentley, "Programming Pearls", CACM 1984, in two dimensions),
-/// and `coherent` that sum over what it would be if all of the shared region agreed:
-/// a window of variance v correlates with itself by v / (v + noise), which is little where there is
-/// little texture. A picture of
-/// which a part is covered agrees in one block, pictures of one template agree in many small ones.
-/// Both pictures are sampled at the coarser one's resolution.
+/// and `coherent` that sum over what it would be if all of the shared region agreed: a window of
+/// variance v correlates with itself by v / (v + noise), which is little where there is little
+/// texture. A picture of which a part is covered agrees in one block, pictures of one template
+/// agree in many small ones. Both pictures are sampled at the coarser one's resolution.
 ///
 /// `own_background`: the share of the pixels in the rectangle that lie within 12 grey levels of the
 /// rectangle's commonest tone, less that share of the pixels outside it, of the picture where the
