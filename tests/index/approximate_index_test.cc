@@ -141,13 +141,13 @@ INSTANTIATE_TEST_SUITE_P(Keys, DocumentedKeyTest,
 TEST(ApproximateIndexTest, WholeDescriptorsHaveExactDistancesByEveryVariant) {
   for (const std::string text : {"IDMap,HNSW48", "IVF64,Flat"}) {
     const FactoryKey key = Key(text);
+    const auto built = Build(key);
+    ASSERT_NE(built, nullptr);
     for (const kernel::Variant variant : kernel::SupportedVariants()) {
-      const auto built = ApproximateIndex::Build(key, Contents(Rows()), variant, 2);
-      ASSERT_TRUE(built.ok()) << built.status().message();
-      const auto read = ApproximateIndex::Read(key, (*built)->contents(), (*built)->trained_rows(),
-                                               *(*built)->Write(), variant);
+      const auto read = ApproximateIndex::Read(key, built->contents(), built->trained_rows(),
+                                               *built->Write(), variant);
       ASSERT_TRUE(read.ok()) << read.status().message();
-      for (const ApproximateIndex* index : {built->get(), read->get()}) {
+      for (const ApproximateIndex* index : {built.get(), read->get()}) {
         const auto found = Search(*index, kNeighbours);
         for (std::size_t i = 0; i < found.size(); ++i) {
           ASSERT_GE(found[i].row, 0);
