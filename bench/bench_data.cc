@@ -65,7 +65,12 @@ double Median(std::vector<double> values) {
 
 std::string Machine() {
   const std::string name = CpuInfo("model name");
-  return name.empty() ? "unknown" : name;
+#ifdef NDEBUG
+  constexpr const char* kBuild = "";
+#else
+  constexpr const char* kBuild = ", a build with assertions";
+#endif
+  return (name.empty() ? "unknown" : name) + kBuild;
 }
 
 std::vector<std::string> CpuFeatures() {

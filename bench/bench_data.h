@@ -21,7 +21,7 @@ double Seconds(const Work& work) {
 
 double Median(std::vector<double> values);
 
-/// The processor's name.
+/// The processor's name, and whether this is a build with assertions.
 std::string Machine();
 
 /// Those instruction sets that the kernel can use and this processor has.

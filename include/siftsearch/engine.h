@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "siftsearch/export.h"
 #include "siftsearch/results.h"
 #include "siftsearch/search_backend.h"
 #include "siftsearch/status.h"
@@ -18,7 +19,7 @@
 namespace siftsearch {
 
 /// Version of the library, such as "0.1.0".
-std::string_view Version();
+SIFTSEARCH_EXPORT std::string_view Version();
 
 /// What is refused before memory is taken for it.
 struct InputLimits {
@@ -124,13 +125,14 @@ struct CompareOptions {
 /// a picture and itself (equal bytes) they are the places that repeat others (copy-move); each pair
 /// of places may be told from both sides. An input that can't be read ends it with a Status that
 /// names it.
-Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOptions& options);
+SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image,
+                                              const CompareOptions& options);
 
 /// The facade: decode, extract, store, search, verify, describe. One object may be used from one
 /// thread at a time; it uses several itself. Errors of one image never end a batch; a Status
 /// returned by a method means that the whole operation ended, with everything committed so far
 /// kept.
-class Engine {
+class SIFTSEARCH_EXPORT Engine {
  public:
   struct Impl;
 

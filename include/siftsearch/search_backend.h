@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "siftsearch/export.h"
 #include "siftsearch/status.h"
 #include "siftsearch/types.h"
 
@@ -129,7 +130,7 @@ struct CheckProblem {
 /// Storage and search of features; knows nothing of pixels. Calls are safe from several threads;
 /// writers are serialised, readers see one commit (the newest when the call begins). Errors carry
 /// the file's name.
-class SearchBackend {
+class SIFTSEARCH_EXPORT SearchBackend {
  public:
   virtual ~SearchBackend() = default;
 

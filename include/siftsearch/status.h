@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cassert>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <variant>
@@ -41,27 +42,41 @@ class [[nodiscard]] Status {
   std::string message_;
 };
 
-/// A value or the Status that says why there is none. Reading `value()` of a failed Result is a
-/// programming error (asserted).
+/// A value or the Status that says why there is none. An OK Status gives no value, so a Result made
+/// of one is an error, kInternal. Reading `value()` of a failed Result is a programming error: in
+/// every build it writes the Status's message to stderr and ends the process (std::abort).
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}  // NOLINT
-  Result(Status status) : state_(std::move(status)) {
-    assert(!std::get<Status>(state_).ok());
-  }  // NOLINT
+  Result(T value) : state_(std::move(value)) {}                // NOLINT
+  Result(Status status) : state_(NotOk(std::move(status))) {}  // NOLINT
 
   bool ok() const { return std::holds_alternative<T>(state_); }
-  Status status() const { return ok() ? Status() : std::get<Status>(state_); }
-  T& value() & { return std::get<T>(state_); }
-  const T& value() const& { return std::get<T>(state_); }
-  T&& value() && { return std::get<T>(std::move(state_)); }
+  Status status() const { return ok() ? Status() : *std::get_if<Status>(&state_); }
+  T& value() & { return *Value(&state_); }
+  const T& value() const& { return *Value(&state_); }
+  T&& value() && { return std::move(*Value(&state_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
  private:
+  static Status NotOk(Status status) {
+    if (!status.ok()) return status;
+    return {StatusCode::kInternal, "a Result was made of a Status that is OK"};
+  }
+
+  static auto* Value(auto* state) {
+    auto* value = std::get_if<T>(state);
+    if (value == nullptr) {
+      std::fprintf(stderr, "siftsearch: the value of a failed Result was read: %s\n",
+                   std::get_if<Status>(state)->message().c_str());
+      std::abort();
+    }
+    return value;
+  }
+
   std::variant<Status, T> state_;
 };
 

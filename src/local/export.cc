@@ -1,7 +1,8 @@
 #include <vector>
 
 #include "base/status_macros.h"
-#include "index/byte_flat_index.h"
+#include "index/faiss_file.h"
+#include "index/id_range.h"
 #include "local/local_backend.h"
 
 namespace siftsearch::local {

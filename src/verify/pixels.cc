@@ -341,8 +341,8 @@ double OwnTone(const Tones& tones) {
 
 double OwnBackground(const GreyView& query, const GreyView& image,
                      const Transform& image_from_query, const std::array<double, 4>& rectangle) {
-  const auto [left, top, right, bottom] = rectangle;
-  const auto in_rectangle = [&](Point p) {
+  const auto in_rectangle = [left = rectangle[0], top = rectangle[1], right = rectangle[2],
+                             bottom = rectangle[3]](Point p) {
     return p.x >= left && p.x <= right && p.y >= top && p.y <= bottom;
   };
   const Tones ours =

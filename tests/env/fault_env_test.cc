@@ -1,11 +1,11 @@
-#include "env/fault_env.h"
+#include "support/fault_env.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <vector>
 
-#include "env/memory_env.h"
+#include "support/memory_env.h"
 
 namespace siftsearch {
 namespace {

@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "env/fault_env.h"
 #include "env/file_env.h"
-#include "env/memory_env.h"
+#include "support/fault_env.h"
+#include "support/memory_env.h"
 
 namespace siftsearch {
 namespace {

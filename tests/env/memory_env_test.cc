@@ -1,4 +1,4 @@
-#include "env/memory_env.h"
+#include "support/memory_env.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

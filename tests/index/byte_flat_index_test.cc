@@ -1,4 +1,4 @@
-#include "index/byte_flat_index.h"
+#include "support/byte_flat_index.h"
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexIDMap.h>

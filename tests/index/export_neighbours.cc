@@ -3,7 +3,7 @@
 #include <iostream>
 #include <string>
 
-#include "index/byte_flat_index.h"
+#include "support/byte_flat_index.h"
 #include "index_test_util.h"
 
 namespace siftsearch::index {

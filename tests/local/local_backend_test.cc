@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "catalog/sqlite.h"
-#include "env/fault_env.h"
 #include "env/file_env.h"
+#include "support/fault_env.h"
 #include "testing.h"
 
 namespace siftsearch::local {

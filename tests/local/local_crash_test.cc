@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "env/fault_env.h"
 #include "env/file_env.h"
 #include "local/local_backend.h"
+#include "support/fault_env.h"
 #include "testing.h"
 
 namespace siftsearch::local {

@@ -8,9 +8,9 @@
 #include <random>
 
 #include "base/hash.h"
-#include "env/memory_env.h"
 #include "segment/segment_format.h"
 #include "segment_test_util.h"
+#include "support/memory_env.h"
 
 namespace siftsearch {
 namespace {

@@ -5,9 +5,9 @@
 
 #include <string>
 
-#include "env/fault_env.h"
-#include "env/memory_env.h"
 #include "segment_test_util.h"
+#include "support/fault_env.h"
+#include "support/memory_env.h"
 
 namespace siftsearch {
 namespace {

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "env/memory_env.h"
 #include "segment_test_util.h"
+#include "support/memory_env.h"
 
 namespace siftsearch::segment {
 namespace {

@@ -8,8 +8,8 @@
 #include <map>
 #include <thread>
 
-#include "env/memory_env.h"
 #include "segment_test_util.h"
+#include "support/memory_env.h"
 
 namespace siftsearch {
 namespace {

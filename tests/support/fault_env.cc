@@ -1,4 +1,4 @@
-#include "env/fault_env.h"
+#include "support/fault_env.h"
 
 #include <utility>
 
