@@ -13,6 +13,7 @@ enum class StatusCode {
   kOk,
   kInvalidArgument,   ///< The caller asked for something that makes no sense.
   kNotFound,          ///< A file, image or database that was named does not exist.
+  kAlreadyExists,     ///< A name that was to be made is taken; what has it is left alone.
   kUnsupported,       ///< A kind of input this program does not read (HEIC, PDF, text …).
   kLimitExceeded,     ///< Input above a limit; nothing was allocated for it.
   kPermissionDenied,  ///< The operating system refused access.
@@ -20,7 +21,7 @@ enum class StatusCode {
   kCorrupt,           ///< Data that is damaged or cut short.
   kOutOfSpace,        ///< Disk full, quota or file-size limit reached.
   kOutOfMemory,       ///< Memory could not be had.
-  kBusy,              ///< Another process holds the write lock.
+  kBusy,              ///< Another process holds the lock.
   kIncompatible,      ///< A newer format version, or settings that differ from the database's.
   kCancelled,         ///< Stopped on request (Ctrl-C).
   kInternal,          ///< A fault of ours.

@@ -3,11 +3,15 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <new>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -45,8 +49,66 @@ auto Retry(Call call) {
   return result;
 }
 
-Descriptor Open(const std::string& path, int flags) {
-  return Descriptor(Retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); }));
+Descriptor Open(const std::string& path, int flags, mode_t mode = 0666) {
+  return Descriptor(Retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }));
+}
+
+Status NotRegular(const std::string& path) {
+  return {StatusCode::kIoError, path + ": not a regular file"};
+}
+
+/// Fills `bytes` from the file, or as much of it as the file has.
+Status ReadInto(const std::string& path, int file, std::vector<std::uint8_t>& bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t got = Retry([&] { return ::read(file, &bytes[done], bytes.size() - done); });
+    if (got < 0) return ErrnoStatus(path, "can't be read", errno);
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return {};
+}
+
+/// A name, or a value, of extended attributes: asked for its size first.
+template <typename Call>
+bool ReadAttribute(std::string& text, Call call) {
+  const ssize_t size = call(nullptr, 0);
+  if (size < 0) return false;
+  text.resize(static_cast<std::size_t>(size));
+  const ssize_t got = call(text.data(), text.size());
+  text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return got >= 0;
+}
+
+/// False where some could not be copied. A file system without them has none to lose.
+bool CopyAttributes(int from, int to) {
+  std::string names, value;
+  if (!ReadAttribute(names, [&](char* out, std::size_t n) { return ::flistxattr(from, out, n); })) {
+    return errno == ENOTSUP || errno == ENOSYS;
+  }
+  bool all = true;
+  for (std::size_t at = 0; at < names.size(); at += std::strlen(&names[at]) + 1) {
+    const char* name = &names[at];
+    all &= ReadAttribute(
+               value, [&](char* out, std::size_t n) { return ::fgetxattr(from, name, out, n); }) &&
+           ::fsetxattr(to, name, value.data(), value.size(), 0) == 0;
+  }
+  return all;
+}
+
+/// renameat2's "never over anything" by a second name, where the file system lacks it.
+int RenameByLink(const char* from, const char* to) {
+  if (::link(from, to) != 0) {
+    const bool lacks_links = errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK;
+    if (lacks_links) errno = EXDEV;
+    return -1;
+  }
+  if (::unlink(from) == 0) return 0;
+  const int error = errno;
+  ::unlink(to);  // Ours: the link did not replace anything.
+  errno = error;
+  return -1;
 }
 
 class DiskWritableFile : public WritableFile {
@@ -117,10 +179,10 @@ class DiskMappedFile : public MappedFile {
 /// flock belongs to the open file, so closing the descriptor releases it.
 class DiskFileLock : public FileLock {
  public:
-  explicit DiskFileLock(Descriptor directory) : directory_(std::move(directory)) {}
+  explicit DiskFileLock(Descriptor locked) : locked_(std::move(locked)) {}
 
  private:
-  Descriptor directory_;
+  Descriptor locked_;
 };
 
 class DiskFileEnv : public FileEnv {
@@ -131,13 +193,37 @@ class DiskFileEnv : public FileEnv {
     return std::unique_ptr<WritableFile>(new DiskWritableFile(path, std::move(file)));
   }
 
+  Result<std::unique_ptr<WritableFile>> CreateNew(const std::string& path, Access access) override {
+    Descriptor file =
+        Open(path, O_WRONLY | O_CREAT | O_EXCL, access == Access::kPrivate ? 0600 : 0666);
+    if (!file.valid()) return ErrnoStatus(path, "can't be created", errno);
+    return std::unique_ptr<WritableFile>(new DiskWritableFile(path, std::move(file)));
+  }
+
+  Result<std::vector<std::uint8_t>> Read(const std::string& path) override {
+    // O_NONBLOCK: opening a pipe must not wait for its other end.
+    const Descriptor file = Open(path, O_RDONLY | O_NONBLOCK);
+    if (!file.valid()) return ErrnoStatus(path, "can't be opened", errno);
+    struct stat info;
+    if (::fstat(file.get(), &info) != 0) return ErrnoStatus(path, "can't be examined", errno);
+    if (!S_ISREG(info.st_mode)) return NotRegular(path);
+    std::vector<std::uint8_t> bytes;
+    try {
+      bytes.resize(static_cast<std::size_t>(info.st_size));
+    } catch (const std::bad_alloc&) {
+      return ErrnoStatus(path, "can't be read", ENOMEM);
+    }
+    SIFTSEARCH_RETURN_IF_ERROR(ReadInto(path, file.get(), bytes));
+    return bytes;
+  }
+
   Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override {
     // O_NONBLOCK: opening a pipe must not wait for its other end.
     const Descriptor file = Open(path, O_RDONLY | O_NONBLOCK);
     if (!file.valid()) return ErrnoStatus(path, "can't be opened", errno);
     struct stat info;
     if (::fstat(file.get(), &info) != 0) return ErrnoStatus(path, "can't be examined", errno);
-    if (!S_ISREG(info.st_mode)) return NotAFile(path);
+    if (!S_ISREG(info.st_mode)) return NotRegular(path);
     const auto size = static_cast<std::size_t>(info.st_size);
     void* address = nullptr;
     if (size > 0) {
@@ -152,6 +238,41 @@ class DiskFileEnv : public FileEnv {
       return ErrnoStatus(from, "can't be renamed to " + to, errno);
     }
     return {};
+  }
+
+  Status RenameNew(const std::string& from, const std::string& to) override {
+    int failed = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+    if (failed != 0 && (errno == EINVAL || errno == ENOSYS)) {
+      failed = RenameByLink(from.c_str(), to.c_str());
+    }
+    return failed == 0 ? Status() : ErrnoStatus(from, "can't be renamed to " + to, errno);
+  }
+
+  Status Link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    return ErrnoStatus(from, "can't be linked to " + to, errno);
+  }
+
+  Result<std::string> CopyMetadata(const std::string& from, const std::string& to) override {
+    const Descriptor source = Open(from, O_RDONLY | O_NONBLOCK);
+    if (!source.valid()) return ErrnoStatus(from, "can't be opened", errno);
+    const Descriptor target = Open(to, O_RDONLY | O_NONBLOCK);
+    if (!target.valid()) return ErrnoStatus(to, "can't be opened", errno);
+    struct stat info;
+    if (::fstat(source.get(), &info) != 0) return ErrnoStatus(from, "can't be examined", errno);
+    std::string lost;
+    const auto note = [&](bool kept, const char* what) {
+      if (!kept) lost += (lost.empty() ? "" : ", ") + std::string(what);
+    };
+    // The owner first: changing it takes away set-user-ID bits. The times last: all others change.
+    const bool owned = ::fchown(target.get(), info.st_uid, info.st_gid) == 0;
+    note(owned, "its owner");
+    note(CopyAttributes(source.get(), target.get()), "some of its extended attributes");
+    // A set-user-ID file of another owner would be another thing.
+    note(::fchmod(target.get(), info.st_mode & (owned ? 07777 : 0777)) == 0, "its permissions");
+    const struct timespec times[] = {info.st_atim, info.st_mtim};
+    note(::futimens(target.get(), times) == 0, "its times");
+    return lost;
   }
 
   Status SyncDirectory(const std::string& directory) override {
@@ -205,7 +326,7 @@ class DiskFileEnv : public FileEnv {
   Result<std::int64_t> FileSize(const std::string& path) override {
     struct stat info;
     if (::stat(path.c_str(), &info) != 0) return ErrnoStatus(path, "can't be examined", errno);
-    if (!S_ISREG(info.st_mode)) return NotAFile(path);
+    if (!S_ISREG(info.st_mode)) return NotRegular(path);
     return static_cast<std::int64_t>(info.st_size);
   }
 
@@ -225,13 +346,31 @@ class DiskFileEnv : public FileEnv {
     return std::unique_ptr<FileLock>(new DiskFileLock(std::move(opened)));
   }
 
- private:
-  static Status NotAFile(const std::string& path) {
-    return {StatusCode::kIoError, path + ": not a regular file"};
+  Result<std::unique_ptr<FileLock>> LockFile(const std::string& path) override {
+    while (true) {
+      Descriptor file = Open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
+      if (!file.valid()) return ErrnoStatus(path, "can't be opened", errno);
+      struct stat locked, named;
+      if (::fstat(file.get(), &locked) != 0) return ErrnoStatus(path, "can't be examined", errno);
+      if (!S_ISREG(locked.st_mode)) return NotRegular(path);
+      if (Retry([&] { return ::flock(file.get(), LOCK_EX | LOCK_NB); }) != 0) {
+        if (errno != EWOULDBLOCK) return ErrnoStatus(path, "can't be locked", errno);
+        return Status(StatusCode::kBusy, path + " is being written by another process");
+      }
+      // Its holder may have renamed or removed it since it was opened.
+      const bool same = ::lstat(path.c_str(), &named) == 0 && named.st_dev == locked.st_dev &&
+                        named.st_ino == locked.st_ino;
+      if (same) return std::unique_ptr<FileLock>(new DiskFileLock(std::move(file)));
+    }
   }
 };
 
 }  // namespace
+
+std::string DirectoryOf(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
 
 FileEnv& DiskEnv() {
   static DiskFileEnv env;

@@ -13,6 +13,10 @@ StatusCode CodeOfErrno(int error) {
     case EPERM:
     case EROFS:
       return StatusCode::kPermissionDenied;
+    case EEXIST:
+      return StatusCode::kAlreadyExists;
+    case EXDEV:
+      return StatusCode::kUnsupported;
     case ENOSPC:
     case EDQUOT:
     case EFBIG:

@@ -7,8 +7,9 @@
 
 namespace siftsearch {
 
-/// The kind of failure that an `errno` value stands for: kNotFound, kPermissionDenied, kOutOfSpace,
-/// kOutOfMemory, else kIoError.
+/// The kind of failure that an `errno` value stands for: kNotFound, kPermissionDenied,
+/// kAlreadyExists, kUnsupported (names on two file systems), kOutOfSpace, kOutOfMemory, else
+/// kIoError.
 StatusCode CodeOfErrno(int error);
 
 /// "PATH: CAUSE (what the system says)", for example "a.seg: can't be written (No space left on

@@ -45,20 +45,43 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-/// All file work of a database goes through this interface, so that tests can fail any of it.
-/// Safe from several threads. Paths may hold any bytes but NUL. Every error names the path and the
-/// cause: kNotFound, kPermissionDenied, kOutOfSpace, kOutOfMemory, else kIoError.
+/// Who may use a new file.
+enum class Access {
+  kShared,   ///< As the process's umask says.
+  kPrivate,  ///< Its owner only.
+};
+
+/// All file work of a database, and that on people's files, goes through this interface, so that
+/// tests can fail any of it. Safe from several threads. Paths may hold any bytes but NUL. Every
+/// error names the path and the cause: kNotFound, kPermissionDenied, kAlreadyExists, kOutOfSpace,
+/// kOutOfMemory, else kIoError.
 class FileEnv {
  public:
   virtual ~FileEnv() = default;
 
   /// Makes a file, or empties the one that is there.
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
+  /// Makes a file whose name nothing has, a link to nowhere included; else kAlreadyExists.
+  virtual Result<std::unique_ptr<WritableFile>> CreateNew(const std::string& path,
+                                                          Access access) = 0;
+  /// The bytes of a whole regular file, of any size that memory takes.
+  virtual Result<std::vector<std::uint8_t>> Read(const std::string& path) = 0;
   /// Maps the whole of a regular file.
   virtual Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) = 0;
 
-  /// Gives a file another name in one step, replacing a file of that name.
+  /// Gives a file another name in one step, replacing a file of that name. Where both are names of
+  /// one file both stay.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  /// The same, but never over anything: kAlreadyExists where `to` is taken. kUnsupported where the
+  /// names are on two file systems, or on one that can't do it.
+  virtual Status RenameNew(const std::string& from, const std::string& to) = 0;
+  /// Gives a file a second name (a symbolic link: the link, not its file). kAlreadyExists where
+  /// `to` is taken, kUnsupported where the names are on two file systems.
+  virtual Status Link(const std::string& from, const std::string& to) = 0;
+  /// Gives `to` the owner, mode, extended attributes and times of `from`, as far as its file system
+  /// and the permissions allow; says what is lost, in words, "" where nothing is. Appending later
+  /// changes times again.
+  virtual Result<std::string> CopyMetadata(const std::string& from, const std::string& to) = 0;
   /// Returns once the names made, changed and removed in a directory would survive a power cut.
   virtual Status SyncDirectory(const std::string& directory) = 0;
   /// Removes a file (not a directory).
@@ -76,7 +99,14 @@ class FileEnv {
   /// has at the same time; kBusy when it can't be had within `wait`. Leaves no file behind.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& directory,
                                                  std::chrono::milliseconds wait) = 0;
+  /// Takes the exclusive lock of a regular file, which is made, empty, where there is none; kBusy
+  /// at once when another holder has it. `path` still leads to the file that is locked when this
+  /// returns. The lock goes with the file when that is renamed.
+  virtual Result<std::unique_ptr<FileLock>> LockFile(const std::string& path) = 0;
 };
+
+/// The directory that a path's last name is in.
+std::string DirectoryOf(const std::string& path);
 
 /// The operating system's files.
 FileEnv& DiskEnv();

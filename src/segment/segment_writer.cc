@@ -18,11 +18,6 @@ using namespace segment;  // NOLINT: the names of the format, in the file that w
 
 std::string TemporaryName(const std::string& path) { return path + ".tmp"; }
 
-std::string DirectoryOf(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
 bool IsFinite(const Keypoint& keypoint) {
   return std::isfinite(keypoint.x) && std::isfinite(keypoint.y) && std::isfinite(keypoint.scale) &&
          std::isfinite(keypoint.angle);

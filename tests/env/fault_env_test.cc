@@ -24,7 +24,12 @@ int RunAll(FileEnv& env) {
     note((*file)->Sync());
     note((*file)->Close());
   }
+  note(env.CreateNew("new", Access::kShared).status());
+  note(env.Read("a").status());
+  note(env.CopyMetadata("a", "new").status());
   note(env.Rename("a", "b"));
+  note(env.Link("b", "c"));
+  note(env.RenameNew("c", "d2"));
   note(env.SyncDirectory("."));
   note(env.Remove("b"));
   return failed;
@@ -34,7 +39,7 @@ TEST(FaultEnv, WithoutAFaultCountsAndPassesEverythingOn) {
   MemoryEnv memory;
   FaultEnv env(memory);
   EXPECT_EQ(RunAll(env), 0);
-  EXPECT_EQ(env.operations(), 8);
+  EXPECT_EQ(env.operations(), 13);
 }
 
 TEST(FaultEnv, FailsTheOperationAskedForWithTheStatusAskedFor) {

@@ -124,6 +124,40 @@ TEST_P(FileEnvContract, RenameReplacesAndLeavesMappingsAlone) {
   EXPECT_EQ((*mapped)->bytes()[0], 'o');
 }
 
+TEST_P(FileEnvContract, ReadGivesTheWholeFile) {
+  Write("a", "text");
+  const auto bytes = env().Read(Path("a")).value();
+  EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "text");
+  Write("empty", "");
+  EXPECT_THAT(env().Read(Path("empty")).value(), IsEmpty());
+}
+
+TEST_P(FileEnvContract, WhatMakesANewNameNeverTakesOneThatIsThere) {
+  Write("a", "a");
+  Write("b", "b");
+  ASSERT_TRUE(env().CreateDirectory(Path("d")).ok());
+  for (const char* taken : {"b", "d"}) {
+    for (const Status& status :
+         {env().CreateNew(Path(taken), Access::kPrivate).status(),
+          env().RenameNew(Path("a"), Path(taken)), env().Link(Path("a"), Path(taken))}) {
+      EXPECT_EQ(status.code(), StatusCode::kAlreadyExists) << status.message();
+      EXPECT_THAT(status.message(), HasSubstr(dir_));
+    }
+  }
+  EXPECT_EQ(Read("a") + Read("b"), "ab");
+  ASSERT_TRUE(env().Link(Path("a"), Path("c")).ok());
+  ASSERT_TRUE(env().RenameNew(Path("a"), Path("e")).ok());
+  EXPECT_TRUE(env().CreateNew(Path("a"), Access::kPrivate).ok());
+  EXPECT_EQ(Read("a") + Read("c") + Read("e"), "aa");
+}
+
+TEST_P(FileEnvContract, RenamingOneNameOfAFileOverAnotherLeavesBoth) {
+  Write("a", "a");
+  ASSERT_TRUE(env().Link(Path("a"), Path("b")).ok());
+  ASSERT_TRUE(env().Rename(Path("a"), Path("b")).ok());
+  EXPECT_THAT(env().List(dir_).value(), ElementsAre("a", "b"));
+}
+
 TEST_P(FileEnvContract, ListGivesSortedNamesOfOneDirectory) {
   EXPECT_THAT(env().List(dir_).value(), IsEmpty());
   Write("b", "");
@@ -140,17 +174,26 @@ TEST_P(FileEnvContract, CreateDirectoryIsOkWhenItIsThereButNotOverAFile) {
   EXPECT_TRUE(env().SyncDirectory(Path("d")).ok());
   EXPECT_TRUE(env().Exists(Path("d")).value());
   Write("file", "");
-  EXPECT_EQ(env().CreateDirectory(Path("file")).code(), StatusCode::kIoError);
+  EXPECT_EQ(env().CreateDirectory(Path("file")).code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(env().CreateDirectory(Path("none/d")).code(), StatusCode::kNotFound);
 }
 
 TEST_P(FileEnvContract, AMissingNameIsNotFoundAndNamedInTheMessage) {
   const std::string path = Path("missing/x");
-  const std::vector<Status> statuses = {
-      env().Map(path).status(),      env().Create(path).status(),
-      env().Rename(path, Path("y")), env().Remove(path),
-      env().SyncDirectory(path),     env().List(path).status(),
-      env().FileSize(path).status(), env().Lock(path, milliseconds(0)).status()};
+  const std::vector<Status> statuses = {env().Map(path).status(),
+                                        env().Read(path).status(),
+                                        env().Create(path).status(),
+                                        env().CreateNew(path, Access::kShared).status(),
+                                        env().Rename(path, Path("y")),
+                                        env().RenameNew(path, Path("y")),
+                                        env().Link(path, Path("y")),
+                                        env().CopyMetadata(path, Path("y")).status(),
+                                        env().Remove(path),
+                                        env().SyncDirectory(path),
+                                        env().List(path).status(),
+                                        env().FileSize(path).status(),
+                                        env().Lock(path, milliseconds(0)).status(),
+                                        env().LockFile(path).status()};
   for (const Status& status : statuses) {
     EXPECT_EQ(status.code(), StatusCode::kNotFound) << status.message();
     EXPECT_THAT(status.message(), HasSubstr("missing"));
@@ -160,6 +203,8 @@ TEST_P(FileEnvContract, AMissingNameIsNotFoundAndNamedInTheMessage) {
 
 TEST_P(FileEnvContract, ADirectoryIsNotAFile) {
   EXPECT_EQ(env().Map(dir_).status().code(), StatusCode::kIoError);
+  EXPECT_EQ(env().Read(dir_).status().code(), StatusCode::kIoError);
+  EXPECT_EQ(env().LockFile(dir_).status().code(), StatusCode::kIoError);
   EXPECT_EQ(env().Create(dir_).status().code(), StatusCode::kIoError);
   EXPECT_EQ(env().FileSize(dir_).status().code(), StatusCode::kIoError);
   EXPECT_FALSE(env().Remove(dir_).ok());
@@ -186,6 +231,27 @@ TEST_P(FileEnvContract, AWaitingLockIsHadOnceTheHolderReleasesIt) {
   held.value().reset();
   waiting.join();
   EXPECT_TRUE(had);
+}
+
+TEST_P(FileEnvContract, ALockedFileIsBusyUntilTheLockIsDestroyed) {
+  auto held = env().LockFile(Path("a"));
+  ASSERT_TRUE(held.ok()) << held.status().message();
+  EXPECT_EQ(env().FileSize(Path("a")).value(), 0) << "made, where there is none";
+  const auto refused = env().LockFile(Path("a"));
+  EXPECT_EQ(refused.status().code(), StatusCode::kBusy);
+  EXPECT_EQ(refused.status().message(), Path("a") + " is being written by another process");
+  Write("a", "text");
+  EXPECT_EQ(env().LockFile(Path("a")).status().code(), StatusCode::kBusy);
+  held.value().reset();
+  EXPECT_TRUE(env().LockFile(Path("a")).ok());
+  EXPECT_EQ(Read("a"), "text") << "a lock changes nothing";
+}
+
+TEST_P(FileEnvContract, AFilesLockGoesWithItsNewName) {
+  auto held = env().LockFile(Path("a"));
+  ASSERT_TRUE(env().Rename(Path("a"), Path("b")).ok());
+  EXPECT_TRUE(env().LockFile(Path("a")).ok());
+  EXPECT_EQ(env().LockFile(Path("b")).status().code(), StatusCode::kBusy);
 }
 
 INSTANTIATE_TEST_SUITE_P(AllEnvs, FileEnvContract,

@@ -60,6 +60,17 @@ Result<std::unique_ptr<WritableFile>> FaultEnv::Create(const std::string& path) 
   return std::unique_ptr<WritableFile>(new Writer(*this, std::move(file)));
 }
 
+Result<std::unique_ptr<WritableFile>> FaultEnv::CreateNew(const std::string& path, Access access) {
+  SIFTSEARCH_RETURN_IF_ERROR(Count());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto file, base_.CreateNew(path, access));
+  return std::unique_ptr<WritableFile>(new Writer(*this, std::move(file)));
+}
+
+Result<std::vector<std::uint8_t>> FaultEnv::Read(const std::string& path) {
+  SIFTSEARCH_RETURN_IF_ERROR(Count());
+  return base_.Read(path);
+}
+
 Result<std::shared_ptr<const MappedFile>> FaultEnv::Map(const std::string& path) {
   return base_.Map(path);
 }
@@ -67,6 +78,21 @@ Result<std::shared_ptr<const MappedFile>> FaultEnv::Map(const std::string& path)
 Status FaultEnv::Rename(const std::string& from, const std::string& to) {
   SIFTSEARCH_RETURN_IF_ERROR(Count());
   return base_.Rename(from, to);
+}
+
+Status FaultEnv::RenameNew(const std::string& from, const std::string& to) {
+  SIFTSEARCH_RETURN_IF_ERROR(Count());
+  return base_.RenameNew(from, to);
+}
+
+Status FaultEnv::Link(const std::string& from, const std::string& to) {
+  SIFTSEARCH_RETURN_IF_ERROR(Count());
+  return base_.Link(from, to);
+}
+
+Result<std::string> FaultEnv::CopyMetadata(const std::string& from, const std::string& to) {
+  SIFTSEARCH_RETURN_IF_ERROR(Count());
+  return base_.CopyMetadata(from, to);
 }
 
 Status FaultEnv::SyncDirectory(const std::string& directory) {
@@ -95,6 +121,10 @@ Result<std::int64_t> FaultEnv::FileSize(const std::string& path) { return base_.
 Result<std::unique_ptr<FileLock>> FaultEnv::Lock(const std::string& directory,
                                                  std::chrono::milliseconds wait) {
   return base_.Lock(directory, wait);
+}
+
+Result<std::unique_ptr<FileLock>> FaultEnv::LockFile(const std::string& path) {
+  return base_.LockFile(path);
 }
 
 }  // namespace siftsearch

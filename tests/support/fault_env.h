@@ -12,8 +12,9 @@
 namespace siftsearch {
 
 /// Passes everything on to another environment, counts the operations that change something
-/// (Create, Append, Sync, Close, Rename, SyncDirectory, Remove, CreateDirectory) and fails those a
-/// test asks for. A failed operation is not passed on. Safe from several threads.
+/// (Create, CreateNew, Append, Sync, Close, Rename, RenameNew, Link, CopyMetadata, SyncDirectory,
+/// Remove, CreateDirectory) and Read, and fails those a test asks for. A failed operation is not
+/// passed on. Safe from several threads.
 class FaultEnv : public FileEnv {
  public:
   struct Fault {
@@ -35,8 +36,13 @@ class FaultEnv : public FileEnv {
   std::int64_t operations() const;
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override;
+  Result<std::unique_ptr<WritableFile>> CreateNew(const std::string& path, Access access) override;
+  Result<std::vector<std::uint8_t>> Read(const std::string& path) override;
   Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;
+  Status RenameNew(const std::string& from, const std::string& to) override;
+  Status Link(const std::string& from, const std::string& to) override;
+  Result<std::string> CopyMetadata(const std::string& from, const std::string& to) override;
   Status SyncDirectory(const std::string& directory) override;
   Status Remove(const std::string& path) override;
   Status CreateDirectory(const std::string& path) override;
@@ -45,6 +51,7 @@ class FaultEnv : public FileEnv {
   Result<std::int64_t> FileSize(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& directory,
                                          std::chrono::milliseconds wait) override;
+  Result<std::unique_ptr<FileLock>> LockFile(const std::string& path) override;
 
  private:
   class Writer;

@@ -35,6 +35,14 @@ Status NotAFile(const std::string& path) {
   return {StatusCode::kIoError, path + ": not a regular file"};
 }
 
+Status OnTwo(const std::string& from, const std::string& to) {
+  return {StatusCode::kUnsupported, from + " and " + to + " are on two file systems"};
+}
+
+Status Taken(const std::string& path) {
+  return {StatusCode::kAlreadyExists, path + ": the name is taken"};
+}
+
 }  // namespace
 
 /// A file or directory, whatever its name; guarded by the environment's mutex.
@@ -42,6 +50,7 @@ struct MemoryEnv::Node {
   bool is_directory = false;
   std::vector<std::uint8_t> bytes;
   std::vector<std::uint8_t> durable_bytes;
+  std::weak_ptr<bool> holder;  ///< Of a file's lock.
 };
 
 class MemoryEnv::Writer : public WritableFile {
@@ -137,6 +146,22 @@ Result<std::unique_ptr<WritableFile>> MemoryEnv::Create(const std::string& path)
   return std::unique_ptr<WritableFile>(new Writer(*this, path, node));
 }
 
+Result<std::unique_ptr<WritableFile>> MemoryEnv::CreateNew(const std::string& path, Access) {
+  std::lock_guard lock(mutex_);
+  const std::string name = Normal(path);
+  SIFTSEARCH_RETURN_IF_ERROR(CheckParent(name));
+  if (IsDirectory(name) || names_.contains(name)) return Taken(path);
+  std::shared_ptr<Node>& node = names_[name];
+  node = std::make_shared<Node>();
+  return std::unique_ptr<WritableFile>(new Writer(*this, path, node));
+}
+
+Result<std::vector<std::uint8_t>> MemoryEnv::Read(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto node, FindFile(Normal(path)));
+  return node->bytes;
+}
+
 Result<std::shared_ptr<const MappedFile>> MemoryEnv::Map(const std::string& path) {
   std::lock_guard lock(mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto node, FindFile(Normal(path)));
@@ -153,9 +178,50 @@ Status MemoryEnv::Rename(const std::string& from, const std::string& to) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto node, FindFile(Normal(from)));
   SIFTSEARCH_RETURN_IF_ERROR(CheckParent(target));
   if (IsDirectory(target)) return NotAFile(to);
+  if (MountOf(Normal(from)) != MountOf(target)) return OnTwo(from, to);
+  const auto there = names_.find(target);
+  // As POSIX has it: two names of one file both stay.
+  if (there != names_.end() && there->second == node) return {};
   names_.erase(Normal(from));
   names_[target] = node;
   return {};
+}
+
+std::string MemoryEnv::MountOf(const std::string& path) const {
+  std::string mount;
+  for (const std::string& directory : mounts_) {
+    if (path.starts_with(directory + "/") && directory.size() > mount.size()) mount = directory;
+  }
+  return mount;
+}
+
+Status MemoryEnv::CheckNew(const std::string& from, const std::string& to) const {
+  SIFTSEARCH_RETURN_IF_ERROR(FindFile(Normal(from)).status());
+  SIFTSEARCH_RETURN_IF_ERROR(CheckParent(Normal(to)));
+  if (IsDirectory(Normal(to)) || names_.contains(Normal(to))) return Taken(to);
+  return MountOf(Normal(from)) == MountOf(Normal(to)) ? Status() : OnTwo(from, to);
+}
+
+Status MemoryEnv::RenameNew(const std::string& from, const std::string& to) {
+  std::lock_guard lock(mutex_);
+  SIFTSEARCH_RETURN_IF_ERROR(CheckNew(from, to));
+  names_[Normal(to)] = names_[Normal(from)];
+  names_.erase(Normal(from));
+  return {};
+}
+
+Status MemoryEnv::Link(const std::string& from, const std::string& to) {
+  std::lock_guard lock(mutex_);
+  SIFTSEARCH_RETURN_IF_ERROR(CheckNew(from, to));
+  names_[Normal(to)] = names_[Normal(from)];
+  return {};
+}
+
+Result<std::string> MemoryEnv::CopyMetadata(const std::string& from, const std::string& to) {
+  std::lock_guard lock(mutex_);
+  SIFTSEARCH_RETURN_IF_ERROR(FindFile(Normal(from)).status());
+  SIFTSEARCH_RETURN_IF_ERROR(FindFile(Normal(to)).status());
+  return std::string();
 }
 
 Status MemoryEnv::SyncDirectory(const std::string& directory) {
@@ -182,7 +248,7 @@ Status MemoryEnv::CreateDirectory(const std::string& path) {
   if (IsDirectory(name)) return {};
   SIFTSEARCH_RETURN_IF_ERROR(CheckParent(name));
   const auto [entry, made] = names_.try_emplace(name, std::make_shared<Node>());
-  if (!made) return {StatusCode::kIoError, path + ": a file has this name"};
+  if (!made) return Taken(path);
   entry->second->is_directory = true;
   return {};
 }
@@ -210,9 +276,8 @@ Result<std::int64_t> MemoryEnv::FileSize(const std::string& path) {
   return static_cast<std::int64_t>(node->bytes.size());
 }
 
-bool MemoryEnv::TryLock(const std::string& directory, const std::shared_ptr<bool>& token) {
+bool MemoryEnv::TryLock(std::weak_ptr<bool>& holder, const std::shared_ptr<bool>& token) {
   std::lock_guard lock(mutex_);
-  std::weak_ptr<bool>& holder = locks_[directory];
   if (!holder.expired()) return false;
   holder = token;
   return true;
@@ -220,19 +285,43 @@ bool MemoryEnv::TryLock(const std::string& directory, const std::shared_ptr<bool
 
 Result<std::unique_ptr<FileLock>> MemoryEnv::Lock(const std::string& directory,
                                                   std::chrono::milliseconds wait) {
+  std::weak_ptr<bool>* holder = nullptr;
   {
     std::lock_guard lock(mutex_);
     if (!IsDirectory(Normal(directory))) return NotFound(directory);
+    holder = &locks_[Normal(directory)];
   }
   auto token = std::make_shared<bool>(true);
   const auto deadline = std::chrono::steady_clock::now() + wait;
-  while (!TryLock(Normal(directory), token)) {
+  while (!TryLock(*holder, token)) {
     if (std::chrono::steady_clock::now() >= deadline) {
       return Status(StatusCode::kBusy, directory + " is being written by another process");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return std::unique_ptr<FileLock>(new HeldLock(std::move(token)));
+}
+
+Result<std::unique_ptr<FileLock>> MemoryEnv::LockFile(const std::string& path) {
+  std::shared_ptr<Node> node;
+  {
+    std::lock_guard lock(mutex_);
+    const std::string name = Normal(path);
+    SIFTSEARCH_RETURN_IF_ERROR(CheckParent(name));
+    if (IsDirectory(name)) return NotAFile(path);
+    if (!names_[name]) names_[name] = std::make_shared<Node>();
+    node = names_[name];
+  }
+  auto token = std::make_shared<bool>(true);
+  if (!TryLock(node->holder, token)) {
+    return Status(StatusCode::kBusy, path + " is being written by another process");
+  }
+  return std::unique_ptr<FileLock>(new HeldLock(std::move(token)));
+}
+
+void MemoryEnv::Mount(const std::string& directory) {
+  std::lock_guard lock(mutex_);
+  mounts_.insert(Normal(directory));
 }
 
 void MemoryEnv::Crash() {
@@ -246,12 +335,12 @@ void MemoryEnv::Crash() {
     std::shared_ptr<Node>& copy = recovered[node.get()];
     if (!copy) {
       copy = std::make_shared<Node>(
-          Node{node->is_directory, node->durable_bytes, node->durable_bytes});
+          Node{node->is_directory, node->durable_bytes, node->durable_bytes, {}});
     }
     names_[name] = copy;
   }
   durable_names_ = names_;
-  locks_.clear();
+  for (auto& [directory, holder] : locks_) holder.reset();
 }
 
 }  // namespace siftsearch
