@@ -18,8 +18,8 @@ using SharedFeatures = std::shared_ptr<const FeatureSet>;
 
 /// Kinds of file that hold pictures, read by us or not: found in a folder they are worth a word.
 bool IsPicture(std::string_view format) {
-  static constexpr std::string_view kUnreadPictures[] = {"heic", "avif", "jpeg-xl", "jpeg-2000",
-                                                         "psd",  "raw",  "svg"};
+  static constexpr std::string_view kUnreadPictures[] = {
+      "heic", "avif", "jpeg-xl", "jpeg-2000", "jpeg-xr", "psd", "raw", "svg", "mng", "openexr"};
   return image::IsReadable(format) ||
          std::find(std::begin(kUnreadPictures), std::end(kUnreadPictures), format) !=
              std::end(kUnreadPictures);

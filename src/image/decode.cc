@@ -29,7 +29,11 @@ Status NotAPicture(std::string_view format) {
       {"psd", "Photoshop (PSD) pictures are not supported"},
       {"xcf", "GIMP (XCF) pictures are not supported"},
       {"ico", "icon (ICO) files are not supported"},
-      {"raw", "raw camera pictures are not supported"},
+      {"raw", "is a raw camera picture, of which only a preview could be read"},
+      {"jpeg-xr", "JPEG XR pictures are not supported"},
+      {"mng", "MNG animations are not supported"},
+      {"openexr", "OpenEXR pictures are not supported"},
+      {"dicom", "DICOM pictures are not supported"},
   };
   for (const Sentence& sentence : kSentences) {
     if (sentence.format == format) {
@@ -61,6 +65,8 @@ Raster Upright(Raster stored) {
       orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   Raster upright = MakeRaster(transposed ? stored.height : stored.width,
                               transposed ? stored.width : stored.height, stored.channels);
+  upright.pages = stored.pages;
+  upright.remark = std::move(stored.remark);
   upright.full_width = transposed ? stored.full_height : stored.full_width;
   upright.full_height = transposed ? stored.full_width : stored.full_height;
   std::uint8_t* out = upright.pixels.data();
@@ -76,6 +82,17 @@ Raster Upright(Raster stored) {
   return upright;
 }
 
+/// Says which of several pages a raster is.
+void AddPageRemark(Raster& raster) {
+  if (raster.pages <= 1) return;
+  const std::string of =
+      " of " + std::to_string(raster.pages) + (raster.animated ? " frames" : " pages");
+  const std::string which = raster.page == 0 ? "first" + of
+                                             : "number " + std::to_string(raster.page + 1) + of +
+                                                   ", those before it are blank";
+  raster.remark = raster.remark.empty() ? which : which + "; " + raster.remark;
+}
+
 Result<Raster> Decode(const DecodeRequest& request) {
   const std::span<const std::uint8_t> bytes = request.bytes;
   const DecodeLimits& limits = request.limits;
@@ -86,6 +103,7 @@ Result<Raster> Decode(const DecodeRequest& request) {
   }
   try {
     SIFTSEARCH_ASSIGN_OR_RETURN(Raster stored, DecodeFormat(Sniff(bytes), request));
+    AddPageRemark(stored);
     return Upright(std::move(stored));
   } catch (const std::bad_alloc&) {
     return OutOfMemory();
@@ -99,14 +117,23 @@ Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLi
   SIFTSEARCH_ASSIGN_OR_RETURN(
       Raster raster,
       Decode({.bytes = bytes, .limits = limits, .channels = 1, .min_side = min_side}));
-  return GreyImage{raster.width, raster.height, std::move(raster.pixels), raster.full_width,
-                   raster.full_height};
+  return GreyImage{.width = raster.width,
+                   .height = raster.height,
+                   .pixels = std::move(raster.pixels),
+                   .full_width = raster.full_width,
+                   .full_height = raster.full_height,
+                   .pages = raster.pages,
+                   .remark = std::move(raster.remark)};
 }
 
 Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
   SIFTSEARCH_ASSIGN_OR_RETURN(Raster raster,
                               Decode({.bytes = bytes, .limits = limits, .channels = 3}));
-  return RgbImage{raster.width, raster.height, std::move(raster.pixels)};
+  return RgbImage{.width = raster.width,
+                  .height = raster.height,
+                  .pixels = std::move(raster.pixels),
+                  .pages = raster.pages,
+                  .remark = std::move(raster.remark)};
 }
 
 }  // namespace siftsearch::image

@@ -1,8 +1,8 @@
 #include <gif_lib.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
+#include <vector>
 
 #include "base/status_macros.h"
 #include "image/raster.h"
@@ -14,13 +14,92 @@ struct CloseGif {
   void operator()(GifFileType* gif) const { DGifCloseFile(gif, nullptr); }
 };
 
+using Bytes = std::span<const std::uint8_t>;
+
+/// What giflib reads: the file's head, then a frame with what follows it.
+struct GifSource {
+  Bytes head;
+  Bytes frame;
+};
+
 int ReadBytes(GifFileType* gif, GifByteType* out, int size) {
-  auto& left = *static_cast<std::span<const std::uint8_t>*>(gif->UserData);
-  const std::size_t count = std::min(left.size(), static_cast<std::size_t>(size));
-  std::memcpy(out, left.data(), count);
-  left = left.subspan(count);
-  return static_cast<int>(count);
+  auto& source = *static_cast<GifSource*>(gif->UserData);
+  int done = 0;
+  for (Bytes* part : {&source.head, &source.frame}) {
+    const std::size_t count = std::min(part->size(), static_cast<std::size_t>(size - done));
+    std::copy_n(part->begin(), count, out + done);
+    *part = part->subspan(count);
+    done += static_cast<int>(count);
+  }
+  return done;
 }
+
+/// Where the frames are, without decoding them.
+class FrameWalker {
+ public:
+  explicit FrameWalker(Bytes bytes) : bytes_(bytes) {
+    at_ = kHeadBytes;
+    if (bytes.size() < kHeadBytes) return;
+    SkipColours(bytes[10]);
+    head_ = std::min(at_, bytes.size());
+    frames_.push_back(head_);
+    while (SkipRecord()) {
+    }
+  }
+
+  /// At least 1, also of a file that ends before its first frame does.
+  int count() const { return std::max(1, count_); }
+  bool is_whole() const { return whole_; }
+  GifSource SourceOf(int frame) const {
+    const auto begin = static_cast<std::size_t>(frame) < frames_.size() ? frames_[frame] : head_;
+    return {bytes_.first(head_), bytes_.subspan(begin)};
+  }
+
+ private:
+  static constexpr std::size_t kHeadBytes = 13;
+  static constexpr std::size_t kMostKept = 16;
+
+  void SkipColours(std::uint8_t flags) {
+    if ((flags & 0x80) != 0) at_ += std::size_t{3} << ((flags & 7) + 1);
+  }
+
+  bool SkipBlocks() {
+    while (at_ < bytes_.size()) {
+      const std::size_t size = bytes_[at_];
+      at_ += size + 1;
+      if (size == 0) return true;
+    }
+    return false;
+  }
+
+  /// False at the end.
+  bool SkipRecord() {
+    constexpr std::uint8_t kExtension = 0x21, kFrame = 0x2C, kEnd = 0x3B;
+    if (at_ >= bytes_.size()) return false;
+    const std::uint8_t kind = bytes_[at_];
+    if (kind == kExtension) {
+      at_ += 2;
+      return SkipBlocks();
+    }
+    whole_ = kind == kEnd;
+    if (kind != kFrame || bytes_.size() - at_ < 11) return false;
+    const std::uint8_t flags = bytes_[at_ + 9];
+    at_ += 10;
+    SkipColours(flags);
+    ++at_;  // The size of the codes.
+    ++count_;
+    if (!SkipBlocks()) return false;
+    if (frames_.size() < kMostKept) frames_.push_back(at_);
+    return true;
+  }
+
+  const Bytes bytes_;
+  std::size_t at_ = 0;
+  std::size_t head_ = 0;
+  int count_ = 0;
+  bool whole_ = false;
+  std::vector<std::size_t> frames_;  ///< Where each, with the extensions before it, begins.
+};
 
 Status GifError(int error) {
   switch (error) {
@@ -69,7 +148,7 @@ void DrawRow(const std::vector<GifPixelType>& row, const ColorMapObject& colours
   }
 }
 
-/// Draws the frame at its place on the white canvas; what lies outside is dropped.
+/// Draws the frame at its place on the canvas; what lies outside is dropped.
 Status DrawFrame(GifFileType* gif, int transparent, Raster& canvas) {
   const GifImageDesc& frame = gif->Image;
   const ColorMapObject* colours = frame.ColorMap != nullptr ? frame.ColorMap : gif->SColorMap;
@@ -96,10 +175,11 @@ Status DrawFrame(GifFileType* gif, int transparent, Raster& canvas) {
 
 }  // namespace
 
-Result<Raster> DecodeGif(const DecodeRequest& request) {
-  std::span<const std::uint8_t> left = request.bytes;
+namespace {
+
+Result<Raster> DecodeFrame(const DecodeRequest& request, GifSource source) {
   int error = 0;
-  const std::unique_ptr<GifFileType, CloseGif> gif(DGifOpen(&left, ReadBytes, &error));
+  const std::unique_ptr<GifFileType, CloseGif> gif(DGifOpen(&source, ReadBytes, &error));
   if (gif == nullptr) return GifError(error);
   int transparent = NO_TRANSPARENT_COLOR;
   SIFTSEARCH_RETURN_IF_ERROR(SkipToFrame(gif.get(), transparent));
@@ -109,8 +189,23 @@ Result<Raster> DecodeGif(const DecodeRequest& request) {
   const int width = gif->SWidth > 0 ? gif->SWidth : frame.Left + frame.Width;
   const int height = gif->SHeight > 0 ? gif->SHeight : frame.Top + frame.Height;
   SIFTSEARCH_RETURN_IF_ERROR(CheckSize(width, height, request.limits));
-  Raster raster = MakeRaster(width, height, request.channels);
+  Raster raster = MakeRaster(width, height, request.channels, request.ground);
+  raster.transparent = transparent != NO_TRANSPARENT_COLOR || frame.Left > 0 || frame.Top > 0 ||
+                       frame.Width < width || frame.Height < height;
   SIFTSEARCH_RETURN_IF_ERROR(DrawFrame(gif.get(), transparent, raster));
+  return raster;
+}
+
+}  // namespace
+
+Result<Raster> DecodeGif(const DecodeRequest& request) {
+  const FrameWalker frames(request.bytes);
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Raster raster, DecodePages(request, frames.count(), [&](const DecodeRequest& asked, int n) {
+        return DecodeFrame(asked, frames.SourceOf(n));
+      }));
+  raster.animated = true;
+  if (!frames.is_whole()) raster.remark = "its end is missing";
   return raster;
 }
 

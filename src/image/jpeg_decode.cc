@@ -38,9 +38,11 @@ class JpegReader {
     raster.full_width = static_cast<int>(info_.image_width);
     raster.full_height = static_cast<int>(info_.image_height);
     if (!errors_.Guard([this] { jpeg_start_decompress(&info_); })) return errors_.status();
+    if (errors_.ended_early() && LacksScans()) return CutShort();
     SIFTSEARCH_RETURN_IF_ERROR(info_.out_color_space == JCS_CMYK ? ReadCmykRows(raster)
                                                                  : ReadRows(raster));
     if (!errors_.Guard([this] { jpeg_finish_decompress(&info_); })) return errors_.status();
+    if (errors_.ended_early()) raster.remark = "its end is missing";
     return raster;
   }
 
@@ -70,6 +72,18 @@ class JpegReader {
       info_.scale_denom *= 2;
     }
     jpeg_calc_output_dimensions(&info_);
+  }
+
+  /// True when scans are missing, of a picture of several ones, all of which are read before its
+  /// first row.
+  bool LacksScans() const {
+    for (int c = 0; c < info_.num_components; ++c) {
+      if (info_.comp_info[c].quant_table == nullptr) return true;
+      for (int k = 0; info_.coef_bits != nullptr && k < DCTSIZE2; ++k) {
+        if (info_.coef_bits[c][k] != 0) return true;  // Unknown, or known roughly.
+      }
+    }
+    return false;
   }
 
   int Orientation() const {

@@ -7,14 +7,27 @@
 namespace siftsearch::image {
 namespace {
 
+/// Start of a frame of JPEG-LS, the only marker of another format that follows JPEG's first one.
+constexpr int kJpegLsFrame = 0xF7;
+
 StatusCode CodeOfError(int code) {
   switch (code) {
     case JERR_OUT_OF_MEMORY:
       return StatusCode::kOutOfMemory;
+    case JERR_IMAGE_TOO_BIG:
+    case JERR_WIDTH_OVERFLOW:
+      return StatusCode::kLimitExceeded;
+    case JERR_ARITH_NOTIMPL:
+    case JERR_BAD_J_COLORSPACE:
     case JERR_BAD_PRECISION:
-    case JERR_SOF_UNSUPPORTED:
+    case JERR_CCIR601_NOTIMPL:
+    case JERR_COMPONENT_COUNT:
     case JERR_CONVERSION_NOTIMPL:
+    case JERR_EMPTY_IMAGE:
+    case JERR_FRACT_SAMPLE_NOTIMPL:
+    case JERR_NOTIMPL:
     case JERR_NOT_COMPILED:
+    case JERR_SOF_UNSUPPORTED:
       return StatusCode::kUnsupported;
     default:
       return StatusCode::kCorrupt;
@@ -42,6 +55,9 @@ void JpegErrors::Fail(j_common_ptr info, StatusCode code, const char* message) {
 
 void JpegErrors::OnError(j_common_ptr info) {
   auto* errors = static_cast<JpegErrors*>(info->err);
+  if (errors->msg_code == JERR_UNKNOWN_MARKER && errors->msg_parm.i[0] == kJpegLsFrame) {
+    errors->Fail(info, StatusCode::kUnsupported, "it is JPEG-LS");
+  }
   errors->Fail(info, CodeOfError(errors->msg_code), nullptr);
 }
 
@@ -51,6 +67,8 @@ void JpegErrors::OnMessage(j_common_ptr info, int level) {
   auto* errors = static_cast<JpegErrors*>(info->err);
   switch (errors->msg_code) {
     case JWRN_JPEG_EOF:
+      errors->ended_early_ = true;
+      break;
     case JWRN_HIT_MARKER:
       errors->Fail(info, StatusCode::kCorrupt, "");
     case JWRN_HUFF_BAD_CODE:
@@ -64,7 +82,9 @@ void JpegErrors::OnMessage(j_common_ptr info, int level) {
 
 Status JpegErrors::status() const {
   if (code_ == StatusCode::kOutOfMemory) return OutOfMemory();
-  if (code_ == StatusCode::kCorrupt) return message_[0] == '\0' ? CutShort() : Damaged(message_);
+  if (code_ == StatusCode::kCorrupt) {
+    return ended_early_ || message_[0] == '\0' ? CutShort() : Damaged(message_);
+  }
   return Status(code_, std::string("this kind of JPEG is not read: ") + message_);
 }
 

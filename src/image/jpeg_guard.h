@@ -33,6 +33,10 @@ class JpegErrors : public jpeg_error_mgr {
 
   Status status() const;
 
+  /// True when the data ended before the end marker. That alone is no error: the pixels may all be
+  /// there.
+  bool ended_early() const { return ended_early_; }
+
  private:
   [[noreturn]] static void OnError(j_common_ptr info);
   static void OnMessage(j_common_ptr info, int level);
@@ -40,6 +44,7 @@ class JpegErrors : public jpeg_error_mgr {
 
   std::jmp_buf jump_;
   StatusCode code_ = StatusCode::kInternal;
+  bool ended_early_ = false;
   char message_[JMSG_LENGTH_MAX] = "";
 };
 

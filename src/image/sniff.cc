@@ -26,11 +26,21 @@ constexpr Magic kMagics[] = {
     {0, "FUJIFILMCCD-RAW"sv, "raw"},
     {0, "IIRO"sv, "raw"},
     {0, "IIRS"sv, "raw"},
+    {0, "MMOR"sv, "raw"},
     {0, "IIU\0"sv, "raw"},
+    {8, "IIIITwaR"sv, "raw"},  // So is Phase One's IIQ.
+    {8, "MMMMRawT"sv, "raw"},
+    {6, "HEAPCCDR"sv, "raw"},
+    {0, "FOVb"sv, "raw"},
+    {0, "\0MRM"sv, "raw"},
     {0, "II*\0"sv, "tiff"},
     {0, "MM\0*"sv, "tiff"},
     {0, "II+\0"sv, "tiff"},
     {0, "MM\0+"sv, "tiff"},
+    {0, "II\xBC\x01"sv, "jpeg-xr"},
+    {0, "\x8AMNG\r\n\x1A\n"sv, "mng"},
+    {0, "\x76\x2F\x31\x01"sv, "openexr"},
+    {128, "DICM"sv, "dicom"},
     {0, "\xFF\x0A"sv, "jpeg-xl"},
     {0, "\0\0\0\x0CJXL \r\n\x87\n"sv, "jpeg-xl"},
     {0, "\0\0\0\x0CjP  \r\n\x87\n"sv, "jpeg-2000"},
@@ -148,7 +158,9 @@ bool HasImageExtension(std::string_view path) {
       "jpg"sv,  "jpeg"sv, "jpe"sv, "jfif"sv, "png"sv, "apng"sv, "webp"sv, "tif"sv, "tiff"sv,
       "bmp"sv,  "dib"sv,  "gif"sv, "pnm"sv,  "ppm"sv, "pgm"sv,  "pbm"sv,  "pam"sv, "heic"sv,
       "heif"sv, "avif"sv, "jxl"sv, "jp2"sv,  "j2k"sv, "psd"sv,  "xcf"sv,  "ico"sv, "svg"sv,
-      "cr2"sv,  "cr3"sv,  "nef"sv, "arw"sv,  "dng"sv, "orf"sv,  "raf"sv,  "rw2"sv};
+      "cr2"sv,  "cr3"sv,  "nef"sv, "arw"sv,  "dng"sv, "orf"sv,  "raf"sv,  "rw2"sv, "crw"sv,
+      "nrw"sv,  "sr2"sv,  "srf"sv, "srw"sv,  "pef"sv, "rwl"sv,  "3fr"sv,  "iiq"sv, "mos"sv,
+      "mrw"sv,  "mef"sv,  "erf"sv, "kdc"sv,  "dcr"sv, "x3f"sv,  "gpr"sv,  "jls"sv, "jxr"sv};
   const std::size_t slash = path.rfind('/');
   const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
   const std::size_t dot = name.rfind('.');

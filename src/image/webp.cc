@@ -38,8 +38,8 @@ Status FrameError(VP8StatusCode code) {
   }
 }
 
-/// Draws the frame at its place on the white canvas.
-Status DrawFrame(const WebPIterator& frame, Raster& canvas) {
+/// Draws the frame at its place on the canvas, whose ground it is laid on.
+Status DrawFrame(const WebPIterator& frame, std::uint8_t ground, Raster& canvas) {
   WebPDecoderConfig config;
   if (WebPInitDecoderConfig(&config) == 0) {
     return Status(StatusCode::kInternal, "libwebp differs from the version built against");
@@ -57,11 +57,27 @@ Status DrawFrame(const WebPIterator& frame, Raster& canvas) {
   for (int y = 0; decoded.ok() && y < config.output.height; ++y) {
     const std::uint8_t* in = rgba.rgba + static_cast<std::ptrdiff_t>(y) * rgba.stride;
     for (int x = 0; x < config.output.width; ++x, in += 4) {
-      StoreRgba(in, canvas.channels, canvas.At(frame.x_offset + x, frame.y_offset + y));
+      StoreRgba(in, ground, canvas.channels, canvas.At(frame.x_offset + x, frame.y_offset + y));
     }
   }
   WebPFreeDecBuffer(&config.output);
   return decoded;
+}
+
+Result<Raster> DecodeFrame(const DecodeRequest& request, const WebPDemuxer* demuxer, int n) {
+  Raster raster = MakeRaster(static_cast<int>(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH)),
+                             static_cast<int>(WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT)),
+                             request.channels, request.ground);
+  WebPIterator frame{};
+  Status drawn = Damaged("the WebP has no frame");
+  if (WebPDemuxGetFrame(demuxer, n + 1, &frame) != 0) {
+    raster.transparent =
+        frame.has_alpha != 0 || frame.width < raster.width || frame.height < raster.height;
+    drawn = DrawFrame(frame, request.ground, raster);
+  }
+  WebPDemuxReleaseIterator(&frame);
+  SIFTSEARCH_RETURN_IF_ERROR(drawn);
+  return raster;
 }
 
 }  // namespace
@@ -78,13 +94,13 @@ Result<Raster> DecodeWebp(const DecodeRequest& request) {
   SIFTSEARCH_RETURN_IF_ERROR(CheckSize(width, height, request.limits));
   if (state != WEBP_DEMUX_DONE) return CutShort();
 
-  Raster raster = MakeRaster(static_cast<int>(width), static_cast<int>(height), request.channels);
+  const int frames = static_cast<int>(WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT));
+  SIFTSEARCH_ASSIGN_OR_RETURN(Raster raster,
+                              DecodePages(request, frames, [&](const DecodeRequest& asked, int n) {
+                                return DecodeFrame(asked, demuxer.get(), n);
+                              }));
   raster.orientation = Orientation(demuxer.get());
-  WebPIterator frame{};
-  Status drawn = Damaged("the WebP has no frame");
-  if (WebPDemuxGetFrame(demuxer.get(), 1, &frame) != 0) drawn = DrawFrame(frame, raster);
-  WebPDemuxReleaseIterator(&frame);
-  SIFTSEARCH_RETURN_IF_ERROR(drawn);
+  raster.animated = true;
   return raster;
 }
 

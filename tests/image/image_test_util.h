@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstdint>
 #include <fstream>
@@ -44,6 +46,13 @@ inline double Psnr(const Bytes& a, const Bytes& b) {
   for (std::size_t i = 0; i < a.size(); ++i) sum += std::pow(double{1} * a[i] - b[i], 2);
   if (sum == 0) return std::numeric_limits<double>::infinity();
   return 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.size()) / sum);
+}
+
+/// The grey picture of a file that must be read.
+inline GreyImage Decoded(const Bytes& bytes) {
+  auto grey = DecodeGrey(bytes, {});
+  EXPECT_TRUE(grey.ok()) << grey.status().message();
+  return grey.ok() ? std::move(grey).value() : GreyImage{};
 }
 
 }  // namespace siftsearch::image
