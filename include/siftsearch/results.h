@@ -40,6 +40,7 @@ struct AddOutcome {
   int width = 0;
   int height = 0;
   int descriptors = 0;  ///< 0 also for a picture without any descriptor (a blank page).
+  int pages = 1;        ///< As of ImageRecord.
   std::string reason;   ///< Why it was ignored or failed; a remark otherwise; may be empty.
 };
 
@@ -138,6 +139,7 @@ struct QueryResult {
   int width = 0;
   int height = 0;
   int descriptors = 0;
+  int pages = 1;  ///< As of ImageRecord.
   std::vector<Match> matches;
   Timings timings;
 };

@@ -46,6 +46,8 @@ struct ImageRecord {
   int width = 0;
   int height = 0;
   int descriptors = 0;
+  /// Pages or frames of the file. The first that shows something is what was looked at.
+  int pages = 1;
   std::map<std::string, std::string> attributes;
 };
 

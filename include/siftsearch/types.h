@@ -36,7 +36,9 @@ struct FeatureSet {
   std::vector<Keypoint> keypoints;
   std::vector<std::uint8_t> descriptors;
   std::vector<std::uint8_t> preview =
-      {};  ///< JPEG: the picture small and grey, to compare pixels with.
+      {};                   ///< JPEG: the picture small and grey, to compare pixels with.
+  int pages = 1;            ///< Pages or frames of the file; the features are those of one.
+  std::string remark = {};  ///< What was odd about the file (AddOutcome::reason); not stored.
 
   std::size_t size() const { return keypoints.size(); }
 };

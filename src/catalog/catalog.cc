@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 #define SIFTSEARCH_IMAGE_COLUMNS                                                                   \
   "images.id, path, hash, content, file_bytes, modified_ns, added_s, width, height, descriptors, " \
-  "attributes"
+  "attributes, pages"
 constexpr char kImageById[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
                               " FROM images JOIN contents ON contents.id = content "
                               "WHERE images.id = ?";
@@ -32,11 +32,11 @@ constexpr char kListImages[] = "CREATE TEMP TABLE listed_images AS SELECT " SIFT
                                "ORDER BY images.id";
 constexpr char kSelectListed[] = "SELECT * FROM temp.listed_images ORDER BY rowid";
 constexpr char kContentColumns[] =
-    "SELECT id, width, height, descriptors, live FROM contents WHERE id = ?";
+    "SELECT id, width, height, descriptors, live, pages FROM contents WHERE id = ?";
 constexpr char kContentByHash[] =
-    "SELECT id, width, height, descriptors, live FROM contents WHERE hash = ?";
+    "SELECT id, width, height, descriptors, live, pages FROM contents WHERE hash = ?";
 constexpr char kAllContents[] =
-    "SELECT id, width, height, descriptors, live FROM contents ORDER BY id";
+    "SELECT id, width, height, descriptors, live, pages FROM contents ORDER BY id";
 #undef SIFTSEARCH_IMAGE_COLUMNS
 
 std::span<const std::uint8_t> BytesOf(const std::string& text) {
@@ -86,7 +86,8 @@ ContentRecord ReadContent(const Query& row) {
           .width = static_cast<int>(row.Int(1)),
           .height = static_cast<int>(row.Int(2)),
           .descriptors = static_cast<int>(row.Int(3)),
-          .live = row.Int(4) != 0};
+          .live = row.Int(4) != 0,
+          .pages = static_cast<int>(row.Int(5))};
 }
 
 Result<std::optional<ContentRecord>> ReadOneContent(Query query) {
@@ -227,6 +228,7 @@ Result<ImageRecord> Catalog::ReadImage(const Query& row) const {
   if (!AttributesFromJson(row.Text(10), &image.attributes)) {
     return Corrupt(fmt::format("attributes of image {}", image.id));
   }
+  image.pages = static_cast<int>(row.Int(11));
   return image;
 }
 
@@ -327,10 +329,12 @@ Result<std::int64_t> Catalog::NextImageId() {
 
 Status Catalog::InsertContent(const ContentRecord& content, const ContentHash& hash) {
   SIFTSEARCH_ASSIGN_OR_RETURN(
-      Query query, db_->Prepare("INSERT INTO contents (id, width, height, descriptors, live, hash) "
-                                "VALUES (?, ?, ?, ?, ?, ?)"));
+      Query query,
+      db_->Prepare("INSERT INTO contents (id, width, height, descriptors, live, pages, hash) "
+                   "VALUES (?, ?, ?, ?, ?, ?, ?)"));
   query.Bind(content.content).Bind(std::int64_t{content.width}).Bind(std::int64_t{content.height});
-  query.Bind(std::int64_t{content.descriptors}).Bind(std::int64_t{content.live}).BindBlob(hash);
+  query.Bind(std::int64_t{content.descriptors}).Bind(std::int64_t{content.live});
+  query.Bind(std::int64_t{content.pages}).BindBlob(hash);
   return query.Run();
 }
 

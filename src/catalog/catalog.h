@@ -31,6 +31,7 @@ struct ContentRecord {
   int height = 0;
   int descriptors = 0;
   bool live = true;
+  int pages = 1;
 };
 
 /// What a reader needs of one commit.

@@ -103,6 +103,8 @@ class AddReporter {
 
   /// Images stored without any descriptor.
   std::int64_t featureless() const { return featureless_; }
+  /// Images stored of which only a part was looked at, or whose file is odd.
+  std::int64_t remarked() const { return remarked_; }
 
  private:
   void Say(const AddOutcome& outcome) {
@@ -116,7 +118,12 @@ class AddReporter {
     }
     const bool stored =
         outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced;
-    if (stored && outcome.descriptors == 0) ++featureless_;
+    if (!stored) return;
+    if (outcome.descriptors == 0) {
+      ++featureless_;
+    } else if (!outcome.reason.empty()) {
+      ++remarked_;
+    }
   }
 
   const bool jsonl_;
@@ -125,6 +132,7 @@ class AddReporter {
   Progress progress_;
   std::int64_t done_ = 0;
   std::int64_t featureless_ = 0;
+  std::int64_t remarked_ = 0;
 };
 
 std::string SummaryLine(const AddSummary& summary, double seconds) {
@@ -178,6 +186,11 @@ int RunAdd(Command& command) {
     console.Note(fmt::format(
         "{} of them have no descriptors (blank or without detail) and can't be found by content{}",
         reporter.featureless(), console.verbose() ? "" : "; --verbose names them"));
+  }
+  if (reporter.remarked() > 0) {
+    console.Note(fmt::format("{} of them were read with a remark (several pages, no end){}",
+                             reporter.remarked(),
+                             console.verbose() ? "" : "; --verbose names them"));
   }
   return Finish(console, output,
                 summary->stopped      ? kExitInterrupted

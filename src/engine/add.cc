@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <future>
@@ -169,15 +171,21 @@ class AddRun {
   static void SetUnchanged(const ImageRecord& record, AddOutcome& outcome) {
     outcome.action = AddAction::kUnchanged;
     outcome.id = record.id;
-    SetPicture(record, outcome);
+    SetPicture(record, "", outcome);
   }
 
-  static void SetPicture(const ImageRecord& record, AddOutcome& outcome) {
+  /// `remark` is of this run's decoder, empty where the content was stored before.
+  static void SetPicture(const ImageRecord& record, std::string remark, AddOutcome& outcome) {
     outcome.width = record.width;
     outcome.height = record.height;
     outcome.descriptors = record.descriptors;
+    outcome.pages = record.pages;
+    if (remark.empty() && record.pages > 1) remark = fmt::format("first of {} pages", record.pages);
+    outcome.reason = std::move(remark);
     if (record.descriptors == 0) {
-      outcome.reason = "has no descriptors (blank or without detail); it can't be found by content";
+      if (!outcome.reason.empty()) outcome.reason += "; ";
+      outcome.reason +=
+          "has no descriptors (blank or without detail); it can't be found by content";
     }
   }
 
@@ -243,7 +251,8 @@ class AddRun {
                        : put.action == PutAction::kReplaced ? AddAction::kReplaced
                                                             : AddAction::kUnchanged;
       SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, impl_.backend->FindId(put.id));
-      if (record) SetPicture(*record, outcome);
+      const auto& features = prepared.item->features;
+      if (record) SetPicture(*record, features ? features->remark : "", outcome);
     }
     return {};
   }

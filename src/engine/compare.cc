@@ -129,6 +129,7 @@ ImageRecord RecordOf(const std::string& path, const Picture& picture) {
   image.height = picture.features.height;
   image.file_bytes = static_cast<std::int64_t>(picture.bytes.size());
   image.descriptors = static_cast<int>(picture.features.size());
+  image.pages = picture.features.pages;
   return image;
 }
 
@@ -149,6 +150,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   result.width = ours.features.width;
   result.height = ours.features.height;
   result.descriptors = static_cast<int>(ours.features.size());
+  result.pages = ours.features.pages;
   const auto start = engine::Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(auto verified,
                               engine::Comparison(ours, theirs, impl.threads, impl.kernel).Run());

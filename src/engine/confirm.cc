@@ -113,10 +113,10 @@ Transform FromPicture(const Transform& image_from_form, int width, features::For
   return t;
 }
 
-void DescribeRegion(int query_width, int query_height, int image_width, int image_height,
+void DescribeRegion(const FeatureSet& query, const FeatureSet& image,
                     const std::optional<verify::PixelAgreement>& pixels, Match& match) {
-  const auto overlap = verify::OverlapInQuery(match.image_from_query, {query_width, query_height},
-                                              {image_width, image_height});
+  const auto overlap = verify::OverlapInQuery(match.image_from_query, {query.width, query.height},
+                                              {image.width, image.height});
   match.image_polygon.clear();
   for (const Point& point : overlap) {
     match.image_polygon.push_back(verify::Apply(match.image_from_query, point));
@@ -133,14 +133,15 @@ void DescribeRegion(int query_width, int query_height, int image_width, int imag
   }
   match.query_box = BoundingBox(match.query_polygon);
   match.image_box = BoundingBox(match.image_polygon);
-  const double query_share = Share(match.query_polygon, query_width, query_height);
-  const double image_share = Share(match.image_polygon, image_width, image_height);
+  const double query_share = Share(match.query_polygon, query.width, query.height);
+  const double image_share = Share(match.image_polygon, image.width, image.height);
   match.query_overlap_percent = 100 * query_share;
   match.image_overlap_percent = 100 * image_share;
   const Point centre{match.query_box.x + match.query_box.width / 2,
                      match.query_box.y + match.query_box.height / 2};
   const auto j = verify::JacobianAt(match.image_from_query, centre);
-  match.relation = DescribeRelation({j, query_share, image_share, match.inverted});
+  match.relation =
+      DescribeRelation({j, query_share, image_share, match.inverted, query.pages, image.pages});
 }
 
 Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
@@ -162,7 +163,7 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
     const auto [left, top, right, bottom] = pixels->rectangle;
     verify::CountFound(form.features, *image, {left, top, right, bottom}, refined);
   }
-  DescribeRegion(width, form.features.height, image->width, image->height, pixels, match);
+  DescribeRegion(form.features, *image, pixels, match);
   Judge(refined, pixels, itself, verified);
   if (!keep_points || refined.pairs.empty()) return {};
   match.inlier_points.clear();

@@ -31,7 +31,8 @@ Transform FromPicture(const Transform& image_from_form, int width, features::For
 
 /// Fills in the regions, overlaps and relation of a match from its transform; `pixels` (its
 /// rectangle in the image's own pixels) cuts away what the transform covers and the pixels deny.
-void DescribeRegion(int query_width, int query_height, int image_width, int image_height,
+/// Of the feature sets the sizes and numbers of pages are read.
+void DescribeRegion(const FeatureSet& query, const FeatureSet& image,
                     const std::optional<verify::PixelAgreement>& pixels, Match& match);
 
 }  // namespace siftsearch::engine

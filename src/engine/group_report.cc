@@ -224,21 +224,26 @@ class GroupDescriber {
     const bool known = member.image.hash != ContentHash{};
     if (known && member.image.hash == other.image.hash) return "identical file";
     if (member.look.pixels != 0 && member.look.pixels == other.look.pixels) {
-      return "identical pixels, other file";
+      const std::string of = OfPages(member.image.pages, other.image.pages);
+      return of.empty() ? "identical pixels, other file"
+                        : fmt::format("identical pixels in the first page ({}), other file", of);
     }
     const bool is_query = pair.query.path == member.image.path;
-    const std::string words = is_query ? pair.match.relation : TurnedRelation(pair.match);
-    return words + Changes(member.look, other.look, words.starts_with("same picture"));
+    const std::string words = is_query ? pair.match.relation : TurnedRelation(pair);
+    return words + Changes(member.look, other.look, words.starts_with("same "));
   }
 
   /// The relation of the image to the query.
-  static std::string TurnedRelation(const Match& match) {
+  static std::string TurnedRelation(const ReportPair& pair) {
+    const Match& match = pair.match;
     const auto j = JacobianOf(match);
     const double d = j[0] * j[3] - j[1] * j[2];
     return DescribeRelation({{j[3] / d, -j[1] / d, -j[2] / d, j[0] / d},
                              match.image_overlap_percent / 100,
                              match.query_overlap_percent / 100,
-                             match.inverted});
+                             match.inverted,
+                             match.image.pages,
+                             pair.query.pages});
   }
 
   /// What differs beside the geometry; of whole pictures also their light.

@@ -25,6 +25,8 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureE
   if (timings) timings->decode_ms = MillisecondsSince(start);
   const auto decoded = Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, extractor.Extract(picture));
+  features.pages = picture.pages;
+  features.remark = picture.remark;
   SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture, preview_quality));
   if (timings) timings->extract_ms = MillisecondsSince(decoded);
   return features;
@@ -96,6 +98,7 @@ QueryResult ResultOf(const BatchQuery& query) {
   result.width = query.features.width;
   result.height = query.features.height;
   result.descriptors = static_cast<int>(query.features.size());
+  result.pages = query.features.pages;
   result.timings = query.timings;
   return result;
 }

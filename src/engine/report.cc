@@ -248,6 +248,7 @@ PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtrac
     query.file.width = query.features.width;
     query.file.height = query.features.height;
     query.file.descriptors = static_cast<int>(query.features.size());
+    query.file.pages = query.features.pages;
     query.file.file_bytes = file.stamp.bytes;
     query.file.modified_ns = file.stamp.modified_ns;
     query.file.hash = Sha256(file.bytes);

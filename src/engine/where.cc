@@ -36,6 +36,7 @@ std::optional<std::string> OwnValue(const ImageRecord& image, const std::string&
   if (name == "height") return std::to_string(image.height);
   if (name == "bytes") return std::to_string(image.file_bytes);
   if (name == "descriptors") return std::to_string(image.descriptors);
+  if (name == "pages") return std::to_string(image.pages);
   return std::nullopt;
 }
 

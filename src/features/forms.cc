@@ -48,6 +48,7 @@ FeatureSet InForm(const FeatureSet& features, Form form, std::size_t max_feature
   FeatureSet result;
   result.width = features.width;
   result.height = features.height;
+  result.pages = features.pages;
   result.keypoints.assign(features.keypoints.begin(), features.keypoints.begin() + count);
   result.descriptors.resize(count * kDescriptorBytes);
   const auto sources = Sources(form);

@@ -201,6 +201,8 @@ Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
     SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, place->reader->Features(content));
     const std::lock_guard lock(read_mutex_);
     SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, catalog_->FindPreview(content));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, catalog_->FindContent(content));
+    if (record) features.pages = record->pages;
     return features;
   }
   const std::lock_guard lock(read_mutex_);
@@ -212,6 +214,7 @@ Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
   FeatureSet blank;
   blank.width = known->width;
   blank.height = known->height;
+  blank.pages = known->pages;
   return blank;
 }
 

@@ -152,7 +152,8 @@ Result<std::int64_t> Writer::StoreContent(const PutItem& item) {
                                        .width = item.features->width,
                                        .height = item.features->height,
                                        .descriptors = static_cast<int>(item.features->size()),
-                                       .live = true};
+                                       .live = true,
+                                       .pages = item.features->pages};
   SIFTSEARCH_RETURN_IF_ERROR(catalog_.InsertContent(content, item.hash));
   if (item.features->size() > 0) {
     if (!item.features->preview.empty()) {

@@ -48,6 +48,7 @@ Json MemberJson(const PageMember& member) {
   Json json = {{"path", Printable(image.path)},
                {"width", image.width},
                {"height", image.height},
+               {"pages", image.pages},
                {"bytes", image.file_bytes},
                {"modified", image.modified_ns / 1'000'000'000},
                {"taken", member.taken},

@@ -99,6 +99,7 @@ Json FileJson(const ImageRecord& image) {
   const bool known = image.hash != ContentHash{};
   return {{"width", image.width},
           {"height", image.height},
+          {"pages", image.pages},
           {"file_bytes", image.file_bytes},
           {"modified_ns", image.modified_ns},
           {"sha256", known ? Json(ToHex(image.hash)) : Json(nullptr)},
@@ -110,6 +111,7 @@ Json MatchJson(const Match& match) {
   json["rank"] = match.rank;
   json["id"] = match.image.id;
   SetPath(json, "path", match.image.path);
+  json["pages"] = match.image.pages;
   SetMatch(json, match);
   return json;
 }
@@ -124,6 +126,7 @@ std::string AddJson(const AddOutcome& outcome) {
   json["width"] = outcome.width;
   json["height"] = outcome.height;
   json["descriptors"] = outcome.descriptors;
+  json["pages"] = outcome.pages;
   json["reason"] = outcome.reason.empty() ? Json(nullptr) : Json(outcome.reason);
   return Line(json);
 }
@@ -135,6 +138,7 @@ std::string QueryJson(const QueryResult& result) {
   json["width"] = result.width;
   json["height"] = result.height;
   json["descriptors"] = result.descriptors;
+  json["pages"] = result.pages;
   json["matches"] = Json::array();
   for (const Match& match : result.matches) json["matches"].push_back(MatchJson(match));
   json["timings_ms"] = {{"decode", Rounded(result.timings.decode_ms, 100)},
@@ -172,6 +176,7 @@ std::string ImageJson(const ImageRecord& image) {
   json["width"] = image.width;
   json["height"] = image.height;
   json["descriptors"] = image.descriptors;
+  json["pages"] = image.pages;
   json["file_bytes"] = image.file_bytes;
   json["modified_ns"] = image.modified_ns;
   json["added_s"] = image.added_s;

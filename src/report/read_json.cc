@@ -93,6 +93,7 @@ ImageRecord ImageField(const ParsedJson& json, const std::string& name, const ch
   if (!file.is_object()) throw WrongField{name + "_file"};
   image.width = Field<int>(file, "width");
   image.height = Field<int>(file, "height");
+  image.pages = Optional<int>(file, "pages", 1);
   image.file_bytes = Field<std::int64_t>(file, "file_bytes");
   image.modified_ns = Field<std::int64_t>(file, "modified_ns");
   image.hash = HashField(file);

@@ -27,6 +27,11 @@ std::string Verdict(const Match& match) {
   return "-";
 }
 
+/// What is behind the description of one page of several.
+std::string FirstOf(int pages) {
+  return pages > 1 ? fmt::format(", first of {} pages", pages) : "";
+}
+
 std::string Time(std::int64_t seconds) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
@@ -70,8 +75,8 @@ std::string Columns(const std::vector<std::vector<std::string>>& rows,
 std::string QueryTable(const QueryResult& result) {
   const std::string name = Printable(result.query);
   if (!result.error.ok()) return fmt::format("{}: {}\n", name, Printable(result.error.message()));
-  std::string text = fmt::format("{}  {} × {}, {} descriptors\n", name, result.width, result.height,
-                                 result.descriptors);
+  std::string text = fmt::format("{}  {} × {}, {} descriptors{}\n", name, result.width,
+                                 result.height, result.descriptors, FirstOf(result.pages));
   if (result.matches.empty()) return text + "  no match\n";
   std::vector<std::vector<std::string>> rows = {
       {"#", "score", "copy?", "inliers", "id", "relation", "path"}};
@@ -97,20 +102,22 @@ std::string ImageTableHeader() { return "    id          size  descriptors  path
 
 std::string ImageTable(const ImageRecord& image) {
   const std::string size = fmt::format("{}×{}", image.width, image.height);
-  return fmt::format("{:>6}  {:>12}  {:>11}  {}\n", image.id, size, image.descriptors,
-                     Printable(image.path));
+  const std::string pages = image.pages > 1 ? fmt::format("  ({} pages)", image.pages) : "";
+  return fmt::format("{:>6}  {:>12}  {:>11}  {}{}\n", image.id, size, image.descriptors,
+                     Printable(image.path), pages);
 }
 
 std::string ImageDetails(const ImageRecord& image) {
   std::string text = fmt::format(
       "id           {}\n"
       "path         {}\n"
-      "size         {} × {} pixels, {}\n"
+      "size         {} × {} pixels{}, {}\n"
       "descriptors  {}\n"
       "modified     {}\n"
       "added        {}\n",
-      image.id, Printable(image.path), image.width, image.height, ByteSize(image.file_bytes),
-      image.descriptors, Time(image.modified_ns / 1'000'000'000), Time(image.added_s));
+      image.id, Printable(image.path), image.width, image.height, FirstOf(image.pages),
+      ByteSize(image.file_bytes), image.descriptors, Time(image.modified_ns / 1'000'000'000),
+      Time(image.added_s));
   for (const auto& [key, value] : image.attributes) {
     text += fmt::format("attribute    {} = {}\n", Printable(key), Printable(value));
   }

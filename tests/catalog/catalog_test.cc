@@ -241,7 +241,7 @@ TEST_F(CatalogTest, RefusesANewerFormat) {
     const auto opened = Catalog::Open(file_, access);
     EXPECT_EQ(opened.status().code(), StatusCode::kIncompatible);
     EXPECT_EQ(opened.status().message(),
-              file_ + " was made by a newer siftsearch (format 9; this program reads up to 2)");
+              file_ + " was made by a newer siftsearch (format 9; this program reads up to 3)");
   }
 }
 
@@ -310,6 +310,38 @@ TEST_F(CatalogTest, AFileOfFormat1GetsVerdictsWhenItIsOpenedForWriting) {
   ASSERT_TRUE(catalog.ok()) << catalog.status().message();
   EXPECT_EQ((*catalog)->Generation().value(), 3);
   EXPECT_TRUE((*catalog)->Verdicts()->empty());
+}
+
+TEST_F(CatalogTest, ContentsOfFormat2HaveOnePage) {
+  {
+    const auto db = Connection::Open(file_, Connection::Mode::kCreate);
+    ASSERT_TRUE(db.ok());
+    const std::vector<std::string_view> all = SchemaScripts();
+    ASSERT_TRUE(ApplyScripts(**db, 0, std::span(all).first(2)).ok());
+    const std::string hash(64, 'a');
+    ASSERT_TRUE(
+        (*db)
+            ->Execute("INSERT INTO meta VALUES (1, '{\"extractor\": \"sift\", "
+                      "\"max_features\": 1000, \"max_side\": 640, "
+                      "\"contrast_threshold\": 0.04}', 3);"
+                      "INSERT INTO contents VALUES (1, x'" +
+                      hash +
+                      "', 20, 10, 3, 1);"
+                      "INSERT INTO images VALUES (1, CAST('/old' AS BLOB), 1, 5, 6, 7, '{}')")
+            .ok());
+  }
+  EXPECT_EQ(Catalog::Open(file_, Access::kRead).status().code(), StatusCode::kIncompatible);
+  const auto catalog = Catalog::Open(file_, Access::kWrite);
+  ASSERT_TRUE(catalog.ok()) << catalog.status().message();
+  EXPECT_EQ((*catalog)->FindPath("/old")->value().pages, 1);
+  EXPECT_THAT(*(*catalog)->IntegrityProblems(), IsEmpty());
+  // New ones have theirs.
+  auto transaction = (*catalog)->Begin();
+  ASSERT_TRUE((*catalog)->InsertContent({.content = 2, .pages = 12}, HashOf(2)).ok());
+  Insert(**catalog, "/new", 2);
+  ASSERT_TRUE(transaction->Commit().ok());
+  EXPECT_EQ((*catalog)->FindPath("/new")->value().pages, 12);
+  EXPECT_EQ((*catalog)->FindContent(2)->value().pages, 12);
 }
 
 TEST_F(CatalogTest, TheNewerVerdictStays) {

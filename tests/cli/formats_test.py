@@ -90,9 +90,9 @@ class OddPathsTest(ProgramTest):
     def test_fields_are_those_of_the_schema(self):
         result = self.query("--top", "1", SCENES[0])[0]
         self.assertEqual(list(result), ["query", "error", "width", "height", "descriptors",
-                                        "matches", "timings_ms"])
+                                        "pages", "matches", "timings_ms"])
         self.assertEqual(list(result["matches"][0]),
-                         ["rank", "id", "path", "score", "copy", "kind",
+                         ["rank", "id", "path", "pages", "score", "copy", "kind",
                           "shared_overlay", "votes", "inliers", "mirrored",
                           "inverted", "relation", "image_from_query", "query_box", "image_box",
                           "query_polygon", "image_polygon", "query_overlap_percent",

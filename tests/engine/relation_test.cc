@@ -37,5 +37,15 @@ TEST(DescribeRelation, NamesMirroringAndInversion) {
   EXPECT_EQ(DescribeRelation({Undo(0, 1), 1, 1, true}), "same picture, inverted");
 }
 
+TEST(DescribeRelation, SaysThatOnlyTheFirstPagesAreMeant) {
+  RelationInput input{Undo(0, 1), 1, 1};
+  input.query_pages = 12;
+  EXPECT_EQ(DescribeRelation(input), "same first page (of 12 and 1)");
+  input.image_pages = 9;
+  EXPECT_EQ(DescribeRelation(input), "same first page (of 12 and 9)");
+  input.image_overlap = 0.34;
+  EXPECT_EQ(DescribeRelation(input), "crop of, 34 % of its area, of the first pages (of 12 and 9)");
+}
+
 }  // namespace
 }  // namespace siftsearch::engine

@@ -67,6 +67,29 @@ TEST_P(BackendContractTest, FindsWhatWasPutAlsoAfterReopening) {
   ExpectSound(*backend_);
 }
 
+TEST_P(BackendContractTest, KeepsTheNumberOfPages) {
+  PutItem item = MakeItem("/book", 1);
+  auto features = std::make_shared<FeatureSet>(*item.features);
+  features->pages = 12;
+  item.features = features;
+  PutItem blank = MakeItem("/blank", 2, 0);
+  auto nothing = std::make_shared<FeatureSet>(*blank.features);
+  nothing->pages = 3;
+  blank.features = nothing;
+  PutOne(*backend_, item);
+  PutOne(*backend_, blank);
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [path, pages] : {std::pair{"/book", 12}, {"/blank", 3}}) {
+      const auto image = backend_->FindPath(path);
+      ASSERT_TRUE(image.ok() && image->has_value());
+      EXPECT_EQ((*image)->pages, pages);
+      EXPECT_EQ(backend_->Features((*image)->content)->pages, pages);
+    }
+    EXPECT_TRUE(backend_->Compact().ok());
+    Reopen();
+  }
+}
+
 TEST_P(BackendContractTest, VotesComeWithTheStoredKeypoints) {
   PutOne(*backend_, MakeItem("/a", 1));
   const std::int64_t content = PutOne(*backend_, MakeItem("/b", 2)).id;

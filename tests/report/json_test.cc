@@ -14,8 +14,8 @@ namespace {
 TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
   EXPECT_EQ(
       QueryJson(SampleResult()),
-      R"({"query":"q.jpg","error":null,"width":100,"height":50,"descriptors":812,"matches":[)"
-      R"({"rank":1,"id":17,"path":"/p/a.jpg","score":0.998765,"copy":true,"kind":"copy",)"
+      R"({"query":"q.jpg","error":null,"width":100,"height":50,"descriptors":812,"pages":1,"matches":[)"
+      R"({"rank":1,"id":17,"path":"/p/a.jpg","pages":1,"score":0.998765,"copy":true,"kind":"copy",)"
       R"("shared_overlay":false,"votes":210.5,)"
       R"("inliers":143,"mirrored":false,"inverted":false,"relation":"crop of, 34 % of its area",)"
       R"("image_from_query":[[1.0,0.0,10.0],[0.0,1.0,20.0],[0.0,0.0,1.0]],)"
@@ -68,7 +68,7 @@ TEST(AddJsonTest, TellsWhatBecameOfAnInput) {
   outcome.descriptors = 6;
   EXPECT_EQ(AddJson(outcome),
             R"({"path":"/a","action":"added","id":5,"width":3,"height":4,"descriptors":6,)"
-            R"("reason":null})");
+            R"("pages":1,"reason":null})");
 }
 
 TEST(PairJsonTest, AFileOutsideTheDatabaseHasNoId) {
@@ -85,6 +85,7 @@ TEST(PairJsonTest, IsReadBackAsItWas) {
   ReportPair pair;
   pair.query.path = "/q\n\xff\"<script>";
   pair.query.attributes = {{"seller", "acme"}};
+  pair.query.pages = 12;
   pair.match = SampleMatch();
   pair.match.image.hash[3] = 7;
   pair.match.inlier_points = {{{1.5, 2}, {3, 4.5}}};
@@ -97,6 +98,15 @@ TEST(PairJsonTest, IsReadBackAsItWas) {
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ(PairJson(*read), text);
   EXPECT_EQ(read->query.path, pair.query.path);
+  EXPECT_EQ(read->query.pages, 12);
+}
+
+TEST(PairJsonTest, WithoutPagesAFileHasOne) {
+  ReportPair pair;
+  pair.match = SampleMatch();
+  auto json = nlohmann::json::parse(PairJson(pair));
+  json["query_file"].erase("pages");
+  EXPECT_EQ(ReadPairJson(json.dump())->query.pages, 1);
 }
 
 TEST(PairJsonTest, AWrongFieldIsNamed) {

@@ -39,6 +39,19 @@ TEST(QueryTableTest, SaysWhenThereIsNone) {
   EXPECT_THAT(QueryTable(result), HasSubstr("no match"));
 }
 
+TEST(ImageTableTest, SaysWhereThereAreSeveralPages) {
+  ImageRecord image;
+  image.path = "/a";
+  EXPECT_THAT(ImageTable(image), testing::Not(HasSubstr("page")));
+  EXPECT_THAT(ImageDetails(image), testing::Not(HasSubstr("page")));
+  image.pages = 12;
+  EXPECT_THAT(ImageTable(image), HasSubstr("/a  (12 pages)\n"));
+  EXPECT_THAT(ImageDetails(image), HasSubstr("pixels, first of 12 pages"));
+  QueryResult result = SampleResult();
+  result.pages = 3;
+  EXPECT_THAT(QueryTable(result), HasSubstr("812 descriptors, first of 3 pages\n"));
+}
+
 TEST(ByteSizeTest, ChoosesTheUnit) {
   EXPECT_EQ(ByteSize(0), "0 B");
   EXPECT_EQ(ByteSize(1023), "1023 B");

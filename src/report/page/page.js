@@ -221,7 +221,8 @@ function factsOf(member) {
   const date = member.taken ? 'taken ' + member.taken
     : new Date(member.modified * 1000).toISOString().slice(0, 10);
   const attributes = Object.entries(member.attributes).map(([key, value]) => key + '=' + value);
-  return [`${member.width} × ${member.height}`, sizeWords(member.bytes), date, ...attributes]
+  const pages = member.pages > 1 ? [`first of ${member.pages} pages`] : [];
+  return [`${member.width} × ${member.height}`, ...pages, sizeWords(member.bytes), date, ...attributes]
     .join(' · ');
 }
 
