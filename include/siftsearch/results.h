@@ -151,10 +151,12 @@ struct ReportPair {
   /// Copies that belong together share a group, 1, 2, … by first appearance; 0: in none.
   std::int64_t group = 0;
   bool bridge = false;  ///< A copy, but the only link between two groups: it does not join them.
-  /// Whether a picture shares several separate parts with others, as a collage does; each part may
-  /// be in another group.
+  /// Whether a picture is put together from several: a collage, or one with another laid into it.
+  /// Each part may be in another group.
   bool query_in_parts = false;
   bool image_in_parts = false;
+  /// Share of the shared region that only one of the two shows, since a picture is laid over it.
+  int covered_percent = 0;
 };
 
 /// What a report compared and listed.

@@ -1,63 +1,122 @@
 #include "engine/group_builder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+
+#include "verify/verify.h"
 
 namespace siftsearch::engine {
 namespace {
 
-/// Share of a picture from which a region counts as all of it.
-constexpr double kCountsAsWhole = 0.75;
-/// Share of the smaller of two regions that they have in common if they are the same part.
-constexpr double kSamePart = 0.5;
-/// More separate parts than a picture can usefully have share the last one's node.
-constexpr std::size_t kMostParts = 64;
 /// Pictures from which a group is dense enough to be kept apart from another.
 constexpr std::size_t kDense = 3;
+/// How large a picture shows what was cut from it, at least, in parts of the cut.
+constexpr double kCutScale = 0.98;
+/// Per cent of a picture from which it counts as contained.
+constexpr double kAllOfIt = 93;
+/// Share of its bounding box that an upright region fills at least.
+constexpr double kUpright = 0.93;
 
-double Common(const Box& a, const Box& b) {
-  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
-  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
-  return width > 0 && height > 0 ? width * height : 0;
+double BoxArea(const Box& box) { return box.width * box.height; }
+
+/// Area of the shared region.
+double AreaOf(const std::vector<Point>& polygon, const Box& box) {
+  return polygon.empty() ? BoxArea(box) : verify::PolygonArea(polygon);
 }
 
-bool IsWhole(const Box& box, const ImageRecord& image) {
-  return box.width * box.height >= kCountsAsWhole * image.width * image.height;
-}
-
-/// Index of the part that a box shows; the number of parts where it is none of them.
-std::size_t PartOf(const std::vector<Box>& parts, const Box& box) {
-  const auto same = [&](const Box& part) {
-    const double smaller = std::min(part.width * part.height, box.width * box.height);
-    return Common(part, box) >= kSamePart * smaller;
-  };
-  return std::find_if(parts.begin(), parts.end(), same) - parts.begin();
+PairSide SideOf(const ImageRecord& image, const ImageRecord& other, const Match& match,
+                bool is_query) {
+  const Box& box = is_query ? match.query_box : match.image_box;
+  const double query_area = AreaOf(match.query_polygon, match.query_box);
+  const double image_area = AreaOf(match.image_polygon, match.image_box);
+  const double here = is_query ? query_area : image_area;
+  const double there = is_query ? image_area : query_area;
+  const double contained = is_query ? match.image_overlap_percent : match.query_overlap_percent;
+  PairSide side;
+  side.area = static_cast<double>(image.width) * image.height;
+  side.box = box;
+  side.identical = image.hash != ContentHash{} && image.hash == other.hash;
+  const bool turned = here < kUpright * BoxArea(box);
+  side.foreign = here < kCutScale * kCutScale * there || (contained >= kAllOfIt && turned);
+  for (const auto& [query, found] : match.inlier_points) {
+    side.points.push_back(is_query ? query : found);
+  }
+  return side;
 }
 
 }  // namespace
 
-void GroupBuilder::LookAt(Picture& picture, const Box& box, const ImageRecord& image) {
-  if (IsWhole(box, image) || picture.parts.size() >= kMostParts) return;
-  if (PartOf(picture.parts, box) == picture.parts.size()) picture.parts.push_back(box);
+std::size_t GroupBuilder::NumberOf(const std::string& path) {
+  const auto [entry, added] = numbers_.try_emplace(path, pictures_.size());
+  if (added) pictures_.emplace_back();
+  return entry->second;
+}
+
+PairSide GroupBuilder::QuerySide(const ReportPair& pair) {
+  PairSide side = SideOf(pair.query, pair.match.image, pair.match, true);
+  side.picture = NumberOf(pair.query.path);
+  side.other = NumberOf(pair.match.image.path);
+  return side;
+}
+
+PairSide GroupBuilder::ImageSide(const ReportPair& pair) {
+  PairSide side = SideOf(pair.match.image, pair.query, pair.match, false);
+  side.picture = NumberOf(pair.match.image.path);
+  side.other = NumberOf(pair.query.path);
+  return side;
 }
 
 void GroupBuilder::Look(const ReportPair& pair) {
-  LookAt(pictures_[pair.query.path], pair.match.query_box, pair.query);
-  LookAt(pictures_[pair.match.image.path], pair.match.image_box, pair.match.image);
+  for (const PairSide& side : {QuerySide(pair), ImageSide(pair)}) {
+    pictures_[side.picture].parts.Look(side);
+  }
 }
 
-std::size_t GroupBuilder::NodeOf(const ImageRecord& image, const Box& box) {
-  Picture& picture = pictures_[image.path];
-  if (picture.nodes.empty()) {
-    const std::size_t count = picture.parts.size() < 2 ? 1 : picture.parts.size() + 1;
-    for (std::size_t i = 0; i < count; ++i) {
-      picture.nodes.push_back(parent_.size());
-      parent_.push_back(parent_.size());
-      size_.push_back(1);
-    }
+void GroupBuilder::Weigh(const ReportPair& pair) {
+  WeighSide(QuerySide(pair));
+  WeighSide(ImageSide(pair));
+}
+
+void GroupBuilder::WeighSide(const PairSide& side) {
+  for (const PictureParts::Question& question : pictures_[side.picture].parts.Weigh(side)) {
+    questions_[question.other].push_back({side.picture, question});
   }
-  if (picture.nodes.size() == 1 || IsWhole(box, image)) return picture.nodes.front();
-  return picture.nodes[1 + std::min(PartOf(picture.parts, box), picture.parts.size() - 1)];
+}
+
+void GroupBuilder::Answer(const ReportPair& pair) {
+  const std::size_t query = NumberOf(pair.query.path);
+  const std::size_t image = NumberOf(pair.match.image.path);
+  AnswerFor(query, image);
+  AnswerFor(image, query);
+}
+
+/// The two are copies: where one was asked about and the other shows the region, it is a yes.
+void GroupBuilder::AnswerFor(std::size_t asked, std::size_t shown) {
+  const auto questions = questions_.find(asked);
+  if (questions == questions_.end()) return;
+  for (const Question& question : questions->second) {
+    PictureParts& parts = pictures_[question.picture].parts;
+    if (parts.Shows(question.about.region, shown)) parts.Answer(question.about);
+  }
+}
+
+GroupBuilder::Picture& GroupBuilder::Decided(std::size_t number) {
+  Picture& picture = pictures_[number];
+  if (picture.decided) return picture;
+  picture.decided = true;
+  picture.parts.Decide();
+  picture.first_node = parent_.size();
+  for (std::size_t i = 0; i < picture.parts.nodes(); ++i) {
+    parent_.push_back(parent_.size());
+    size_.push_back(1);
+  }
+  return picture;
+}
+
+std::size_t GroupBuilder::NodeOf(const PairSide& side) {
+  const Picture& picture = Decided(side.picture);
+  return picture.first_node + picture.parts.NodeOf(side);
 }
 
 std::size_t GroupBuilder::Root(std::size_t node) {
@@ -74,8 +133,8 @@ void GroupBuilder::Merge(std::size_t a, std::size_t b) {
 }
 
 void GroupBuilder::Join(const ReportPair& pair) {
-  const std::size_t a = NodeOf(pair.query, pair.match.query_box);
-  const std::size_t b = NodeOf(pair.match.image, pair.match.image_box);
+  const std::size_t a = NodeOf(QuerySide(pair));
+  const std::size_t b = NodeOf(ImageSide(pair));
   if (Root(a) == Root(b)) return;
   if (size_[Root(a)] >= kDense && size_[Root(b)] >= kDense) {
     bridges_.push_back({a, b});
@@ -112,15 +171,21 @@ void GroupBuilder::Settle() {
 }
 
 std::optional<std::size_t> GroupBuilder::GroupOf(const ReportPair& pair) {
-  const std::size_t a = Root(NodeOf(pair.query, pair.match.query_box));
-  const std::size_t b = Root(NodeOf(pair.match.image, pair.match.image_box));
+  const std::size_t a = Root(NodeOf(QuerySide(pair)));
+  const std::size_t b = Root(NodeOf(ImageSide(pair)));
   if (a != b) return std::nullopt;
   return a;
 }
 
 bool GroupBuilder::InParts(const std::string& path) const {
-  const auto found = pictures_.find(path);
-  return found != pictures_.end() && found->second.parts.size() > 1;
+  const auto found = numbers_.find(path);
+  return found != numbers_.end() && pictures_[found->second].parts.PutTogether();
+}
+
+double GroupBuilder::Covered(const ReportPair& pair) {
+  const PairSide query = QuerySide(pair), image = ImageSide(pair);
+  return std::max(Decided(query.picture).parts.Covered(query),
+                  Decided(image.picture).parts.Covered(image));
 }
 
 }  // namespace siftsearch::engine

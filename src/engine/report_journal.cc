@@ -17,9 +17,10 @@ namespace {
 
 constexpr std::int64_t kCommitMs = 1000;
 
-constexpr std::int64_t kBridge = 1, kQueryInParts = 2, kImageInParts = 4;
+constexpr std::int64_t kBridge = 1, kQueryInParts = 2, kImageInParts = 4, kCoveredPercent = 8;
 
-// Scores and odds are whole millionths; flags are the three above.
+// Scores and odds are whole millionths; flags are the three above, and the covered
+// per cent times the fourth.
 constexpr char kTables[] =
     "PRAGMA application_id = 0x53494a52; PRAGMA user_version = 1;"
     "CREATE TABLE task (id INTEGER PRIMARY KEY CHECK (id = 1), what TEXT NOT NULL) STRICT;"
@@ -233,14 +234,15 @@ Status ReportJournal::VisitCopies(
 Result<std::int64_t> ReportJournal::NumberGroups() {
   SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
   GroupBuilder builder;
-  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t, const ReportPair& pair) {
-    builder.Look(pair);
-    return Status();
-  }));
-  SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t, const ReportPair& pair) {
-    builder.Join(pair);
-    return Status();
-  }));
+  using Pass = void (GroupBuilder::*)(const ReportPair&);
+  for (const Pass pass :
+       {&GroupBuilder::Look, &GroupBuilder::Weigh, &GroupBuilder::Answer, &GroupBuilder::Join}) {
+    if (pass == &GroupBuilder::Answer && !builder.HasQuestions()) continue;
+    SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t, const ReportPair& pair) {
+      (builder.*pass)(pair);
+      return Status();
+    }));
+  }
   builder.Settle();
   SIFTSEARCH_RETURN_IF_ERROR(Begin());
   // Changes nothing that the visit goes by.
@@ -248,7 +250,8 @@ Result<std::int64_t> ReportJournal::NumberGroups() {
     const auto group = builder.GroupOf(pair);
     const std::int64_t flags = (group ? 0 : kBridge) |
                                (builder.InParts(pair.query.path) ? kQueryInParts : 0) |
-                               (builder.InParts(pair.match.image.path) ? kImageInParts : 0);
+                               (builder.InParts(pair.match.image.path) ? kImageInParts : 0) |
+                               std::llround(100 * builder.Covered(pair)) * kCoveredPercent;
     SIFTSEARCH_ASSIGN_OR_RETURN(
         auto update,
         db_->Prepare("UPDATE pairs SET flags = ?, in_group = nullif(?, 0) WHERE id = ?"));
@@ -267,7 +270,8 @@ Status ReportJournal::KeepGroups() {
   SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
   return db_->Execute(
       "UPDATE pairs SET in_group = pair ->> '$.group', flags = (pair ->> '$.bridge') + "
-      "2 * (pair ->> '$.query_in_parts') + 4 * (pair ->> '$.image_in_parts')");
+      "2 * (pair ->> '$.query_in_parts') + 4 * (pair ->> '$.image_in_parts') + "
+      "8 * coalesce(pair ->> '$.covered_percent', 0)");
 }
 
 Status ReportJournal::Visit(ReportOrder order,
@@ -283,6 +287,7 @@ Status ReportJournal::Visit(ReportOrder order,
     pair.bridge = (select.Int(2) & kBridge) != 0;
     pair.query_in_parts = (select.Int(2) & kQueryInParts) != 0;
     pair.image_in_parts = (select.Int(2) & kImageInParts) != 0;
+    pair.covered_percent = static_cast<int>(select.Int(2) / kCoveredPercent);
     pair.match.rank = static_cast<int>(select.Int(4));
     SIFTSEARCH_RETURN_IF_ERROR(visit(pair));
   }

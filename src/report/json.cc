@@ -159,6 +159,7 @@ std::string PairJson(const ReportPair& pair) {
   json["bridge"] = pair.bridge;
   json["query_in_parts"] = pair.query_in_parts;
   json["image_in_parts"] = pair.image_in_parts;
+  json["covered_percent"] = pair.covered_percent;
   json["query_file"] = FileJson(pair.query);
   json["image_file"] = FileJson(pair.match.image);
   json["points"] = PointsJson(pair.match);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "report/text.h"
@@ -156,6 +157,7 @@ Result<ReportPair> ReadPairJson(std::string_view line) {
     pair.bridge = Field<bool>(json, "bridge");
     pair.query_in_parts = Field<bool>(json, "query_in_parts");
     pair.image_in_parts = Field<bool>(json, "image_in_parts");
+    pair.covered_percent = std::clamp(Optional<int>(json, "covered_percent", 0), 0, 100);
     return pair;
   } catch (const WrongField& wrong) {
     return Status(StatusCode::kInvalidArgument,

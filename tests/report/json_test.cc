@@ -93,6 +93,7 @@ TEST(PairJsonTest, IsReadBackAsItWas) {
   pair.match.evidence.own_background = 0.125;
   pair.group = 3;
   pair.image_in_parts = true;
+  pair.covered_percent = 25;
   const std::string text = PairJson(pair);
   const auto read = ReadPairJson(text);
   ASSERT_TRUE(read.ok()) << read.status().message();
