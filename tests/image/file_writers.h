@@ -175,6 +175,48 @@ inline Bytes RgbaPng(int width, int height, const Bytes& rgba) {
   return png;
 }
 
+/// A frame of an animation.
+struct ApngFrame {
+  Bytes png;  ///< Whose pixels it has.
+  int x = 0;
+  int y = 0;
+  int width = 20;
+  int height = 10;
+};
+
+/// An APNG; with `hidden` the first picture is no frame of the animation.
+inline Bytes Apng(const std::vector<ApngFrame>& frames, bool hidden) {
+  Bytes out = kPngSignature, count;
+  PutPngChunk("IHDR", PngData(frames[0].png, "IHDR"), out);
+  PutBig(count, frames.size() - (hidden ? 1 : 0), 4);
+  PutBig(count, 0, 4);
+  PutPngChunk("acTL", count, out);
+  std::uint32_t sequence = 0;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const ApngFrame& frame = frames[i];
+    if (i > 0 || !hidden) {
+      Bytes control;
+      PutBig(control, sequence++, 4);
+      for (const int n : {frame.width, frame.height, frame.x, frame.y}) {
+        PutBig(control, static_cast<std::uint64_t>(n), 4);
+      }
+      Append(control, {0, 1, 0, 10, 0, 0});
+      PutPngChunk("fcTL", control, out);
+    }
+    const Bytes data = PngData(frame.png, "IDAT");
+    // In two chunks.
+    const auto middle = data.begin() + static_cast<std::ptrdiff_t>(data.size() / 2);
+    for (const Bytes& part : {Bytes(data.begin(), middle), Bytes(middle, data.end())}) {
+      Bytes chunk;
+      if (i > 0) PutBig(chunk, sequence++, 4);
+      Append(chunk, part);
+      PutPngChunk(i > 0 ? "fdAT" : "IDAT", chunk, out);
+    }
+  }
+  PutPngChunk("IEND", {}, out);
+  return out;
+}
+
 /// A GIF of frames of colour numbers 0 to 127 (greys of twice that), each as large as the picture.
 inline Bytes Gif(int width, int height, const std::vector<Bytes>& frames, int transparent = -1) {
   Bytes out = {'G', 'I', 'F', '8', '9', 'a'};
@@ -207,6 +249,39 @@ inline Bytes Gif(int width, int height, const std::vector<Bytes>& frames, int tr
   }
   out.push_back(0x3B);
   return out;
+}
+
+/// A BMP of `bits` a pixel with a header of `header_bytes`.
+inline Bytes Bmp(int header_bytes, int width, int height, int bits, int compression,
+                 const Bytes& behind, const Bytes& colours, const Bytes& pixels) {
+  Bytes out = {'B', 'M'};
+  const std::size_t offset = 14 + static_cast<std::size_t>(header_bytes) + colours.size() +
+                             (header_bytes == 40 ? behind.size() : 0);
+  PutLittle(out, offset + pixels.size(), 4);
+  PutLittle(out, 0, 4);
+  PutLittle(out, offset, 4);
+  PutLittle(out, static_cast<std::uint64_t>(header_bytes), 4);
+  PutLittle(out, static_cast<std::uint64_t>(width), 4);
+  PutLittle(out, static_cast<std::uint64_t>(height), 4);
+  PutLittle(out, 1, 2);
+  PutLittle(out, static_cast<std::uint64_t>(bits), 2);
+  PutLittle(out, static_cast<std::uint64_t>(compression), 4);
+  Append(out, Bytes(20, 0));
+  Append(out, behind);
+  if (header_bytes > 40) out.resize(14 + static_cast<std::size_t>(header_bytes));
+  Append(out, colours);
+  Append(out, pixels);
+  return out;
+}
+
+/// Greys 16 i as colour i.
+inline Bytes GreyTable(int count) {
+  Bytes table;
+  for (int i = 0; i < count; ++i) {
+    const auto grey = static_cast<std::uint8_t>(16 * i);
+    Append(table, {grey, grey, grey, 0});
+  }
+  return table;
 }
 
 }  // namespace siftsearch::image

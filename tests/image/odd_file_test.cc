@@ -64,39 +64,6 @@ TEST(OddPng, WithADamagedPartElsewhereIsDamaged) {
   EXPECT_EQ(DecodeGrey(Cut(whole, 17), {}).status().code(), StatusCode::kCorrupt);
 }
 
-/// A BMP of `bits` a pixel with a header of `header_bytes`.
-Bytes Bmp(int header_bytes, int width, int height, int bits, int compression, const Bytes& behind,
-          const Bytes& colours, const Bytes& pixels) {
-  Bytes out = {'B', 'M'};
-  const std::size_t offset = 14 + static_cast<std::size_t>(header_bytes) + colours.size() +
-                             (header_bytes == 40 ? behind.size() : 0);
-  PutLittle(out, offset + pixels.size(), 4);
-  PutLittle(out, 0, 4);
-  PutLittle(out, offset, 4);
-  PutLittle(out, static_cast<std::uint64_t>(header_bytes), 4);
-  PutLittle(out, static_cast<std::uint64_t>(width), 4);
-  PutLittle(out, static_cast<std::uint64_t>(height), 4);
-  PutLittle(out, 1, 2);
-  PutLittle(out, static_cast<std::uint64_t>(bits), 2);
-  PutLittle(out, static_cast<std::uint64_t>(compression), 4);
-  Append(out, Bytes(20, 0));
-  Append(out, behind);
-  if (header_bytes > 40) out.resize(14 + static_cast<std::size_t>(header_bytes));
-  Append(out, colours);
-  Append(out, pixels);
-  return out;
-}
-
-/// Greys 16 i as colour i.
-Bytes GreyTable(int count) {
-  Bytes table;
-  for (int i = 0; i < count; ++i) {
-    const auto grey = static_cast<std::uint8_t>(16 * i);
-    Append(table, {grey, grey, grey, 0});
-  }
-  return table;
-}
-
 TEST(OddBmp, HeadersOfAnySizeAreRead) {
   const Bytes masks = {0, 0, 0xFF, 0, 0, 0xFF, 0, 0, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF};
   const Bytes two = {10, 20, 30, 255, 40, 50, 60, 255};  // Blue, green, red, alpha.

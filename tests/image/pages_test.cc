@@ -158,47 +158,6 @@ TEST(Frames, OfAWebpAreCountedAndABlankFirstOneYields) {
   EXPECT_EQ(swapped.remark, "number 2 of 2 frames, those before it are blank");
 }
 
-struct Frame {
-  Bytes png;  ///< Whose pixels it has.
-  int x = 0;
-  int y = 0;
-  int width = kWidth;
-  int height = kHeight;
-};
-
-/// An APNG; with `hidden` the first picture is no frame of the animation.
-Bytes Apng(const std::vector<Frame>& frames, bool hidden) {
-  Bytes out = kPngSignature, count;
-  PutPngChunk("IHDR", PngData(frames[0].png, "IHDR"), out);
-  PutBig(count, frames.size() - (hidden ? 1 : 0), 4);
-  PutBig(count, 0, 4);
-  PutPngChunk("acTL", count, out);
-  std::uint32_t sequence = 0;
-  for (std::size_t i = 0; i < frames.size(); ++i) {
-    const Frame& frame = frames[i];
-    if (i > 0 || !hidden) {
-      Bytes control;
-      PutBig(control, sequence++, 4);
-      for (const int n : {frame.width, frame.height, frame.x, frame.y}) {
-        PutBig(control, static_cast<std::uint64_t>(n), 4);
-      }
-      Append(control, {0, 1, 0, 10, 0, 0});
-      PutPngChunk("fcTL", control, out);
-    }
-    const Bytes data = PngData(frame.png, "IDAT");
-    // In two chunks.
-    const auto middle = data.begin() + static_cast<std::ptrdiff_t>(data.size() / 2);
-    for (const Bytes& part : {Bytes(data.begin(), middle), Bytes(middle, data.end())}) {
-      Bytes chunk;
-      if (i > 0) PutBig(chunk, sequence++, 4);
-      Append(chunk, part);
-      PutPngChunk(i > 0 ? "fdAT" : "IDAT", chunk, out);
-    }
-  }
-  PutPngChunk("IEND", {}, out);
-  return out;
-}
-
 Bytes Png(const Bytes& grey, int width = kWidth, int height = kHeight) {
   Bytes rgba;
   for (const std::uint8_t g : grey) Append(rgba, {g, g, g, 255});
@@ -230,7 +189,7 @@ TEST(Frames, ABlankFirstOneOfAnApngYieldsToALaterAtItsPlace) {
 }
 
 TEST(Frames, OfAnApngWithDamageAreNotMadeUp) {
-  const std::vector<Frame> frames = {{Png(Blank())}, {Png(Drawn(2)), 15, 0}};
+  const std::vector<ApngFrame> frames = {{Png(Blank())}, {Png(Drawn(2)), 15, 0}};
   // The second frame would reach out of the picture.
   EXPECT_EQ(DecodedBothWays(Apng(frames, false)).pixels, Blank());
   EXPECT_EQ(DecodeGrey(Apng(frames, true), {}).status().code(), StatusCode::kCorrupt);

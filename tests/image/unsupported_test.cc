@@ -111,6 +111,24 @@ TEST(UnsupportedTiff, NamesWhatIsInside) {
   }
 }
 
+/// A JPEG whose start of frame is of another kind.
+Bytes WithFrame(std::uint8_t marker) {
+  Bytes jpeg = ReadData("formats/baseline.jpg");
+  for (std::size_t i = 0; i + 1 < jpeg.size(); ++i) {
+    if (jpeg[i] != 0xFF || jpeg[i + 1] != 0xC0) continue;
+    jpeg[i + 1] = marker;
+    return jpeg;
+  }
+  return {};
+}
+
+TEST(UnsupportedTiff, WithAnotherKindOfJpegInsideIsNotDamaged) {
+  TiffDirectory page = TiffPicture(96, 64, 3, 8, WithFrame(0xC3));
+  SetEntry(page, 259, {7});
+  SetEntry(page, 262, {6});
+  ExpectUnsupported(Tiff({page}), "this kind of TIFF is not read");
+}
+
 TEST(UnsupportedTiff, OfOddSamplesIsNotDamaged) {
   for (const int bits : {12, 32, 64}) {
     Bytes pixels(8 * 4 * 8, 1);
@@ -132,17 +150,6 @@ TEST(UnsupportedPng, WithAnUnknownCriticalPartIsNotDamaged) {
   PutPngChunk("ABCD", {1, 2, 3}, odd);
   odd.insert(odd.end(), png.begin() + 33, png.end());
   ExpectUnsupported(odd, "this kind of PNG is not read");
-}
-
-/// A JPEG whose start of frame is of another kind.
-Bytes WithFrame(std::uint8_t marker) {
-  Bytes jpeg = ReadData("formats/baseline.jpg");
-  for (std::size_t i = 0; i + 1 < jpeg.size(); ++i) {
-    if (jpeg[i] != 0xFF || jpeg[i + 1] != 0xC0) continue;
-    jpeg[i + 1] = marker;
-    return jpeg;
-  }
-  return {};
 }
 
 TEST(UnsupportedJpeg, OfOtherProcessesIsNotDamaged) {
