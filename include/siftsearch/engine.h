@@ -104,11 +104,19 @@ struct ReportOptions {
   std::function<bool(const ReportPair&)> accept;
   /// What else the pairs depend on, in words of the caller's: what `accept` asks, an approximation.
   std::string conditions = {};
-  /// File that holds what was compared until the report is done (schema/report.md); empty: a
-  /// temporary one. With `resume`, a report that was stopped goes on where the file ends;
-  /// kInvalidArgument if its database or options were others.
+  /// File that holds what was compared until the report is done (schema/report.md), for its owner
+  /// only; empty: a temporary one, without a name. Only an empty file or the journal of a report is
+  /// written to and removed, another is refused (kInvalidArgument), and so is one that another
+  /// report is using (kBusy).
   std::string journal = {};
+  /// Go on where the journal of a report ends that was stopped or could not be finished. Without
+  /// such a file the report starts anew; kInvalidArgument if its database or options were others,
+  /// or without the name of a journal.
   bool resume = false;
+  /// Called once, after the last pair: makes what `sink` wrote lasting. The journal of a complete
+  /// report is removed only after this returned ok; an error of `sink` or of this ends the report
+  /// with that error and keeps the journal, so that `resume` does the rest without a search.
+  std::function<Status(const Report&)> finish;
   std::function<bool()> stop;
   std::function<void(std::int64_t done, std::int64_t total, std::int64_t pairs)> progress;
 };

@@ -13,8 +13,6 @@
 namespace siftsearch::catalog {
 namespace {
 
-constexpr int kBusyTimeoutMs = 30'000;
-
 bool IsNoSpace(int system_error) {
   return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
 }
@@ -154,18 +152,20 @@ std::vector<std::uint8_t> Query::Blob(int column) const {
   return {data, data + size};
 }
 
-Result<std::unique_ptr<Connection>> Connection::Open(const std::string& file, Mode mode) {
+Result<std::unique_ptr<Connection>> Connection::Open(const std::string& file, Mode mode,
+                                                     int busy_ms) {
   sqlite3* handle = nullptr;
   // Read-write even for readers: a reader must be able to roll back what a killed writer left.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                    (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0);
-  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+                    (mode == Mode::kExisting ? 0 : SQLITE_OPEN_CREATE);
+  const char* name = mode == Mode::kTemporary ? "" : file.c_str();
+  const int code = sqlite3_open_v2(name, &handle, flags, nullptr);
   if (handle == nullptr) {
     return Status(StatusCode::kOutOfMemory, fmt::format("{}: out of memory", file));
   }
   std::unique_ptr<Connection> db(new Connection(file, handle));
   if (code != SQLITE_OK) return db->Error(code);
-  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  sqlite3_busy_timeout(handle, busy_ms);
   // Readers go on during a write transaction: it must not spill into the file before the commit.
   SIFTSEARCH_RETURN_IF_ERROR(db->Execute(
       "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON; PRAGMA cache_spill = OFF"));
@@ -191,6 +191,13 @@ Result<Query> Connection::Prepare(const char* sql) {
 Status Connection::Execute(const std::string& sql) {
   const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? Status() : Error(code);
+}
+
+Status Connection::Clear() {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_RESET_DATABASE, 1, nullptr);
+  const Status status = Execute("VACUUM");
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_RESET_DATABASE, 0, nullptr);
+  return status;
 }
 
 std::int64_t Connection::LastInsertId() const { return sqlite3_last_insert_rowid(db_); }

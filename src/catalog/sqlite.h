@@ -48,16 +48,20 @@ class Query {
 };
 
 /// One connection to an SQLite file, for one thread at a time. Every error carries the file's name:
-/// kOutOfSpace, kIoError, kCorrupt, kPermissionDenied, kBusy (another process held its lock for 30
-/// seconds), kOutOfMemory, kInternal.
+/// kOutOfSpace, kIoError, kCorrupt, kPermissionDenied, kBusy (another process held its lock for all
+/// of `busy_ms`), kOutOfMemory, kInternal.
 class Connection {
  public:
   enum class Mode {
     kExisting,  ///< Read-write where the file system allows it, else read-only.
     kCreate,    ///< Also makes the file.
+    /// `file` only names it in errors: a file without a name, its owner's only, that holds what
+    /// memory does not and goes with the connection.
+    kTemporary,
   };
 
-  static Result<std::unique_ptr<Connection>> Open(const std::string& file, Mode mode);
+  static Result<std::unique_ptr<Connection>> Open(const std::string& file, Mode mode,
+                                                  int busy_ms = 30'000);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -68,6 +72,8 @@ class Connection {
   Result<Query> Prepare(const char* sql);
   /// Runs statements that give no rows.
   Status Execute(const std::string& sql);
+  /// Empties the database. No statement may be in use.
+  Status Clear();
 
   std::int64_t LastInsertId() const;
   std::int64_t Changes() const;  ///< Rows changed by the last statement.

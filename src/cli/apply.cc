@@ -11,9 +11,11 @@
 #include "cli/exit_code.h"
 #include "cli/input_walker.h"
 #include "cli/open.h"
+#include "cli/output.h"
 #include "cli/verbs.h"
 #include "engine/picture_file.h"
 #include "env/file_env.h"
+#include "env/place_file.h"
 #include "report/csv.h"
 #include "report/read_csv.h"
 #include "report/text.h"
@@ -80,7 +82,6 @@ ApplyFlags ParseApplyFlags(Command& command) {
   CheckOneOf("action", flags.action, {"list", "move", "hard-link", "delete"});
   if (flags.files.size() != 1) throw UsageError("apply which file of decisions?");
   if (flags.action == "move" && flags.folder.empty()) throw UsageError("move --to which folder?");
-  if (flags.undo_list.empty()) flags.undo_list = FreeName(flags.files[0] + ".undo.csv");
   return flags;
 }
 
@@ -198,57 +199,40 @@ std::string Obstacle(const Act& act, const std::string& action) {
   return "";
 }
 
-/// Moves a file, to another file system too; never over an existing one.
-Status MoveFile(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::create_hard_link(from, to, error);
-  if (error && error != std::errc::file_exists) {
-    error.clear();
-    fs::copy_file(from, to, fs::copy_options::none, error);
-    if (!error) fs::last_write_time(to, fs::last_write_time(from, error), error);
-    if (!error && HashOfFile(from) != HashOfFile(to))
-      error = std::make_error_code(std::errc::io_error);
-  }
-  if (!error) fs::remove(from, error);
-  return error ? Status(StatusCode::kIoError, "can't be moved to " + to + ": " + error.message())
-               : Status();
-}
-
-/// Makes `path` a hard link of `target`, in one step.
-Status LinkFile(const std::string& path, const std::string& target) {
-  std::error_code error;
-  const std::string part = path + ".siftsearch-link";
-  // Of a symbolic link it would be one more symbolic link, perhaps to nowhere.
-  fs::create_hard_link(TrueName(target), part, error);
-  if (!error) fs::rename(part, path, error);
-  // Renaming one link of a file over another of it leaves both.
-  std::error_code ignored;
-  fs::remove(part, ignored);
-  return error ? Status(StatusCode::kIoError, "can't be linked: " + error.message()) : Status();
-}
-
-/// Gives a linked file bytes of its own again.
-Status UnlinkFile(const std::string& path) {
-  std::error_code error;
-  const std::string part = path + ".siftsearch-copy";
-  fs::copy_file(path, part, error);
-  if (!error) fs::rename(part, path, error);
-  return error ? Status(StatusCode::kIoError, "can't be copied: " + error.message()) : Status();
+/// Of a SHA-256 in hexadecimal that a file was seen to have.
+ContentHash HashFrom(const std::string& sha256) {
+  ContentHash hash{};
+  const auto bytes = report::FromHex(sha256);
+  if (bytes && bytes->size() == hash.size()) std::copy(bytes->begin(), bytes->end(), hash.begin());
+  return hash;
 }
 
 /// The list of what was done, each row on disk before the deed.
 class UndoList {
  public:
-  static Result<UndoList> Open(const std::string& file) {
+  /// Makes a new file: that which the flags name, or a free name beside the decisions.
+  static Result<UndoList> Open(const ApplyFlags& flags) {
     UndoList list;
-    if (IsTaken(file)) {
+    const bool named = !flags.undo_list.empty();
+    Result<std::unique_ptr<WritableFile>> file = Status(StatusCode::kAlreadyExists, "");
+    do {  // Again where another run took the name meanwhile.
+      list.name_ = named ? flags.undo_list : FreeName(flags.files[0] + ".undo.csv");
+      file = DiskEnv().CreateNew(list.name_, Access::kShared);
+    } while (!named && file.status().code() == StatusCode::kAlreadyExists);
+    if (file.status().code() == StatusCode::kAlreadyExists) {
       return Status(StatusCode::kInvalidArgument,
-                    file + " is there already; --undo-list names another");
+                    list.name_ + " is there already; --undo-list names another");
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(list.file_, DiskEnv().Create(file));
-    SIFTSEARCH_RETURN_IF_ERROR(list.Append("action,path,target,sha256\n"));
-    return list;
+    if (!file.ok()) return file.status();
+    list.file_ = std::move(file).value();
+    Status begun = list.Append("action,path,target,sha256\n");
+    if (begun.ok()) begun = DiskEnv().SyncDirectory(DirectoryOf(list.name_));
+    if (begun.ok()) return list;
+    (void)DiskEnv().Remove(list.name_);  // The first error is the one to tell.
+    return begun;
   }
+
+  const std::string& name() const { return name_; }
 
   Status Add(const std::string& action, const std::string& path, const std::string& target,
              const std::string& sha256) {
@@ -265,20 +249,37 @@ class UndoList {
     return file_->Sync();
   }
 
+  std::string name_;
   std::unique_ptr<WritableFile> file_;
 };
 
-Status Do(const Act& act, const ApplyFlags& flags, UndoList& undo) {
+/// Does it; gives what of the file's metadata could not be kept.
+Result<std::string> Do(const Act& act, const ApplyFlags& flags, UndoList& undo) {
   const std::string& path = act.decision.path;
   if (flags.action == "move") {
     SIFTSEARCH_RETURN_IF_ERROR(undo.Add("move", path, act.target, act.decision.sha256));
-    return MoveFile(path, act.target);
+    return MoveFile(DiskEnv(), path, act.target, HashFrom(act.decision.sha256));
   }
-  SIFTSEARCH_RETURN_IF_ERROR(undo.Add(flags.action, path, act.survivor, act.decision.sha256));
-  if (flags.action == "hard-link") return LinkFile(path, act.survivor);
   std::error_code error;
-  fs::remove(path, error);
-  return error ? Status(StatusCode::kIoError, "can't be deleted: " + error.message()) : Status();
+  // Taking this run back must not part what was one file before.
+  if (flags.action == "hard-link" && fs::equivalent(path, act.survivor, error))
+    return std::string();
+  SIFTSEARCH_RETURN_IF_ERROR(undo.Add(flags.action, path, act.survivor, act.decision.sha256));
+  // Of a symbolic link it would be one more symbolic link, perhaps to nowhere.
+  SIFTSEARCH_RETURN_IF_ERROR(flags.action == "hard-link"
+                                 ? ReplaceByLink(DiskEnv(), path, TrueName(act.survivor))
+                                 : RemoveDurably(DiskEnv(), path));
+  return std::string();
+}
+
+/// A message without the path that it is said of anyway.
+std::string WithoutPath(const std::string& path, const std::string& message) {
+  return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
+}
+
+/// Says what of a file's metadata could not be kept, if any.
+void TellLost(const Console& console, const std::string& path, const std::string& lost) {
+  if (!lost.empty()) console.Error(path, lost + " could not be kept there");
 }
 
 struct ApplyCounts {
@@ -305,7 +306,11 @@ ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flag
       const fs::path folder = AbsolutePath(flags.folder);
       act.target = FreeName(folder / fs::path(decision.path).filename());
     }
-    if (problem.empty() && undo != nullptr) problem = Do(act, flags, *undo).message();
+    if (problem.empty() && undo != nullptr) {
+      const auto lost = Do(act, flags, *undo);
+      if (lost.ok()) TellLost(console, act.target, *lost);
+      problem = WithoutPath(decision.path, lost.status().message());
+    }
     ++(problem.empty() ? counts.done : counts.refused);
     if (!problem.empty()) {
       console.Error(decision.path, problem);
@@ -328,52 +333,51 @@ int Apply(const ApplyFlags& flags, const Console& console) {
   }
   std::optional<UndoList> undo;
   if (flags.yes && flags.action != "list") {
-    auto opened = UndoList::Open(flags.undo_list);
-    if (!opened.ok()) {
-      console.Error(opened.status().message());
-      return kExitResources;
+    if (flags.action == "move") {
+      const Status made = MakeDirectories(DiskEnv(), AbsolutePath(flags.folder));
+      if (!made.ok()) return FailToWrite(console, made);
     }
+    auto opened = UndoList::Open(flags);
+    if (!opened.ok()) return FailToWrite(console, opened.status());
     undo.emplace(std::move(opened).value());
-    std::error_code ignored;  // Moving there says what is wrong with the folder.
-    if (flags.action == "move") fs::create_directories(flags.folder, ignored);
   }
   const ApplyCounts counts = ActOn(*decisions, flags, undo ? &*undo : nullptr, console);
   if (undo) (void)undo->Close();  // Each row was synced.
   const std::string how =
       !undo ? (flags.action == "list" ? "" : "; nothing was changed: --yes does it")
-      : flags.action == "delete"
-          ? "; " + flags.undo_list + " lists them"
-          : "; " + flags.undo_list + " takes it back (siftsearch apply --undo)";
+      : flags.action == "delete" ? "; " + undo->name() + " lists them"
+                                 : "; " + undo->name() + " takes it back (siftsearch apply --undo)";
   console.Note(fmt::format("{} files {}, {} refused{}", counts.done, undo ? "done" : "to do",
                            counts.refused, how));
   return counts.refused > 0 ? kExitSomeFailed : kExitDone;
 }
 
-Status UndoRow(const std::map<std::string, std::string>& row, bool yes) {
+/// Takes a row back; gives what of the file's metadata could not be kept.
+Result<std::string> UndoRow(const std::map<std::string, std::string>& row, bool yes) {
   const std::string& action = row.at("action");
   const std::string& path = row.at("path");
   const std::string& target = row.at("target");
   if (action == "move") {
     if (IsTaken(path)) {
-      return HashOfFile(path) == row.at("sha256")
-                 ? Status()
-                 : Status(StatusCode::kInvalidArgument, "another file has its place");
+      if (HashOfFile(path) == row.at("sha256")) return std::string();
+      return Status(StatusCode::kInvalidArgument, "another file has its place");
     }
     if (HashOfFile(target) != row.at("sha256")) {
-      return {StatusCode::kNotFound, target + " is gone or has changed"};
+      return Status(StatusCode::kNotFound, target + " is gone or has changed");
     }
-    return yes ? MoveFile(target, path) : Status();
+    if (!yes) return std::string();
+    return MoveFile(DiskEnv(), target, path, HashFrom(row.at("sha256")));
   }
   if (action == "hard-link") {
     std::error_code error;
     const bool linked = fs::equivalent(path, target, error);
     if (error || HashOfFile(path) != row.at("sha256")) {
-      return {StatusCode::kNotFound, "is gone or has changed"};
+      return Status(StatusCode::kNotFound, "is gone or has changed");
     }
-    if (!linked) return {};
-    return yes ? UnlinkFile(path) : Status();
+    if (!linked || !yes) return std::string();
+    return ReplaceByCopy(DiskEnv(), path, HashFrom(row.at("sha256")));
   }
-  return {StatusCode::kUnsupported, "was deleted: only a backup, or " + target + ", has it"};
+  return Status(StatusCode::kUnsupported, "was deleted: only a backup, or " + target + ", has it");
 }
 
 int Undo(const ApplyFlags& flags, const Console& console) {
@@ -388,12 +392,16 @@ int Undo(const ApplyFlags& flags, const Console& console) {
   while (true) {
     const auto row = csv->Next();
     if (row.ok() && !row.value()) break;
-    const Status status = row.ok() ? UndoRow(*row.value(), flags.yes) : row.status();
-    ++(status.ok() ? done : failed);
-    if (!status.ok()) {
-      console.Error(row.ok() ? row.value()->at("path") : flags.files[0], status.message());
+    if (!row.ok()) {
+      ++failed;
+      console.Error(flags.files[0], row.status().message());
+      break;
     }
-    if (!row.ok()) break;
+    const std::string& path = row.value()->at("path");
+    const auto lost = UndoRow(*row.value(), flags.yes);
+    ++(lost.ok() ? done : failed);
+    if (lost.ok()) TellLost(console, path, *lost);
+    if (!lost.ok()) console.Error(path, WithoutPath(path, lost.status().message()));
   }
   console.Note(fmt::format("{} files {}, {} not{}", done,
                            flags.yes ? "as they were" : "can be taken back", failed,

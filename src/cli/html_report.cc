@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <random>
+#include <string_view>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -29,16 +31,79 @@ void UsePreview(SearchBackend& backend, const ImageRecord& image, engine::Pictur
   look.thumbnail = std::move(features->preview);
 }
 
+namespace fs = std::filesystem;
+
+std::string PictureName(int number) { return fmt::format("{:06}.jpg", number); }
+
+bool IsHex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 }  // namespace
+
+PictureFolder::PictureFolder(const std::string& page)
+    : folder_(fs::path(page).replace_extension().string() + "_pictures"),
+      page_name_(fs::path(page).filename()) {}
+
+PictureFolder::~PictureFolder() {
+  if (!name_.empty() && !kept_) RemovePictures(name_);
+}
+
+Status PictureFolder::MakeFolder() {
+  SIFTSEARCH_RETURN_IF_ERROR(DiskEnv().CreateDirectory(folder_));
+  std::random_device random;
+  std::error_code error;
+  do {
+    name_ = fmt::format("{}-{:08x}", page_name_, static_cast<std::uint32_t>(random()));
+  } while (!fs::create_directory(folder_ + "/" + name_, error) && !error);
+  if (!error) return {};
+  name_.clear();
+  return {StatusCode::kIoError,
+          fmt::format("{}: no folder can be made in it ({})", folder_, error.message())};
+}
+
+Result<std::string> PictureFolder::Add(std::span<const std::uint8_t> jpeg) {
+  if (name_.empty()) SIFTSEARCH_RETURN_IF_ERROR(MakeFolder());
+  const std::string file = name_ + "/" + PictureName(++pictures_);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto out,
+                              DiskEnv().CreateNew(folder_ + "/" + file, Access::kShared));
+  SIFTSEARCH_RETURN_IF_ERROR(out->Append(jpeg));
+  SIFTSEARCH_RETURN_IF_ERROR(out->Sync());
+  SIFTSEARCH_RETURN_IF_ERROR(out->Close());
+  return fs::path(folder_).filename().string() + "/" + file;
+}
+
+Status PictureFolder::Sync() {
+  if (name_.empty()) return {};
+  SIFTSEARCH_RETURN_IF_ERROR(DiskEnv().SyncDirectory(folder_ + "/" + name_));
+  SIFTSEARCH_RETURN_IF_ERROR(DiskEnv().SyncDirectory(folder_));
+  return DiskEnv().SyncDirectory(DirectoryOf(folder_));
+}
+
+void PictureFolder::Keep() {
+  kept_ = true;
+  const auto names = DiskEnv().List(folder_);
+  if (!names.ok()) return;  // There is none.
+  const std::string ours = page_name_ + "-";
+  for (const std::string& name : *names) {
+    const bool earlier = name.starts_with(ours) && name.size() == ours.size() + 8 &&
+                         IsHex(std::string_view(name).substr(ours.size()));
+    if (earlier && name != name_) RemovePictures(name);
+  }
+}
+
+/// Only what can be of ours: whatever else is there, and then the folder, stays.
+void PictureFolder::RemovePictures(const std::string& name) {
+  const std::string folder = folder_ + "/" + name;
+  std::error_code ignored;
+  for (int i = 1; fs::remove(folder + "/" + PictureName(i), ignored); ++i) continue;
+  fs::remove(folder, ignored);
+  fs::remove(folder_, ignored);
+}
 
 HtmlReport::HtmlReport(const std::string& file, const std::string& title, const InputLimits& limits,
                        int threads, SearchBackend* backend, Output& output)
-    : folder_(std::filesystem::path(file).replace_extension().string() + "_pictures"),
-      folder_name_(std::filesystem::path(folder_).filename()),
-      limits_(limits),
-      threads_(threads),
-      backend_(backend),
-      output_(output) {
+    : pictures_(file), limits_(limits), threads_(threads), backend_(backend), output_(output) {
   output_.Write(report::PageBegin(title));
 }
 
@@ -46,13 +111,8 @@ Result<std::string> HtmlReport::ThumbnailUrl(engine::PictureLook& look, const Im
   if (look.thumbnail.empty() && backend_ != nullptr) UsePreview(*backend_, image, look);
   if (look.thumbnail.empty()) return std::string();
   if (++thumbnails_ <= kThumbnailsInPage) return report::JpegUrl(look.thumbnail);
-  std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  const std::string name = fmt::format("{:06}.jpg", thumbnails_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto file, DiskEnv().Create(folder_ + "/" + name));
-  SIFTSEARCH_RETURN_IF_ERROR(file->Append(look.thumbnail));
-  SIFTSEARCH_RETURN_IF_ERROR(file->Close());
-  return report::RelativeUrl(folder_name_ + "/" + name);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::string name, pictures_.Add(look.thumbnail));
+  return report::RelativeUrl(name);
 }
 
 Status HtmlReport::WriteGroup() {
@@ -82,7 +142,7 @@ Status HtmlReport::Add(const ReportPair& pair) {
 Status HtmlReport::End(const std::string& about, bool partial) {
   SIFTSEARCH_RETURN_IF_ERROR(WriteGroup());
   output_.Write(report::PageEnd(about, partial));
-  return {};
+  return pictures_.Sync();
 }
 
 }  // namespace siftsearch::cli

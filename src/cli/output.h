@@ -10,14 +10,20 @@
 
 namespace siftsearch::cli {
 
-/// Where results go: standard output, or a file that takes its name only when it is complete, so
-/// that a run that fails leaves an earlier file as it was. Used from one thread.
+/// Where results go: standard output, or a file that takes its name only when it is complete and
+/// lasting, so that a run that fails leaves an earlier file as it was. Until then it is FILE.part
+/// (FILE.2.part, … where something else has that name), which is locked, and which is taken away
+/// with this object. Used from one thread.
 class Output {
  public:
   /// Standard output.
-  Output() = default;
-  /// `file` empty or "-": standard output. A device or pipe is written in place.
-  static Result<Output> Open(const std::string& file);
+  Output();
+  /// `file` empty or "-": standard output. A device or pipe is written in place. kBusy where
+  /// another process is writing the same file.
+  static Result<Output> Open(const std::string& file, FileEnv& env = DiskEnv());
+  Output(Output&& other) noexcept;
+  Output& operator=(Output&& other) noexcept;
+  ~Output();
 
   /// Buffers; an error is kept and given by `Close`.
   void Write(std::string_view text);
@@ -27,13 +33,14 @@ class Output {
   const Status& status() const { return status_; }
   /// Takes the unfinished file away.
   void Discard();
-  /// Writes the rest and gives the file its name. Errors name the file.
+  /// Writes the rest and gives the file its name, durably. Errors name the file. Ends writing.
   Status Close();
 
  private:
-  std::string file_;  ///< Empty: standard output.
-  std::string part_;
-  std::unique_ptr<WritableFile> writable_;
+  struct Part;
+
+  bool standard_ = true;
+  std::unique_ptr<Part> part_;  ///< Of a file, until it is closed.
   std::string buffer_;
   Status status_;
 };

@@ -154,7 +154,9 @@ class QueryPage {
   Status End(bool partial) {
     if (!report_) return {};
     SIFTSEARCH_RETURN_IF_ERROR(report_->End(fmt::format("{} images queried", queries_), partial));
-    return output_->Close();
+    SIFTSEARCH_RETURN_IF_ERROR(output_->Close());
+    report_->Keep();
+    return {};
   }
 
  private:

@@ -104,7 +104,8 @@ ReportFlags ParseReportFlags(Command& command) {
 
 std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
-/// Writes pairs in one of the formats.
+/// Writes pairs in one of the formats. Every call gives the first error there was, which `status`
+/// keeps.
 class PairWriter {
  public:
   PairWriter(const ReportFlags& flags, SearchBackend* backend, Output& output)
@@ -122,21 +123,42 @@ class PairWriter {
     if (format_ == "csv") output_.Write(report::PairCsv(pair));
     if (format_ == "jsonl") output_.Write(report::PairJson(pair) + "\n");
     if (format_ == "table") output_.Write(report::PairTable(pair));
-    return html_ ? html_->Add(pair) : Status();
+    return Note(html_ ? html_->Add(pair) : Status());
   }
 
-  Status End(const std::string& about, bool partial) {
+  /// Writes the end and gives the output its name.
+  Status Finish(const std::string& about, bool partial) {
     if (partial && format_ == "csv") output_.Write(report::PartialCsv(about));
     if (partial && format_ == "jsonl") output_.Write(report::PartialJson(about) + "\n");
     if (partial && format_ == "table") output_.Write("stopped before the end: " + about + "\n");
-    return html_ ? html_->End(about, partial) : Status();
+    if (html_) SIFTSEARCH_RETURN_IF_ERROR(Note(html_->End(about, partial)));
+    SIFTSEARCH_RETURN_IF_ERROR(Note(output_.Close()));
+    if (html_) html_->Keep();
+    return {};
   }
 
+  const Status& status() const { return status_; }
+
  private:
+  Status Note(const Status& status) {
+    if (status_.ok()) status_ = status.ok() ? output_.status() : status;
+    return status_;
+  }
+
   const std::string format_;
   Output& output_;
   std::unique_ptr<HtmlReport> html_;
+  Status status_;
 };
+
+/// A sentence on what was compared and found.
+std::string AboutReport(const ReportFlags& flags, const Report& report) {
+  const std::string found =
+      fmt::format("{} pairs in {} groups of copies", report.pairs, report.groups);
+  return flags.from.empty()
+             ? fmt::format("{} images compared, {}, {} failed", report.images, found, report.failed)
+             : found;
+}
 
 Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Command& command,
                           PairWriter& writer) {
@@ -153,6 +175,9 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
     return flags.wanted(pair.match.image) &&
            !(flags.skip_same_folder &&
              FolderOf(pair.query.path) == FolderOf(pair.match.image.path));
+  };
+  options.finish = [&](const Report& report) {
+    return writer.Finish(AboutReport(flags, report), report.stopped);
   };
   const auto sink = [&](const ReportPair& pair) {
     if (progress) progress->Clear();
@@ -212,26 +237,7 @@ Result<Report> Rewrite(const ReportFlags& flags, PairWriter& writer) {
     return writer.Write(pair);
   }));
   report.groups = static_cast<std::int64_t>(groups.size());
-  return report;
-}
-
-/// A sentence on what was compared and found.
-std::string AboutReport(const ReportFlags& flags, const Report& report) {
-  const std::string found =
-      fmt::format("{} pairs in {} groups of copies", report.pairs, report.groups);
-  return flags.from.empty()
-             ? fmt::format("{} images compared, {}, {} failed", report.images, found, report.failed)
-             : found;
-}
-
-/// Makes the report, or (without an engine) reads one again.
-Result<Report> WriteReport(const ReportFlags& flags, const Command& command, Engine* engine,
-                           Output& output) {
-  PairWriter writer(flags, engine ? &engine->backend() : nullptr, output);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const Report report, engine
-                                                       ? MakeReport(*engine, flags, command, writer)
-                                                       : Rewrite(flags, writer));
-  SIFTSEARCH_RETURN_IF_ERROR(writer.End(AboutReport(flags, report), report.stopped));
+  SIFTSEARCH_RETURN_IF_ERROR(writer.Finish(AboutReport(flags, report), report.stopped));
   return report;
 }
 
@@ -245,6 +251,25 @@ std::string Summary(const ReportFlags& flags, const Report& report, double secon
   const bool goes_on = flags.from.empty() && !flags.report.journal.empty();
   if (report.stopped && goes_on) text += "; the same command with --resume goes on";
   return text;
+}
+
+/// Says why there is no report, and how to go on with what was searched; gives the exit code.
+int FailReport(const Console& console, const ReportFlags& flags, const Status& status,
+               bool unwritten) {
+  const int code = unwritten ? FailToWrite(console, status) : Fail(console, status);
+  const bool refused =
+      status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kBusy;
+  if (!flags.from.empty()) {
+    return status.code() == StatusCode::kInvalidArgument ? kExitSomeFailed : code;
+  }
+  const std::string& journal = flags.report.journal;
+  const auto kept = DiskEnv().Exists(journal);
+  if (!refused && kept.ok() && kept.value()) {
+    console.Note(journal +
+                 " keeps what was compared: the same command with --resume goes on, and "
+                 "searches none of that again");
+  }
+  return code;
 }
 
 }  // namespace
@@ -264,21 +289,19 @@ int RunReport(Command& command) {
   // Before the work, so that a wrong -o costs no time.
   auto output = Output::Open(flags.file);
   if (!output.ok()) return FailToWrite(console, output.status());
+  PairWriter writer(flags, engine ? &engine->backend() : nullptr, *output);
   const auto start = Clock::now();
-  const auto report = WriteReport(flags, command, engine.get(), *output);
+  const auto report = engine ? MakeReport(*engine, flags, command, writer) : Rewrite(flags, writer);
   if (!report.ok()) {
     output->Discard();
-    const int code = Fail(console, report.status());
-    const bool wrong_input = !engine && report.status().code() == StatusCode::kInvalidArgument;
-    return wrong_input ? kExitSomeFailed : code;
+    return FailReport(console, flags, report.status(), !writer.status().ok());
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   console.Note(Summary(flags, *report, seconds));
-  return Finish(console, *output,
-                report->stopped                            ? kExitInterrupted
-                : report->failed > 0                       ? kExitSomeFailed
-                : flags.fail_on_copy && report->copies > 0 ? kExitCopyFound
-                                                           : kExitDone);
+  return report->stopped                            ? kExitInterrupted
+         : report->failed > 0                       ? kExitSomeFailed
+         : flags.fail_on_copy && report->copies > 0 ? kExitCopyFound
+                                                    : kExitDone;
 }
 
 }  // namespace siftsearch::cli

@@ -128,7 +128,8 @@ Status PutIdenticalFiles(SearchBackend& backend, std::int64_t content, PairSink&
   return {};
 }
 
-/// Groups the pairs, hands them on in order, and ends the journal of a complete report.
+/// Groups the pairs, hands them on in order, and ends the journal of a complete report that the
+/// caller has finished with.
 Status HandOn(ReportJournal& journal, const ReportOptions& options,
               const std::function<Status(const ReportPair&)>& sink, Report& report) {
   SIFTSEARCH_ASSIGN_OR_RETURN(report.groups, journal.NumberGroups());
@@ -137,6 +138,7 @@ Status HandOn(ReportJournal& journal, const ReportOptions& options,
     report.copies += pair.match.copy;
     return sink(pair);
   }));
+  if (options.finish) SIFTSEARCH_RETURN_IF_ERROR(options.finish(report));
   return report.stopped ? Status() : journal.Finish();
 }
 

@@ -1,14 +1,11 @@
 #include "engine/report_journal.h"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 
 #include "base/status_macros.h"
 #include "engine/group_builder.h"
+#include "env/file_env.h"
 #include "report/json.h"
 #include "report/read_json.h"
 
@@ -18,6 +15,8 @@ namespace {
 constexpr std::int64_t kCommitMs = 1000;
 
 constexpr std::int64_t kBridge = 1, kQueryInParts = 2, kImageInParts = 4, kCoveredPercent = 8;
+
+constexpr std::int64_t kApplicationId = 0x53494a52;  // "SIJR", as in kTables.
 
 // Scores and odds are whole millionths; flags are the three above, and the covered
 // per cent times the fourth.
@@ -73,35 +72,71 @@ std::string NamesOf(const ReportPair& pair) {
   return low + '\0' + high;
 }
 
-Result<std::string> TemporaryFile() {
-  const char* folder = std::getenv("TMPDIR");
-  std::string name = std::string(folder && *folder ? folder : "/tmp") + "/siftsearch-XXXXXX";
-  const int descriptor = mkstemp(name.data());
-  if (descriptor < 0) {
-    return Status(StatusCode::kIoError, name + " can't be made, to gather the report in");
-  }
-  close(descriptor);
-  return name;
+/// What a file is to a journal.
+enum class Holds { kNothing, kJournal, kOther };
+
+Result<Holds> Look(catalog::Connection& db) {
+  const auto number = [&](const char* pragma) -> Result<std::int64_t> {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto query, db.Prepare(pragma));
+    SIFTSEARCH_RETURN_IF_ERROR(query.Step().status());
+    return query.Int(0);
+  };
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t id, number("PRAGMA application_id"));
+  if (id == kApplicationId) return Holds::kJournal;
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t pages, number("PRAGMA page_count"));
+  return pages == 0 ? Holds::kNothing : Holds::kOther;
 }
 
-void RemoveFiles(const std::string& file) {
-  for (const char* ending : {"", "-wal", "-shm", "-journal"}) {
-    std::error_code ignored;
-    std::filesystem::remove(file + ending, ignored);
-  }
-}
-
-Status CheckTask(catalog::Connection& db, const std::string& file, const std::string& task) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto version, db.Prepare("PRAGMA application_id"));
-  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, version.Step());
-  if (!row || version.Int(0) != 0x53494a52) {
-    return {StatusCode::kInvalidArgument, file + " is not the journal of a report"};
-  }
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto query, db.Prepare("SELECT what FROM task"));
-  SIFTSEARCH_ASSIGN_OR_RETURN(row, query.Step());
-  if (row && query.Text(0) == task) return {};
+Status NoJournal(const std::string& file) {
   return {StatusCode::kInvalidArgument,
           file +
+              " is there and is not the journal of a report, or is damaged: it is left alone; "
+              "remove it, or give it another name"};
+}
+
+/// Opens a file that is empty or a journal for this connection alone: SQLite's locks hold until it
+/// ends. What is neither is only looked at.
+Result<std::unique_ptr<catalog::Connection>> OpenAlone(const std::string& file) {
+  const auto open = [&]() -> Result<std::unique_ptr<catalog::Connection>> {
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        auto db, catalog::Connection::Open(file, catalog::Connection::Mode::kExisting, 0));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const Holds holds, Look(*db));
+    if (holds == Holds::kOther) return NoJournal(file);
+    SIFTSEARCH_RETURN_IF_ERROR(
+        db->Execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT"));
+    return db;
+  };
+  auto db = open();
+  if (db.status().code() == StatusCode::kCorrupt) return NoJournal(file);
+  if (db.status().code() != StatusCode::kBusy) return db;
+  return Status(StatusCode::kBusy, file + " is in use: another report is being made with it");
+}
+
+/// Makes an empty file where there is none; true if it did.
+Result<bool> MakeFile(const std::string& file) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool there, DiskEnv().Exists(file));
+  if (there) return false;
+  for (const char* ending : {"-journal", "-wal"}) {
+    // SQLite would take it for a part of the new file.
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool left, DiskEnv().Exists(file + ending));
+    if (!left) continue;
+    return Status(StatusCode::kInvalidArgument,
+                  file + ending +
+                      " is there without the journal that it belongs to: remove it, "
+                      "or give it another name");
+  }
+  const auto made = DiskEnv().CreateNew(file, Access::kPrivate);
+  if (made.status().code() == StatusCode::kAlreadyExists) return false;
+  SIFTSEARCH_RETURN_IF_ERROR(made.status());
+  return true;
+}
+
+Status CheckTask(catalog::Connection& db, const std::string& task) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto query, db.Prepare("SELECT what FROM task"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, query.Step());
+  if (row && query.Text(0) == task) return {};
+  return {StatusCode::kInvalidArgument,
+          db.file() +
               " is of another report: the database has changed since, or the options are "
               "others; without --resume the report starts anew"};
 }
@@ -115,29 +150,48 @@ Result<Match> ReadMatch(const std::string& text) {
 
 Result<std::unique_ptr<ReportJournal>> ReportJournal::Open(const std::string& file, bool resume,
                                                            const std::string& task) {
-  std::string name = file;
-  if (file.empty()) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(name, TemporaryFile());
+  if (!file.empty()) return OpenFile(file, resume, task);
+  if (resume) {
+    return Status(StatusCode::kInvalidArgument,
+                  "a report goes on only where the file of its journal is named");
   }
-  const bool goes_on = resume && std::filesystem::exists(name);
-  if (!goes_on) RemoveFiles(name);
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      auto db, catalog::Connection::Open(name, goes_on ? catalog::Connection::Mode::kExisting
-                                                       : catalog::Connection::Mode::kCreate));
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto db,
+                              catalog::Connection::Open("the report's temporary file",
+                                                        catalog::Connection::Mode::kTemporary));
   std::unique_ptr<ReportJournal> journal(new ReportJournal(std::move(db)));
-  if (goes_on) {
-    SIFTSEARCH_RETURN_IF_ERROR(CheckTask(*journal->db_, name, task));
+  SIFTSEARCH_RETURN_IF_ERROR(journal->MakeTables(task));
+  return journal;
+}
+
+Result<std::unique_ptr<ReportJournal>> ReportJournal::OpenFile(const std::string& file, bool resume,
+                                                               const std::string& task) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool made, MakeFile(file));
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto db, OpenAlone(file));
+  std::unique_ptr<ReportJournal> journal(new ReportJournal(std::move(db)));
+  journal->is_file_ = true;
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Holds holds, Look(*journal->db_));
+  if (holds == Holds::kJournal && resume) {
+    SIFTSEARCH_RETURN_IF_ERROR(CheckTask(*journal->db_, task));
     return journal;
   }
-  journal->temporary_ = true;  // Until it is one.
-  SIFTSEARCH_RETURN_IF_ERROR(journal->db_->Execute(kTables));
+  Status status = holds == Holds::kJournal ? journal->db_->Clear() : Status();
+  if (status.ok()) status = journal->MakeTables(task);
+  if (!status.ok() && made) (void)journal->Finish();  // The first error is the one to tell.
+  if (!status.ok()) return status;
+  return journal;
+}
+
+Status ReportJournal::MakeTables(const std::string& task) {
+  // Nobody else reads it, so a long transaction may take room in the file, not in memory.
+  SIFTSEARCH_RETURN_IF_ERROR(db_->Execute("PRAGMA cache_spill = ON"));
+  SIFTSEARCH_RETURN_IF_ERROR(Begin());
+  SIFTSEARCH_RETURN_IF_ERROR(db_->Execute(kTables));
   {
     SIFTSEARCH_ASSIGN_OR_RETURN(auto insert,
-                                journal->db_->Prepare("INSERT INTO task (id, what) VALUES (1, ?)"));
+                                db_->Prepare("INSERT INTO task (id, what) VALUES (1, ?)"));
     SIFTSEARCH_RETURN_IF_ERROR(insert.Bind(std::string_view(task)).Run());
   }
-  journal->temporary_ = file.empty();
-  return journal;
+  return CommitNow();
 }
 
 Status ReportJournal::Begin() {
@@ -294,16 +348,13 @@ Status ReportJournal::Visit(ReportOrder order,
 }
 
 ReportJournal::~ReportJournal() {
-  const std::string file = db_->file();
-  transaction_.reset();
-  db_.reset();
-  if (temporary_) RemoveFiles(file);
+  transaction_.reset();  // Before its connection.
 }
 
 Status ReportJournal::Finish() {
   SIFTSEARCH_RETURN_IF_ERROR(CommitNow());
-  temporary_ = true;
-  return {};
+  // While it is locked, so that nobody else has begun to use it.
+  return is_file_ ? DiskEnv().Remove(db_->file()) : Status();
 }
 
 }  // namespace siftsearch::engine

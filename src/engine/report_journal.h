@@ -16,11 +16,14 @@ namespace siftsearch::engine {
 
 /// Where a report gathers what it finds before it is put in order (schema/report.md): an SQLite
 /// file, so that memory does not grow with the pairs and a stopped report can go on. What was put
-/// is durable a second later. Used from one thread.
+/// is durable a second later. One object holds a file at a time, also of those in other processes;
+/// used from one thread.
 class ReportJournal {
  public:
-  /// `file` empty: a temporary one. `task` says what is asked; with `resume`, what `file` holds is
-  /// kept if it has the same task, else kInvalidArgument; without, it is made anew.
+  /// `file` empty: a temporary one, which can't be resumed. A new file is its owner's only. `task`
+  /// says what is asked; with `resume`, what `file` holds is kept if it has the same task, else
+  /// kInvalidArgument; without, it is made anew. A file that is neither empty nor the journal of a
+  /// report is left alone: kInvalidArgument. kBusy: another report has it.
   static Result<std::unique_ptr<ReportJournal>> Open(const std::string& file, bool resume,
                                                      const std::string& task);
 
@@ -55,11 +58,14 @@ class ReportJournal {
   /// The pairs in order, ranked.
   Status Visit(ReportOrder order, const std::function<Status(const ReportPair&)>& visit);
 
-  /// Everything was handed on: the file goes with this object.
+  /// What was handed on is lasting elsewhere: removes the file.
   Status Finish();
 
  private:
   explicit ReportJournal(std::unique_ptr<catalog::Connection> db) : db_(std::move(db)) {}
+  static Result<std::unique_ptr<ReportJournal>> OpenFile(const std::string& file, bool resume,
+                                                         const std::string& task);
+  Status MakeTables(const std::string& task);
   Status Begin();
   Status CommitNow();
   Status VisitCopies(const std::function<Status(std::int64_t, const ReportPair&)>& visit);
@@ -67,7 +73,7 @@ class ReportJournal {
   std::unique_ptr<catalog::Connection> db_;
   std::optional<catalog::Transaction> transaction_;
   std::int64_t begun_ms_ = 0;
-  bool temporary_ = false;
+  bool is_file_ = false;
 };
 
 }  // namespace siftsearch::engine

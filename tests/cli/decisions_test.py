@@ -5,7 +5,11 @@ import csv
 import hashlib
 import io
 import os
+import pathlib
+import resource
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 from program import DATA, SCENES, ProgramTest
@@ -173,6 +177,91 @@ class ApplyTest(ProgramTest):
         self.run_program("apply", file, "--action", "delete", "--yes")
         self.assertEqual(precious.read_text(), "precious")
         self.assertTrue((self.folder / "decisions.csv.undo (2).csv").exists())
+
+    def test_moves_to_another_device_and_back(self):
+        try:
+            out = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-test-", dir="/dev/shm"))
+        except OSError:
+            self.skipTest("no folder can be made in /dev/shm")
+        self.addCleanup(shutil.rmtree, out, ignore_errors=True)
+        if out.stat().st_dev == self.folder.stat().st_dev:
+            self.skipTest("/dev/shm and the test's folder are one device")
+        os.utime(self.twin, ns=(1, 1_234_567_890_123_456_789))
+        self.twin.chmod(0o640)
+        before = sha256(self.twin)
+        file = self.decide(("copy", self.twin))
+        self.run_program("apply", file, "--action", "move", "--to", out / "new", "--yes")
+        self.assertFalse(self.twin.exists())
+        self.assertEqual([path.name for path in (out / "new").iterdir()], [self.twin.name])
+        moved = out / "new" / self.twin.name
+        self.assertEqual(sha256(moved), before)
+        self.assertEqual(moved.stat().st_mtime_ns, 1_234_567_890_123_456_789)
+        self.assertEqual(moved.stat().st_mode & 0o7777, 0o640)
+        self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes")
+        self.assertEqual(sha256(self.twin), before)
+        self.assertEqual(self.twin.stat().st_mtime_ns, 1_234_567_890_123_456_789)
+        self.assertEqual(list((out / "new").iterdir()), [])
+
+    def test_a_full_device_leaves_the_file_and_no_part_of_it(self):
+        out = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-test-", dir="/dev/shm"))
+        self.addCleanup(shutil.rmtree, out, ignore_errors=True)
+        if out.stat().st_dev == self.folder.stat().st_dev:
+            self.skipTest("/dev/shm and the test's folder are one device")
+        before = sha256(self.twin)
+        file = self.decide(("copy", self.twin))
+        limit = self.twin.stat().st_size - 1
+        result = self.run_program(
+            "apply", file, "--action", "move", "--to", out, "--yes", code=1,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertIn("can't be written (File too large)", result.stderr)
+        self.assertEqual(sha256(self.twin), before)
+        self.assertEqual(list(out.iterdir()), [])
+        self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes")
+        self.assertEqual(sha256(self.twin), before)
+
+    def test_a_folder_that_cannot_be_made_ends_it_before_anything_is_done(self):
+        file = self.decide(("copy", self.twin))
+        result = self.run_program("apply", file, "--action", "move", "--to", file / "out", "--yes",
+                                  code=4)
+        self.assertIn("decisions.csv", result.stderr)
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["decisions.csv", "in"])
+
+    def test_files_beside_a_linked_one_stay(self):
+        beside = [pathlib.Path(str(self.twin) + ending)
+                  for ending in [".siftsearch-link", ".siftsearch-copy"]]
+        for path in beside:
+            path.write_text("somebody else's")
+        file = self.decide(("copy", self.twin))
+        names = sorted(os.listdir(self.folder / "in"))
+        self.run_program("apply", file, "--action", "hard-link", "--yes")
+        self.assertTrue(self.twin.samefile(self.original))
+        self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes")
+        self.assertFalse(self.twin.samefile(self.original))
+        self.assertEqual(sorted(os.listdir(self.folder / "in")), names)
+        self.assertEqual({path.read_text() for path in beside}, {"somebody else's"})
+
+    def test_what_was_one_file_before_stays_one(self):
+        self.twin.unlink()
+        self.twin.hardlink_to(self.original)
+        file = self.decide(("copy", self.twin))
+        self.run_program("apply", file, "--action", "hard-link", "--yes")
+        self.run_program("apply", "--undo", str(file) + ".undo.csv", "--yes")
+        self.assertTrue(self.twin.samefile(self.original))
+
+    def test_runs_beside_each_other_have_a_list_each(self):
+        files = [self.copy(SCENES[0], f"in/{i}.jpg") for i in range(8)]
+        file = self.decide(*[("copy", path) for path in files])
+        runs = [subprocess.Popen(self.command("apply", file, "--action", "move", "--to", out,
+                                              "--yes"),
+                                 cwd=self.folder, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL) for out in ["a", "b", "c", "d"]]
+        for run in runs:
+            run.communicate()
+        lists = sorted(self.folder.glob("decisions.csv.undo*"))
+        self.assertEqual(len(lists), 4)
+        for undo in lists:
+            self.run_program("apply", "--undo", undo, "--yes", code=None)
+        self.assertTrue(all(path.exists() for path in files))
 
     def test_wrong_files_are_named(self):
         (self.folder / "x.csv").write_text("a,b\n1,2\n")

@@ -1,10 +1,14 @@
 """Reports that are stopped, resumed, written once more and shown as a page."""
 
 import csv
+import fcntl
 import io
 import json
+import os
 import re
+import resource
 import signal
+import stat
 import subprocess
 import time
 import unittest
@@ -67,6 +71,126 @@ class ResumeTest(ProgramTest):
     def test_needs_its_file(self):
         self.add(SCENES[0])
         self.run_program("report", "--resume", code=2)
+
+
+class OutputTest(ProgramTest):
+    """A report is lost by nothing that happens to its output."""
+
+    def names(self):
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def start(self, report, *words):
+        """A report that is held while it searches."""
+        process = subprocess.Popen(self.command("report", "-o", report, "--preset", "fast",
+                                                "--batch-memory", "1", *words),
+                                   stderr=subprocess.PIPE, cwd=self.folder)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        while not (self.folder / (report + ".journal")).exists():
+            self.assertIsNone(process.poll())
+            time.sleep(0.001)
+        process.send_signal(signal.SIGSTOP)
+        return process
+
+    def go_on(self, process, code=0):
+        process.send_signal(signal.SIGCONT)
+        errors = process.communicate(timeout=TIMEOUT)[1]
+        self.assertEqual(process.returncode, code, errors)
+
+    def test_a_full_disk_keeps_the_journal_and_resume_searches_nothing(self):
+        self.add(DATA / "pictures", DATA / "copies")
+        self.run_program("report", "-o", "whole.html")
+        whole = (self.folder / "whole.html").read_bytes()
+        (self.folder / "r.html").write_text("an earlier report")
+        limit = len(whole) - 1
+        result = self.run_program(
+            "report", "-o", "r.html", code=4,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        self.assertIn("r.html.part: can't be written (File too large)", result.stderr)
+        self.assertIn("r.html.journal keeps what was compared: the same command with --resume goes "
+                      "on", result.stderr)
+        self.assertEqual((self.folder / "r.html").read_text(), "an earlier report")
+        self.assertEqual(self.names(),
+                         sorted(["db", "r.html", "r.html.journal", "whole.html"]))
+        result = self.run_program("report", "-o", "r.html", "--resume")
+        self.assertIn(" 0.0 s of it searches", result.stderr)
+        self.assertEqual((self.folder / "r.html").read_bytes(), whole)
+        self.assertEqual(self.names(), ["db", "r.html", "whole.html"])
+
+    def test_a_second_report_to_one_output_is_refused_and_takes_nothing_away(self):
+        self.add(self.many_pictures(12))
+        first = self.start("r.csv")
+        names = self.names()
+        for words in [[], ["--resume"], ["--format", "jsonl"]]:
+            result = self.run_program("report", "-o", "r.csv", *words, code=4)
+            self.assertIn("r.csv is being written by another process", result.stderr)
+            self.assertEqual(self.names(), names)
+        (self.folder / "old.jsonl").write_text("")
+        result = self.run_program("report", "--from", "old.jsonl", "-o", "r.csv", code=4)
+        self.assertIn("r.csv is being written by another process", result.stderr)
+        second = self.start("s.csv")
+        second.send_signal(signal.SIGINT)
+        self.go_on(second, 130)
+        self.go_on(first)
+        self.assertGreater(len((self.folder / "r.csv").read_text().splitlines()), 12)
+        self.assertNotIn("r.csv.journal", self.names())
+
+    def test_two_reports_never_share_a_journal(self):
+        self.add(self.many_pictures(12))
+        first = self.start("r.csv")
+        (self.folder / "r.csv.part").rename(self.folder / "elsewhere")
+        result = self.run_program("report", "-o", "r.csv", code=3)
+        self.assertIn("r.csv.journal is in use: another report is being made with it",
+                      result.stderr)
+        (self.folder / "elsewhere").rename(self.folder / "r.csv.part")
+        self.go_on(first)
+
+    def test_a_killed_report_leaves_no_lock(self):
+        self.add(self.many_pictures(12))
+        killed = self.start("r.csv")
+        killed.kill()
+        killed.communicate(timeout=TIMEOUT)
+        self.run_program("report", "-o", "r.csv", "--preset", "fast", "--resume")
+        self.assertEqual(self.names(), ["db", "many", "r.csv"])
+        killed = self.start("r.csv")
+        killed.kill()
+        killed.communicate(timeout=TIMEOUT)
+        self.run_program("report", "-o", "r.csv", "--preset", "fast")
+        self.assertEqual(self.names(), ["db", "many", "r.csv"])
+
+    def test_files_that_it_did_not_make_stay(self):
+        self.add(*SCENES)
+        part = self.folder / "r.csv.part"
+        part.write_text("somebody else's")
+        self.run_program("report", "-o", "r.csv")
+        self.assertEqual(part.read_text(), "somebody else's")
+        with part.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            result = self.run_program("report", "-o", "r.csv", code=4)
+            self.assertIn("r.csv is being written by another process", result.stderr)
+        journal = self.folder / "r.csv.journal"
+        for content in [b"somebody else's", b"SQLite format 3\0" + bytes(84) + b"?" * 4000]:
+            journal.write_bytes(content)
+            for words in [[], ["--resume"]]:
+                result = self.run_program("report", "-o", "r.csv", *words, code=3)
+                self.assertIn("r.csv.journal is there and is not the journal of a report",
+                              result.stderr)
+                self.assertEqual(journal.read_bytes(), content)
+        self.assertEqual(self.names(), ["db", "r.csv", "r.csv.journal", "r.csv.part"])
+
+    def test_the_journal_is_its_owners_only(self):
+        self.add(self.many_pictures(12))
+        process = self.start("r.csv")
+        for path in self.folder.glob("r.csv.journal*"):
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600, path)
+        self.go_on(process)
+
+    def test_without_a_file_it_leaves_none(self):
+        self.add(*SCENES)
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        self.run_program("report", env={**os.environ, "TMPDIR": str(temporary)})
+        self.assertEqual(list(temporary.iterdir()), [])
 
 
 class FromTest(ProgramTest):

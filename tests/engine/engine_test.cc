@@ -760,7 +760,57 @@ TEST_F(EngineTest, AJournalOfAnotherReportIsRefused) {
   const auto other = engine->ReportAll(options, KeepIn(pairs));
   EXPECT_THAT(other.status().message(), HasSubstr("is of another report"));
   std::ofstream(options.journal) << "no journal at all, but long enough to be taken for one";
-  EXPECT_FALSE(engine->ReportAll(options, KeepIn(pairs)).ok());
+  for (const bool resume : {false, true}) {
+    options.resume = resume;
+    EXPECT_EQ(engine->ReportAll(options, KeepIn(pairs)).status().code(),
+              StatusCode::kInvalidArgument);
+    EXPECT_EQ(fs::file_size(options.journal), 54u);
+  }
+}
+
+TEST_F(EngineTest, AReportThatCannotBeFinishedKeepsItsJournal) {
+  auto engine = Open();
+  std::vector<std::string> paths = Pictures();
+  for (const auto& entry : fs::directory_iterator(kData / "copies")) paths.push_back(entry.path());
+  Add(*engine, paths);
+  ReportOptions options;
+  options.journal = folder_ / "journal";
+  std::int64_t searched = 0;
+  options.progress = [&](std::int64_t, std::int64_t, std::int64_t) { ++searched; };
+  const Status full(StatusCode::kOutOfSpace, "full");
+  std::vector<ReportPair> pairs;
+  const auto refuse = [&](const ReportPair&) { return full; };
+  EXPECT_EQ(engine->ReportAll(options, refuse).status().message(), "full");
+  EXPECT_TRUE(fs::exists(options.journal));
+  EXPECT_EQ(searched, static_cast<std::int64_t>(paths.size()));
+  options.resume = true;
+  std::int64_t finished_pairs = 0;
+  options.finish = [&](const Report& report) {
+    EXPECT_TRUE(fs::exists(options.journal));
+    finished_pairs = report.pairs;
+    return full;
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(engine->ReportAll(options, KeepIn(pairs)).status().message(), "full");
+    EXPECT_EQ(finished_pairs, static_cast<std::int64_t>(pairs.size()));
+    EXPECT_TRUE(fs::exists(options.journal));
+    pairs.clear();
+  }
+  options.finish = nullptr;
+  ASSERT_TRUE(engine->ReportAll(options, KeepIn(pairs)).ok());
+  EXPECT_EQ(finished_pairs, static_cast<std::int64_t>(pairs.size()));
+  EXPECT_EQ(searched, static_cast<std::int64_t>(paths.size())) << "nothing is searched again";
+  EXPECT_FALSE(fs::exists(options.journal));
+}
+
+TEST_F(EngineTest, OnlyAReportWithANamedJournalIsResumed) {
+  auto engine = Open();
+  Add(*engine, Pictures());
+  ReportOptions options;
+  options.resume = true;
+  std::vector<ReportPair> pairs;
+  EXPECT_EQ(engine->ReportAll(options, KeepIn(pairs)).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST_F(EngineTest, VerdictsDecideAndFollowTheContent) {
