@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
-#include <tuple>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -39,74 +38,21 @@ bool IsDeviceOrPipe(const std::string& file) {
          status.type() != std::filesystem::file_type::directory;
 }
 
-constexpr int kPartNames = 100;
-
-/// Locks a file that nobody else uses, to write `file` in. What a killed run, or somebody else,
-/// left under such a name is not touched, unless it is empty.
-Result<std::pair<std::string, std::unique_ptr<FileLock>>> LockPart(const std::string& file,
-                                                                   FileEnv& env) {
-  std::string name = file + ".part";
-  for (int i = 2; i < kPartNames; ++i) {
-    auto lock = env.LockFile(name);
-    if (lock.status().code() == StatusCode::kBusy) {
-      return Status(StatusCode::kBusy,
-                    fmt::format("{} is being written by another process ({})", file, name));
-    }
-    if (!lock.ok()) return lock.status();
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t bytes, env.FileSize(name));
-    if (bytes == 0) return std::pair(std::move(name), std::move(lock).value());
-    name = fmt::format("{}.{}.part", file, i);
-  }
-  return Status(StatusCode::kAlreadyExists,
-                fmt::format("{}.part and {} more like it are left of other runs: remove them", file,
-                            kPartNames - 2));
-}
-
 }  // namespace
-
-/// A file under way.
-struct Output::Part {
-  ~Part() {
-    if (writable) (void)writable->Close();
-    if (lock && !complete) (void)env.Remove(name);
-  }
-
-  Status Publish() {
-    if (!lock) return writable->Close();
-    SIFTSEARCH_RETURN_IF_ERROR(writable->Sync());
-    SIFTSEARCH_RETURN_IF_ERROR(writable->Close());
-    SIFTSEARCH_RETURN_IF_ERROR(env.Rename(name, file));
-    complete = true;
-    return env.SyncDirectory(DirectoryOf(file));
-  }
-
-  FileEnv& env;
-  const std::string file;
-  std::string name;
-  std::unique_ptr<FileLock> lock;  ///< None where the file is written in place.
-  std::unique_ptr<WritableFile> writable;
-  bool complete = false;
-};
-
-Output::Output() = default;
-Output::Output(Output&& other) noexcept = default;
-Output& Output::operator=(Output&& other) noexcept = default;
-Output::~Output() = default;
 
 Result<Output> Output::Open(const std::string& file, FileEnv& env) {
   Output output;
   if (file.empty() || file == "-") return output;
   output.standard_ = false;
-  output.part_.reset(new Part{env, file, file, nullptr, nullptr});
   std::error_code error;
   if (std::filesystem::is_directory(file, error)) {
     return Status(StatusCode::kInvalidArgument, fmt::format("{} is a folder", file));
   }
-  Part& part = *output.part_;
-  if (!IsDeviceOrPipe(file)) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(std::tie(part.name, part.lock), LockPart(file, env));
+  if (IsDeviceOrPipe(file)) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(output.in_place_, env.Create(file));
+  } else {
+    SIFTSEARCH_ASSIGN_OR_RETURN(output.aside_, AsideFile::Open(env, file));
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(part.writable, env.Create(part.name));
   return output;
 }
 
@@ -115,26 +61,30 @@ void Output::Write(std::string_view text) {
   if (buffer_.size() >= kBufferBytes) Flush();
 }
 
+Status Output::Pass(std::string_view text) {
+  if (standard_) return WriteStandardOutput(text);
+  WritableFile* const file = aside_ ? &aside_->out() : in_place_.get();
+  if (file == nullptr) return {StatusCode::kInternal, "results were written after their end"};
+  return file->Append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
 void Output::Flush() {
-  if (status_.ok() && !buffer_.empty()) {
-    status_ = part_ ? part_->writable->Append(
-                          {reinterpret_cast<const std::uint8_t*>(buffer_.data()), buffer_.size()})
-              : standard_ ? WriteStandardOutput(buffer_)
-                          : Status(StatusCode::kInternal, "results written after their end");
-  }
+  if (status_.ok() && !buffer_.empty()) status_ = Pass(buffer_);
   buffer_.clear();
 }
 
 Status Output::Close() {
   Flush();
-  if (part_ && status_.ok()) status_ = part_->Publish();
-  part_.reset();
+  if (status_.ok() && aside_) status_ = aside_->Publish();
+  if (status_.ok() && in_place_) status_ = in_place_->Close();
+  Discard();
   return status_;
 }
 
 void Output::Discard() {
   buffer_.clear();
-  part_.reset();
+  aside_.reset();
+  in_place_.reset();
 }
 
 int FailToWrite(const Console& console, const Status& status) {

@@ -5,25 +5,22 @@
 #include <string_view>
 
 #include "cli/console.h"
+#include "env/aside_file.h"
 #include "env/file_env.h"
 #include "siftsearch/status.h"
 
 namespace siftsearch::cli {
 
 /// Where results go: standard output, or a file that takes its name only when it is complete and
-/// lasting, so that a run that fails leaves an earlier file as it was. Until then it is FILE.part
-/// (FILE.2.part, … where something else has that name), which is locked, and which is taken away
-/// with this object. Used from one thread.
+/// lasting (AsideFile), so that a run that fails leaves an earlier file as it was. Used from one
+/// thread.
 class Output {
  public:
   /// Standard output.
-  Output();
+  Output() = default;
   /// `file` empty or "-": standard output. A device or pipe is written in place. kBusy where
   /// another process is writing the same file.
   static Result<Output> Open(const std::string& file, FileEnv& env = DiskEnv());
-  Output(Output&& other) noexcept;
-  Output& operator=(Output&& other) noexcept;
-  ~Output();
 
   /// Buffers; an error is kept and given by `Close`.
   void Write(std::string_view text);
@@ -37,10 +34,11 @@ class Output {
   Status Close();
 
  private:
-  struct Part;
+  Status Pass(std::string_view text);
 
   bool standard_ = true;
-  std::unique_ptr<Part> part_;  ///< Of a file, until it is closed.
+  std::unique_ptr<AsideFile> aside_;        ///< Of a file, until it is closed.
+  std::unique_ptr<WritableFile> in_place_;  ///< Of a device or pipe, until it is closed.
   std::string buffer_;
   Status status_;
 };

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status_macros.h"
+#include "env/aside_file.h"
 
 namespace siftsearch::index {
 namespace {
@@ -84,14 +85,6 @@ Status WriteIndex(int dim, std::span<const kernel::RowSpan> rows, std::span<cons
   return {};
 }
 
-Status WriteSynced(int dim, std::span<const kernel::RowSpan> rows, std::span<const IdRange> ids,
-                   const std::string& file, FileEnv& env) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> out, env.Create(file));
-  SIFTSEARCH_RETURN_IF_ERROR(WriteIndex(dim, rows, ids, file, *out));
-  SIFTSEARCH_RETURN_IF_ERROR(out->Sync());
-  return out->Close();
-}
-
 }  // namespace
 
 Status WriteFaissFlat(int dim, std::span<const kernel::RowSpan> rows, std::span<const IdRange> ids,
@@ -103,19 +96,9 @@ Status WriteFaissFlat(int dim, std::span<const kernel::RowSpan> rows, std::span<
     return {StatusCode::kInvalidArgument,
             fmt::format("{}: is not a regular file, so it can't be replaced", file)};
   }
-  const std::string partial = file + ".partial";
-  Status status = WriteSynced(dim, rows, ids, partial, env);
-  if (status.ok()) status = env.Rename(partial, file);
-  if (!status.ok()) {
-    const Result<bool> left = env.Exists(partial);
-    if (!left.ok() || !left.value()) return status;
-    if (const Status removed = env.Remove(partial); !removed.ok()) {
-      return {status.code(), fmt::format("{}; and {}", status.message(), removed.message())};
-    }
-    return status;
-  }
-  const std::string folder = std::filesystem::path(file).parent_path().string();
-  return env.SyncDirectory(folder.empty() ? "." : folder);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto aside, AsideFile::Open(env, file));
+  SIFTSEARCH_RETURN_IF_ERROR(WriteIndex(dim, rows, ids, file, aside->out()));
+  return aside->Publish();
 }
 
 }  // namespace siftsearch::index
