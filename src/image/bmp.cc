@@ -209,42 +209,56 @@ class BmpReader {
     for (std::int64_t row = 0; row < header_.height; ++row) {
       for (std::int64_t x = 0; x < header_.width; ++x) StoreColour(0, x, row);
     }
-    const std::span<const std::uint8_t> data = Data();
-    std::int64_t x = 0, row = 0;
-    std::size_t at = 0;
-    while (row < header_.height) {
+    RunState at;
+    while (at.row < header_.height && !at.ended) {
       // The last row may end the file without saying so.
-      if (data.size() - at < 2) {
-        return row + 1 == header_.height && x >= header_.width ? Status() : CutShort();
+      if (Data().size() - at.byte < 2) {
+        const bool all = at.row + 1 == header_.height && at.x >= header_.width;
+        return all ? Status() : CutShort();
       }
-      const std::uint8_t count = data[at], value = data[at + 1];
-      at += 2;
-      if (count > 0) {
-        for (int i = 0; i < count; ++i) StoreRun(value, i, x++, row);
-      } else if (value == 0) {
-        x = 0;
-        ++row;
-      } else if (value == 1) {
-        return Status();
-      } else if (value == 2) {
-        if (data.size() - at < 2) return CutShort();
-        x += data[at];
-        row += data[at + 1];
-        at += 2;
-      } else {
-        SIFTSEARCH_RETURN_IF_ERROR(ReadLiteral(value, row, x, at));
-      }
+      SIFTSEARCH_RETURN_IF_ERROR(ReadRun(at));
+    }
+    return Status();
+  }
+
+  /// Where the runs have come to.
+  struct RunState {
+    std::int64_t x = 0;
+    std::int64_t row = 0;
+    std::size_t byte = 0;
+    bool ended = false;
+  };
+
+  Status ReadRun(RunState& at) {
+    constexpr std::uint8_t kEndOfRow = 0, kEndOfPicture = 1, kMove = 2;
+    const std::uint8_t count = Data()[at.byte], value = Data()[at.byte + 1];
+    at.byte += 2;
+    if (count > 0) {
+      for (int i = 0; i < count; ++i) StoreRun(value, i, at.x++, at.row);
+    } else if (value == kEndOfRow) {
+      at.x = 0;
+      ++at.row;
+    } else if (value == kEndOfPicture) {
+      at.ended = true;
+    } else if (value == kMove) {
+      if (Data().size() - at.byte < 2) return CutShort();
+      at.x += Data()[at.byte];
+      at.row += Data()[at.byte + 1];
+      at.byte += 2;
+    } else {
+      return ReadLiteral(value, at);
     }
     return Status();
   }
 
   /// `count` pixels as they are, filled up to an even number of bytes.
-  Status ReadLiteral(int count, std::int64_t row, std::int64_t& x, std::size_t& at) {
+  Status ReadLiteral(int count, RunState& at) {
     const std::size_t size = (static_cast<std::size_t>(count) * header_.bits + 15) / 16 * 2;
-    if (Data().size() - at < size) return CutShort();
+    if (Data().size() - at.byte < size) return CutShort();
     const int pixels_a_byte = static_cast<int>(8 / header_.bits);
-    for (int i = 0; i < count; ++i) StoreRun(Data()[at + i / pixels_a_byte], i, x++, row);
-    at += size;
+    for (int i = 0; i < count; ++i)
+      StoreRun(Data()[at.byte + static_cast<std::size_t>(i / pixels_a_byte)], i, at.x++, at.row);
+    at.byte += size;
     return Status();
   }
 

@@ -59,7 +59,8 @@ bool HasImageExtension(std::string_view path);
 /// - Transparency is laid on white; where that leaves no grey below 224, and black leaves
 /// something,
 ///   on black (a white drawing).
-/// - Samples of 16 bits (PNG, TIFF) of which the largest is below 2^8, 2^10, 2^12 or 2^14 hold that
+/// - Samples of 16 bits (of PNG; of TIFF in grey or RGB without alpha) of which the largest is
+/// below 2^8, 2^10, 2^12 or 2^14 hold that
 ///   many bits, the smallest that suffice, and are stretched to 8 accordingly; a TIFF's
 ///   MaxSampleValue counts as a sample. A picture of one value is left as it is.
 /// - Bands of a TIFF that are no alpha are ignored.

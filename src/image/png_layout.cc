@@ -129,18 +129,7 @@ bool PngSource::Read(std::span<std::uint8_t> out) {
 Bytes PngSource::NextPart() {
   switch (stage_) {
     case Stage::kHead:
-      if (frame_ == nullptr) {
-        const bool whole = layout_.has_end || layout_.end_missing;
-        stage_ = whole ? Stage::kEnd : Stage::kDone;
-        return whole ? bytes_.first(layout_.end) : bytes_;
-      }
-      // The head of the file with the size of the frame.
-      std::copy_n(bytes_.begin(), kHeadBytes, own_.begin());
-      PutBig(frame_->width, &own_[16]);
-      PutBig(frame_->height, &own_[20]);
-      PutBig(WithSoundness(bytes_, 8, Checksum("IHDR", Bytes(own_).subspan(16, 13))), &own_[29]);
-      stage_ = Stage::kBetween;
-      return own_;
+      return NextHead();
     case Stage::kBetween:  // The palette and the like.
       at_ = frame_->control + kAroundData + Big(bytes_, frame_->control);
       stage_ = Stage::kChunk;
@@ -160,6 +149,21 @@ Bytes PngSource::NextPart() {
       break;
   }
   return {};
+}
+
+/// The file up to its end, or the head of the file with the size of the frame.
+Bytes PngSource::NextHead() {
+  if (frame_ == nullptr) {
+    const bool whole = layout_.has_end || layout_.end_missing;
+    stage_ = whole ? Stage::kEnd : Stage::kDone;
+    return whole ? bytes_.first(layout_.end) : bytes_;
+  }
+  std::copy_n(bytes_.begin(), kHeadBytes, own_.begin());
+  PutBig(frame_->width, &own_[16]);
+  PutBig(frame_->height, &own_[20]);
+  PutBig(WithSoundness(bytes_, 8, Checksum("IHDR", Bytes(own_).subspan(16, 13))), &own_[29]);
+  stage_ = Stage::kBetween;
+  return own_;
 }
 
 /// The beginning of the frame's next chunk of pixels, as that of an IDAT.

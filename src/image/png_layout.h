@@ -49,6 +49,7 @@ class PngSource {
   enum class Stage { kHead, kBetween, kChunk, kData, kChecksum, kEnd, kDone };
 
   std::span<const std::uint8_t> NextPart();
+  std::span<const std::uint8_t> NextHead();
   std::span<const std::uint8_t> NextFrameChunk();
 
   const std::span<const std::uint8_t> bytes_;

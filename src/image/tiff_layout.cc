@@ -123,29 +123,36 @@ class DirectoryReader {
     return values;
   }
 
+  std::uint64_t Value(std::uint64_t entry) const {
+    const auto values = Values(entry, 1);
+    return values.empty() ? 0 : values.front();
+  }
+
+  static std::string UpperCase(const std::vector<std::uint64_t>& characters) {
+    std::string text;
+    for (const std::uint64_t c : characters) {
+      text += static_cast<char>(std::toupper(static_cast<int>(c & 0x7F)));
+    }
+    return text;
+  }
+
   void ReadEntry(std::uint64_t entry, Directory& directory) const {
-    const auto value = [&] {
-      const auto values = Values(entry, 1);
-      return values.empty() ? 0 : values.front();
-    };
     switch (Number(entry, 2)) {
       case kNewSubfileType:
-        directory.reduced = (value() & kReducedBit) != 0;
-        directory.mask = (value() & kMaskBit) != 0;
+        directory.reduced = (Value(entry) & kReducedBit) != 0;
+        directory.mask = (Value(entry) & kMaskBit) != 0;
         break;
       case kSubfileType:
-        directory.reduced = directory.reduced || value() == kOldReduced;
+        directory.reduced = directory.reduced || Value(entry) == kOldReduced;
         break;
       case kWidth:
-        directory.width = value();
+        directory.width = Value(entry);
         break;
       case kPhotometric:
-        directory.photometric = value();
+        directory.photometric = Value(entry);
         break;
       case kMake:
-        for (const std::uint64_t c : Values(entry, 32)) {
-          directory.make += static_cast<char>(std::toupper(static_cast<int>(c & 0x7F)));
-        }
+        directory.make = UpperCase(Values(entry, 32));
         break;
       case kSubDirectories:
         directory.sub_directories = Values(entry, kMostSubDirectories);
@@ -183,47 +190,70 @@ std::string RawName(const Directory& first) {
   return "TIFF/EP";
 }
 
+/// Makes a layout of the directories of the chain, in their order.
+class LayoutBuilder {
+ public:
+  explicit LayoutBuilder(DirectoryReader& reader) : reader_(reader) {}
+
+  void Add(const Directory& directory) {
+    if (!first_) first_ = directory;
+    const bool raw = LookInside(directory) || directory.is_raw();
+    if (raw && layout_.raw.empty()) layout_.raw = RawName(*first_);
+    if (directory.mask) return;
+    // Once there is a full page, reduced versions are no pages.
+    if (directory.is_full() && full_++ == 0) layout_.pages.clear();
+    reduced_ += directory.reduced ? 1 : 0;
+    const bool counts = directory.is_full() || full_ == 0;
+    if (counts && layout_.pages.size() < kMostKept) {
+      layout_.pages.push_back({directory.offset, directory.names_extras});
+    }
+  }
+
+  TiffLayout Finish() {
+    layout_.only_reduced = full_ == 0 && reduced_ > 0;
+    layout_.page_count = std::max(1, full_ > 0 ? full_ : reduced_);
+    // Of a preview in front of full pages those count.
+    if (full_ > 0 && first_->reduced) layout_.in_sub_directory = false;
+    return std::move(layout_);
+  }
+
+ private:
+  /// True where a sub-directory is of a raw picture; notes those that the first page stands in for.
+  bool LookInside(const Directory& directory) {
+    bool raw = false;
+    for (const std::uint64_t offset : directory.sub_directories) {
+      const std::optional<Directory> inner = reader_.At(offset);
+      if (!inner) continue;
+      raw = raw || inner->is_raw();
+      const bool larger = directory.reduced || inner->width > directory.width;
+      if (directory.offset == first_->offset && inner->is_full() && larger) {
+        layout_.in_sub_directory = true;
+      }
+    }
+    return raw;
+  }
+
+  DirectoryReader& reader_;
+  TiffLayout layout_;
+  std::optional<Directory> first_;
+  int full_ = 0;
+  int reduced_ = 0;
+};
+
 }  // namespace
 
 TiffLayout ReadTiffLayout(std::span<const std::uint8_t> bytes) {
-  TiffLayout layout;
   DirectoryReader reader(bytes);
-  std::optional<Directory> first;
+  LayoutBuilder builder(reader);
   std::set<std::uint64_t> seen;
-  int full = 0, others = 0;
-  const auto keep = [&](const Directory& directory) {
-    if (layout.pages.size() < kMostKept) {
-      layout.pages.push_back({directory.offset, directory.names_extras});
-    }
-  };
-  for (std::uint64_t at = reader.first(); seen.size() < kMostDirectories;) {
-    if (!seen.insert(at).second) break;
+  std::uint64_t at = reader.first();
+  while (seen.size() < kMostDirectories && seen.insert(at).second) {
     const std::optional<Directory> directory = reader.At(at);
     if (!directory) break;
-    if (!first) first = directory;
-    bool raw = directory->is_raw();
-    for (const std::uint64_t sub : directory->sub_directories) {
-      const std::optional<Directory> inner = reader.At(sub);
-      if (!inner) continue;
-      raw = raw || inner->is_raw();
-      const bool larger = directory->reduced || inner->width > directory->width;
-      if (seen.size() == 1 && inner->is_full() && larger) layout.in_sub_directory = true;
-    }
-    if (raw && layout.raw.empty()) layout.raw = RawName(*first);
-    if (directory->is_full()) {
-      // Reduced versions in front of the first full page are not its pages.
-      if (full++ == 0) layout.pages.clear();
-      keep(*directory);
-    } else {
-      others += directory->mask ? 0 : 1;
-      if (full == 0 && !directory->mask) keep(*directory);
-    }
+    builder.Add(*directory);
     at = directory->next;
   }
-  layout.only_reduced = full == 0 && others > 0;
-  layout.page_count = std::max(1, full > 0 ? full : others);
-  layout.in_sub_directory = layout.in_sub_directory && (full == 0 || !first->reduced);
-  return layout;
+  return builder.Finish();
 }
 
 }  // namespace siftsearch::image
