@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,7 +70,10 @@ struct QueryInput {
 };
 
 struct QueryOptions {
+  /// Pictures listed; stored files of equal bytes are one.
   int top = 10;
+  /// Of files of equal bytes, so many are listed at most, by id.
+  int max_equal_files = std::numeric_limits<int>::max();
   double min_score = 0;
   /// Matches of which more were expected by chance (Evidence::log10_false_alarms) are not listed.
   double max_log10_false_alarms = 9;
@@ -100,8 +104,9 @@ struct ReportOptions {
   ReportOrder order = ReportOrder::kQuery;
   /// Also list pairs that were decided to be no copies (Match::verdict says so).
   bool list_rejected = false;
-  /// Pairs that it refuses are not listed and join no groups.
-  std::function<bool(const ReportPair&)> accept;
+  /// Stored images that it refuses are in no pair.
+  std::function<bool(const ImageRecord&)> accept;
+  bool skip_same_folder = false;  ///< Two pictures of one folder are no pair.
   /// What else the pairs depend on, in words of the caller's: what `accept` asks, an approximation.
   std::string conditions = {};
   /// File that holds what was compared until the report is done (schema/report.md), for its owner
@@ -129,10 +134,11 @@ struct CompareOptions {
   std::string kernel = {};
 };
 
-/// Finds `image` in `query` without a database: the matches are the places of one in the other. Of
-/// a picture and itself (equal bytes) they are the places that repeat others (copy-move); each pair
-/// of places may be told from both sides. An input that can't be read ends it with a Status that
-/// names it.
+/// Finds `image` in `query` without a database: the matches are the places of one in the other; of
+/// two files of equal bytes one match of score 1, "identical file". Where both are one file (the
+/// same name, or paths that lead to the same file) they are the places that repeat others
+/// (copy-move); each pair of places may be told from both sides. An input that can't be read ends
+/// it with a Status that names it.
 SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image,
                                               const CompareOptions& options);
 
@@ -169,13 +175,16 @@ class SIFTSEARCH_EXPORT Engine {
   /// Queries with one picture.
   Result<QueryResult> Query(QueryInput input, const QueryOptions& options);
 
-  /// All pairs of copies inside the database, each unordered pair once. `sink` gets them at the
-  /// end; memory does not grow with their number.
+  /// All pairs of copies inside the database, each unordered pair of pictures once: files of equal
+  /// bytes are one picture, which stands in pairs with others by one of its files (the first by
+  /// path, as far as conditions let it), and n such files are n - 1 pairs with that one. `sink`
+  /// gets them at the end; memory does not grow with their number.
   Result<Report> ReportAll(const ReportOptions& options,
                            const std::function<Status(const ReportPair&)>& sink);
 
-  /// Copies, in the database, of each file that `next` gives. A file that can't be read is passed
-  /// to `failed` and the rest goes on.
+  /// Copies, in the database, of each file that `next` gives. A stored picture that several files
+  /// hold stands in the pairs by one of them; the pairs of the others with that one come last. A
+  /// file that can't be read is passed to `failed` and the rest goes on.
   Result<Report> ReportFiles(const std::function<std::optional<AddInput>()>& next,
                              const ReportOptions& options,
                              const std::function<void(const AddOutcome&)>& failed,

@@ -163,7 +163,7 @@ struct ReportPair {
 struct Report {
   std::int64_t images = 0;  ///< Images compared.
   std::int64_t pairs = 0;   ///< Pairs listed.
-  std::int64_t copies = 0;  ///< Of them, copies.
+  std::int64_t copies = 0;  ///< Of them, copies; of ReportFiles, of the files given.
   std::int64_t groups = 0;
   std::int64_t failed = 0;  ///< Files of the folder that could not be read.
   bool stopped = false;     ///< By ReportOptions::stop: not all is compared.

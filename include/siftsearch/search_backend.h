@@ -22,7 +22,7 @@ struct PutItem {
   std::int64_t file_bytes = 0;
   std::int64_t modified_ns = 0;  ///< Modification time, nanoseconds since 1970.
   ContentHash hash{};
-  /// Null when the backend already has this content (`HasContent`).
+  /// Null when the backend already has this content (`FindContent`).
   std::shared_ptr<const FeatureSet> features;
   std::map<std::string, std::string> attributes;  ///< Added to those the path already has.
 };
@@ -142,8 +142,8 @@ class SIFTSEARCH_EXPORT SearchBackend {
   virtual Result<std::optional<ImageRecord>> FindPath(const std::string& path) = 0;
   /// The record of an id, or none.
   virtual Result<std::optional<ImageRecord>> FindId(ImageId id) = 0;
-  /// True when features of this content are stored.
-  virtual Result<bool> HasContent(const ContentHash& hash) = 0;
+  /// The content of files with these bytes; 0 when no features of it are stored.
+  virtual Result<std::int64_t> FindContent(const ContentHash& hash) = 0;
 
   /// Stores a batch in one commit: durable, then visible, when it returns; all or nothing.
   /// A path that is stored with another content gets a new id. An item without features whose

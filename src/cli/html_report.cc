@@ -123,10 +123,10 @@ Status HtmlReport::WriteGroup() {
   report::PageGroup page{group.number, group.weakest, {}, std::move(group.pairs)};
   for (engine::GroupMember& member : group.members) {
     SIFTSEARCH_ASSIGN_OR_RETURN(std::string url, ThumbnailUrl(member.look, member.image));
-    page.members.push_back({std::move(member.image), member.original, std::move(member.relation),
-                            member.score, std::move(url), member.look.thumbnail_width,
-                            member.look.thumbnail_height, std::move(member.look.problem),
-                            std::move(member.look.taken)});
+    page.members.push_back({std::move(member.image), std::move(member.equal_files), member.original,
+                            std::move(member.relation), member.score, std::move(url),
+                            member.look.thumbnail_width, member.look.thumbnail_height,
+                            std::move(member.look.problem), std::move(member.look.taken)});
   }
   output_.Write(report::PageGroupText(page));
   return {};

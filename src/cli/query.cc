@@ -35,8 +35,9 @@ struct QueryFlags {
 
 QueryFlags ParseQueryFlags(Command& command) {
   QueryFlags flags;
-  command.Options()("top,n", po::value(&flags.query.top)->value_name("N"),
-                    "list up to N images, sure or not, best first [10]")(
+  command.Options()(
+      "top,n", po::value(&flags.query.top)->value_name("N"),
+      "list up to N pictures, sure or not, best first; files of equal bytes are one [10]")(
       "min-score", po::value(&flags.query.min_score)->value_name("S"),
       "list only images of at least this score, 0 to 1 [0]")(
       "format", po::value(&flags.format)->value_name("FORMAT"),

@@ -33,10 +33,8 @@ struct ReportFlags {
   std::string file;
   std::string from;
   std::string where;
-  std::function<bool(const ImageRecord&)> wanted;
   bool null_separated = false;
   bool fail_on_copy = false;
-  bool skip_same_folder = false;
   ReportOptions report;
   EngineFlags engine;
 };
@@ -56,7 +54,7 @@ void CheckFlags(const ReportFlags& flags) {
   if (!flags.from.empty() && (!flags.paths.empty() || flags.report.resume)) {
     throw UsageError("--from takes neither images nor --resume: nothing is searched");
   }
-  if (!flags.from.empty() && (!flags.where.empty() || flags.skip_same_folder)) {
+  if (!flags.from.empty() && (!flags.where.empty() || flags.report.skip_same_folder)) {
     throw UsageError("--where and --skip-same-folder go with a search, not with --from");
   }
   // At score 0 every candidate would be a pair.
@@ -78,8 +76,9 @@ ReportFlags ParseReportFlags(Command& command) {
       "search nothing: write the pairs of a report in jsonl once more")(
       "where", po::value(&flags.where)->value_name("CONDITION"),
       "list only pairs whose stored images fulfil it, such as \"seller != acme\"")(
-      "skip-same-folder", po::bool_switch(&flags.skip_same_folder),
-      "leave out pairs of pictures in one folder")(
+      "skip-same-folder", po::bool_switch(&flags.report.skip_same_folder),
+      "leave out pairs of pictures in one folder; of files of equal bytes the first in another "
+      "folder is listed")(
       "with-rejected", po::bool_switch(&flags.report.list_rejected),
       "also list pairs that were decided to be no copies; verdict, in jsonl, says so")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy")(
@@ -96,13 +95,11 @@ ReportFlags ParseReportFlags(Command& command) {
   flags.report.batch_bytes = flags.engine.batch_bytes();
   if (flags.format.empty()) flags.format = FormatOf(flags.file);
   CheckFlags(flags);
-  flags.wanted = ParseWhere(flags.where);
+  flags.report.accept = ParseWhere(flags.where);
   if (flags.format == "html") flags.report.order = ReportOrder::kGroup;
   if (!flags.file.empty() && flags.file != "-") flags.report.journal = flags.file + ".journal";
   return flags;
 }
-
-std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 /// Writes pairs in one of the formats. Every call gives the first error there was, which `status`
 /// keeps.
@@ -167,15 +164,8 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
   ReportOptions options = flags.report;
   options.stop = StopAsked;
   const Approximation search = flags.engine.approximation();
-  options.conditions =
-      fmt::format("where {}, skip same folder {}, nprobe {}, ef-search {}, rerank {}", flags.where,
-                  flags.skip_same_folder, search.nprobe, search.ef_search, search.rerank);
-  options.accept = [&](const ReportPair& pair) {
-    if (pair.query.id > 0 && !flags.wanted(pair.query)) return false;
-    return flags.wanted(pair.match.image) &&
-           !(flags.skip_same_folder &&
-             FolderOf(pair.query.path) == FolderOf(pair.match.image.path));
-  };
+  options.conditions = fmt::format("where {}, nprobe {}, ef-search {}, rerank {}", flags.where,
+                                   search.nprobe, search.ef_search, search.rerank);
   options.finish = [&](const Report& report) {
     return writer.Finish(AboutReport(flags, report), report.stopped);
   };

@@ -23,6 +23,10 @@ using Clock = std::chrono::steady_clock;
 /// killed, since from then on they are known.
 constexpr int kRound = 32;
 
+/// Files of equal bytes that are told of one image, at most: the 1,000th placeholder is one line
+/// like the first.
+constexpr int kEqualFiles = 10;
+
 struct WatchFlags {
   std::vector<std::string> folders;
   double interval_s = 2;
@@ -35,6 +39,7 @@ struct WatchFlags {
 WatchFlags ParseWatchFlags(Command& command) {
   WatchFlags flags;
   flags.query.min_score = kCopyThreshold;
+  flags.query.max_equal_files = kEqualFiles;
   command.Options()("interval", po::value(&flags.interval_s)->value_name("SECONDS"),
                     "time between two looks [2]")("once", po::bool_switch(&flags.once),
                                                   "look once, tell, and end")(

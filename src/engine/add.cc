@@ -144,8 +144,8 @@ class AddRun {
     }
     PutItem item{input.path,         file.stamp.bytes, file.stamp.modified_ns,
                  Sha256(file.bytes), nullptr,          std::move(attributes)};
-    SIFTSEARCH_ASSIGN_OR_RETURN(const bool stored, impl_.backend->HasContent(item.hash));
-    if (!stored) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t content, impl_.backend->FindContent(item.hash));
+    if (content == 0) {
       SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
     }
     prepared.item = std::move(item);

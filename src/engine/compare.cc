@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "features/preview.h"
 #include "kernel/topk.h"
@@ -122,6 +124,14 @@ Result<Picture> Read(QueryInput& input, const Engine::Impl& impl, Timings* timin
   return picture;
 }
 
+/// True of one file, also by two paths that lead to it; of bytes, where both have one name.
+bool IsOneFile(const QueryInput& query, const QueryInput& image) {
+  if (query.name == image.name) return true;
+  std::error_code ignored;
+  return !query.bytes && !image.bytes &&
+         std::filesystem::equivalent(query.name, image.name, ignored);
+}
+
 ImageRecord RecordOf(const std::string& path, const Picture& picture) {
   ImageRecord image;
   image.path = path;
@@ -144,6 +154,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   SIFTSEARCH_ASSIGN_OR_RETURN(impl.kernel, kernel::VariantOrChosen(options.kernel));
   QueryResult result;
   result.query = query.name;
+  const bool one_file = engine::IsOneFile(query, image);
   SIFTSEARCH_ASSIGN_OR_RETURN(const engine::Picture ours,
                               engine::Read(query, impl, &result.timings));
   SIFTSEARCH_ASSIGN_OR_RETURN(const engine::Picture theirs, engine::Read(image, impl, nullptr));
@@ -151,6 +162,15 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   result.height = ours.features.height;
   result.descriptors = static_cast<int>(ours.features.size());
   result.pages = ours.features.pages;
+  const ImageRecord record = engine::RecordOf(image.name, theirs);
+  if (ours.bytes == theirs.bytes && !one_file) {
+    Match match;
+    match.rank = 1;
+    match.image = record;
+    engine::MakeIdentical(record.width, record.height, match);
+    result.matches.push_back(std::move(match));
+    return result;
+  }
   const auto start = engine::Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(auto verified,
                               engine::Comparison(ours, theirs, impl.threads, impl.kernel).Run());
@@ -158,7 +178,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   for (engine::VerifiedContent& found : verified) {
     if (found.match.query_polygon.empty()) continue;
     found.match.rank = static_cast<int>(result.matches.size()) + 1;
-    found.match.image = engine::RecordOf(image.name, theirs);
+    found.match.image = record;
     result.matches.push_back(std::move(found.match));
   }
   return result;

@@ -45,35 +45,47 @@ PairSide SideOf(const ImageRecord& image, const ImageRecord& other, const Match&
   return side;
 }
 
+/// Equal for files of equal bytes.
+std::string KeyOf(const ImageRecord& image) {
+  if (image.hash == ContentHash{}) return image.path;
+  return {image.hash.begin(), image.hash.end()};
+}
+
+bool IsOnePicture(const ReportPair& pair) {
+  return KeyOf(pair.query) == KeyOf(pair.match.image);
+}
+
 }  // namespace
 
-std::size_t GroupBuilder::NumberOf(const std::string& path) {
-  const auto [entry, added] = numbers_.try_emplace(path, pictures_.size());
+std::size_t GroupBuilder::NumberOf(const ImageRecord& image) {
+  const auto [entry, added] = numbers_.try_emplace(KeyOf(image), pictures_.size());
   if (added) pictures_.emplace_back();
   return entry->second;
 }
 
 PairSide GroupBuilder::QuerySide(const ReportPair& pair) {
   PairSide side = SideOf(pair.query, pair.match.image, pair.match, true);
-  side.picture = NumberOf(pair.query.path);
-  side.other = NumberOf(pair.match.image.path);
+  side.picture = NumberOf(pair.query);
+  side.other = NumberOf(pair.match.image);
   return side;
 }
 
 PairSide GroupBuilder::ImageSide(const ReportPair& pair) {
   PairSide side = SideOf(pair.match.image, pair.query, pair.match, false);
-  side.picture = NumberOf(pair.match.image.path);
-  side.other = NumberOf(pair.query.path);
+  side.picture = NumberOf(pair.match.image);
+  side.other = NumberOf(pair.query);
   return side;
 }
 
 void GroupBuilder::Look(const ReportPair& pair) {
+  if (IsOnePicture(pair)) return;
   for (const PairSide& side : {QuerySide(pair), ImageSide(pair)}) {
     pictures_[side.picture].parts.Look(side);
   }
 }
 
 void GroupBuilder::Weigh(const ReportPair& pair) {
+  if (IsOnePicture(pair)) return;
   WeighSide(QuerySide(pair));
   WeighSide(ImageSide(pair));
 }
@@ -85,8 +97,9 @@ void GroupBuilder::WeighSide(const PairSide& side) {
 }
 
 void GroupBuilder::Answer(const ReportPair& pair) {
-  const std::size_t query = NumberOf(pair.query.path);
-  const std::size_t image = NumberOf(pair.match.image.path);
+  if (IsOnePicture(pair)) return;
+  const std::size_t query = NumberOf(pair.query);
+  const std::size_t image = NumberOf(pair.match.image);
   AnswerFor(query, image);
   AnswerFor(image, query);
 }
@@ -177,8 +190,8 @@ std::optional<std::size_t> GroupBuilder::GroupOf(const ReportPair& pair) {
   return a;
 }
 
-bool GroupBuilder::InParts(const std::string& path) const {
-  const auto found = numbers_.find(path);
+bool GroupBuilder::InParts(const ImageRecord& image) const {
+  const auto found = numbers_.find(KeyOf(image));
   return found != numbers_.end() && pictures_[found->second].parts.PutTogether();
 }
 

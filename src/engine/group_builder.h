@@ -18,11 +18,11 @@ namespace siftsearch::engine {
 /// What pairs join are regions, not pictures. A picture that shares two or more separate parts
 /// with others (a collage, a page with several figures, a picture with another laid into it:
 /// PictureParts) is as many nodes as it has parts, one for what surrounds them, and one for the
-/// whole; any other picture is one node. Nodes are joined as Kruskal's algorithm does
-/// (Proc. AMS 7, 1956), best score first; two groups that already have three pictures each are
-/// joined only where two pairs link them that have no picture in common, so that one wrong or
-/// accidental link between dense groups stays a bridge. The result does not depend on the order of
-/// the database. Memory grows with pictures, not with pairs.
+/// whole; any other picture is one node. Files of equal bytes are one picture. Nodes are joined as
+/// Kruskal's algorithm does (Proc. AMS 7, 1956), best score first; two groups that already have
+/// three pictures each are joined only where two pairs link them that have no picture in common, so
+/// that one wrong or accidental link between dense groups stays a bridge. The result does not
+/// depend on the order of the database. Memory grows with pictures, not with pairs.
 class GroupBuilder {
  public:
   void Look(const ReportPair& pair);
@@ -35,7 +35,7 @@ class GroupBuilder {
   /// A number for the group, or none where the pair is a bridge.
   std::optional<std::size_t> GroupOf(const ReportPair& pair);
   /// True of a picture that is put together from several.
-  bool InParts(const std::string& path) const;
+  bool InParts(const ImageRecord& image) const;
   /// Share of the pair's region, 0 to 1, that one of the two shows and the other does not, since a
   /// picture is laid over it.
   double Covered(const ReportPair& pair);
@@ -55,7 +55,7 @@ class GroupBuilder {
   };
   struct Links;
 
-  std::size_t NumberOf(const std::string& path);
+  std::size_t NumberOf(const ImageRecord& image);
   PairSide QuerySide(const ReportPair& pair);
   PairSide ImageSide(const ReportPair& pair);
   void WeighSide(const PairSide& side);
@@ -65,7 +65,8 @@ class GroupBuilder {
   std::size_t Root(std::size_t node);
   void Merge(std::size_t a, std::size_t b);
 
-  std::unordered_map<std::string, std::size_t> numbers_;  ///< Of pictures by path.
+  /// Of pictures by hash; without one, by path.
+  std::unordered_map<std::string, std::size_t> numbers_;
   std::vector<Picture> pictures_;
   std::unordered_map<std::size_t, std::vector<Question>> questions_;  ///< By whom they are about.
   std::vector<std::size_t> parent_;                                   ///< Of each node.

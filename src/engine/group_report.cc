@@ -31,6 +31,7 @@ constexpr double kContrastChange = 1.25;
 constexpr int kQualityChange = 5;
 /// JPEG quality below which a file has visibly been compressed once more.
 constexpr int kGoodQuality = 75;
+constexpr std::int64_t kSecond = 1'000'000'000;
 
 /// ∂(image) / ∂(query) at the middle of the shared region, by rows.
 std::array<double, 4> JacobianOf(const Match& match) {
@@ -79,9 +80,8 @@ class GroupDescriber {
       Add(pair.query);
       Add(pair.match.image);
     }
-    ParallelFor(group_.members.size(), threads, [&](std::size_t i) {
-      group_.members[i].look = LookAt(group_.members[i].image.path, limits);
-    });
+    ParallelFor(group_.members.size(), threads,
+                [&](std::size_t i) { LookAtFirst(limits, group_.members[i]); });
   }
 
   GroupReport Describe() {
@@ -95,16 +95,47 @@ class GroupDescriber {
 
  private:
   void Add(const ImageRecord& image) {
-    if (!index_.try_emplace(image.path, group_.members.size()).second) return;
-    GroupMember member;
-    member.image = image;
-    group_.members.push_back(std::move(member));
+    if (index_.contains(image.path)) return;
+    std::size_t member = group_.members.size();
+    if (image.hash != ContentHash{})
+      member = by_hash_.try_emplace(image.hash, member).first->second;
+    index_[image.path] = member;
+    if (member == group_.members.size()) {
+      group_.members.emplace_back().image = image;
+    } else {
+      group_.members[member].equal_files.push_back(image);
+    }
+  }
+
+  /// Puts the files of a member in order and looks at the first that can be read.
+  void LookAtFirst(const InputLimits& limits, GroupMember& member) const {
+    std::vector<ImageRecord>& files = member.equal_files;
+    files.push_back(std::move(member.image));
+    const auto rank = [&](const ImageRecord& file) {
+      return std::tuple(file.path != asked_, file.modified_ns / kSecond, file.path);
+    };
+    std::sort(files.begin(), files.end(),
+              [&](const ImageRecord& a, const ImageRecord& b) { return rank(a) < rank(b); });
+    std::size_t shown = 0;
+    while (shown < files.size()) {
+      member.look = LookAt(files[shown].path, limits);
+      if (member.look.problem.empty() || files[shown].path == asked_) break;
+      ++shown;
+    }
+    if (shown == files.size()) shown = 0;  // None can be; all for the same reason, most likely.
+    member.image = std::move(files[shown]);
+    files.erase(files.begin() + static_cast<std::ptrdiff_t>(shown));
+  }
+
+  Claim& ClaimOf(const ImageRecord& image) {
+    return claims_[group_.members[index_.at(image.path)].image.path];
   }
 
   void WeighClaims() {
     for (const ReportPair& pair : group_.pairs) {
-      Claim& query = claims_[pair.query.path];
-      Claim& image = claims_[pair.match.image.path];
+      Claim& query = ClaimOf(pair.query);
+      Claim& image = ClaimOf(pair.match.image);
+      if (&query == &image) continue;
       const double scale = ScaleOf(pair.match);
       query.in_parts = pair.query_in_parts;
       image.in_parts = pair.image_in_parts;
@@ -142,7 +173,7 @@ class GroupDescriber {
 
   static std::string TimeOf(const GroupMember& member) {
     if (!member.look.taken.empty()) return member.look.taken;
-    const auto seconds = static_cast<std::time_t>(member.image.modified_ns / 1'000'000'000);
+    const auto seconds = static_cast<std::time_t>(member.image.modified_ns / kSecond);
     return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::gmtime(seconds));
   }
 
@@ -150,14 +181,17 @@ class GroupDescriber {
     std::sort(group_.members.begin(), group_.members.end(),
               [&](const GroupMember& a, const GroupMember& b) { return Rank(a) < Rank(b); });
     for (std::size_t i = 0; i < group_.members.size(); ++i) {
-      index_[group_.members[i].image.path] = i;
+      const GroupMember& member = group_.members[i];
+      index_[member.image.path] = i;
+      for (const ImageRecord& file : member.equal_files) index_[file.path] = i;
     }
-    if (group_.members.size() < 2) return;
+    if (group_.members.empty()) return;
     GroupMember& first = group_.members[0];
     first.original = true;
-    first.relation = first.image.path == asked_
-                         ? "the picture that was asked about"
-                         : "probably the original: " + Reason(first, group_.members[1]);
+    const std::string reason =
+        group_.members.size() > 1 ? Reason(first, group_.members[1]) : "all files have its bytes";
+    first.relation = first.image.path == asked_ ? "the picture that was asked about"
+                                                : "probably the original: " + reason;
   }
 
   /// By what a member ranks before the next one.
@@ -197,6 +231,7 @@ class GroupDescriber {
     };
     for (const ReportPair& pair : group_.pairs) {
       const std::size_t a = index_.at(pair.query.path), b = index_.at(pair.match.image.path);
+      if (a == b) continue;
       keep(links[a].with_any, pair);
       keep(links[b].with_any, pair);
       if (a == 0 || b == 0) keep(links[std::max(a, b)].with_original, pair);
@@ -207,11 +242,15 @@ class GroupDescriber {
   void Relate(GroupMember& member, const Links& links) const {
     const GroupMember& original = group_.members.front();
     const ReportPair* pair = links.with_original;
+    if (links.with_any == nullptr) {  // Of an edited report.
+      member.relation = "its pairs with the others are not listed";
+      return;
+    }
     if (pair != nullptr) {
       member.relation = InWords(member, original, *pair);
     } else {
       pair = links.with_any;
-      const bool is_query = pair->query.path == member.image.path;
+      const bool is_query = IsOf(member, pair->query);
       const std::string& link = is_query ? pair->match.image.path : pair->query.path;
       member.relation = fmt::format("to {}: {}", std::filesystem::path(link).filename().string(),
                                     InWords(member, group_.members[index_.at(link)], *pair));
@@ -219,16 +258,18 @@ class GroupDescriber {
     member.score = pair->match.score;
   }
 
-  static std::string InWords(const GroupMember& member, const GroupMember& other,
-                             const ReportPair& pair) {
-    const bool known = member.image.hash != ContentHash{};
-    if (known && member.image.hash == other.image.hash) return "identical file";
+  bool IsOf(const GroupMember& member, const ImageRecord& image) const {
+    return &group_.members[index_.at(image.path)] == &member;
+  }
+
+  std::string InWords(const GroupMember& member, const GroupMember& other,
+                      const ReportPair& pair) const {
     if (member.look.pixels != 0 && member.look.pixels == other.look.pixels) {
       const std::string of = OfPages(member.image.pages, other.image.pages);
       return of.empty() ? "identical pixels, other file"
                         : fmt::format("identical pixels in the first page ({}), other file", of);
     }
-    const bool is_query = pair.query.path == member.image.path;
+    const bool is_query = IsOf(member, pair.query);
     const std::string words = is_query ? pair.match.relation : TurnedRelation(pair);
     return words + Changes(member.look, other.look, words.starts_with("same "));
   }
@@ -289,7 +330,8 @@ class GroupDescriber {
 
   const std::string asked_;
   GroupReport group_;
-  std::map<std::string, std::size_t> index_;  ///< Of members by path.
+  std::map<std::string, std::size_t> index_;  ///< Of members by path of any of their files.
+  std::map<ContentHash, std::size_t> by_hash_;
   std::map<std::string, Claim> claims_;
 };
 

@@ -11,7 +11,9 @@ namespace siftsearch::engine {
 
 /// A picture of a group and what to say of it.
 struct GroupMember {
-  ImageRecord image;
+  ImageRecord
+      image;  ///< Of files of equal bytes the oldest that can be read, else the first by path.
+  std::vector<ImageRecord> equal_files;  ///< The others of these bytes, in the same order.
   PictureLook look;
   bool original = false;  ///< Probably the others' original.
   std::string relation;   ///< To the original, in words; of the original: why it is thought so.
@@ -30,8 +32,8 @@ struct GroupReport {
 /// by how many others are parts of them, how large they show the shared content, their size in
 /// pixels, whether their JPEG quality is good, their age (by EXIF, else the file's time), their
 /// path. Relations come from the pairs' geometry and, where the files can be read, from their bytes
-/// and pixels. Files are read on `threads` threads. A picture `asked` for (its path, or empty)
-/// comes first, in the place of the original.
+/// and pixels. Files are read on `threads` threads, of equal ones one. A picture `asked` for (its
+/// path, or empty) comes first, in the place of the original.
 GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads,
                           const std::string& asked = "");
 

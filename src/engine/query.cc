@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
+#include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "engine/verdict_book.h"
 #include "features/preview.h"
@@ -51,24 +53,58 @@ Result<std::unique_ptr<features::FeatureExtractor>> QueryExtractor(const Engine:
 
 namespace {
 
-Status AddMatches(SearchBackend& backend, const VerdictBook& verdicts, const BatchQuery& query,
-                  const std::vector<VerifiedContent>& verified, const QueryOptions& options,
-                  QueryResult& result) {
-  for (const VerifiedContent& content : verified) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content.content));
-    for (const ImageRecord& image : images) {
-      if (static_cast<int>(result.matches.size()) >= options.top) return {};
-      if (options.accept && !options.accept(image)) continue;
-      Match match = content.match;
-      match.image = image;
-      (void)verdicts.Apply(query.file.hash, match);  // A query lists what is no copy, too.
-      if (match.score < options.min_score && !match.copy) continue;
-      match.rank = static_cast<int>(result.matches.size()) + 1;
-      result.matches.push_back(std::move(match));
+/// Turns contents into the matches of a query's result.
+class MatchLister {
+ public:
+  MatchLister(SearchBackend& backend, const VerdictBook& verdicts, const QueryOptions& options)
+      : backend_(backend), verdicts_(verdicts), options_(options) {}
+
+  /// The content of the query's own bytes first, whether or not the search found it.
+  Status List(const BatchQuery& query, std::vector<VerifiedContent> verified,
+              QueryResult& result) const {
+    if (!query.error.ok()) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, backend_.FindContent(query.file.hash));
+    const auto is_own = [&](const VerifiedContent& v) { return v.content == own; };
+    int listed = 0;
+    if (own > 0) {
+      const auto found = std::find_if(verified.begin(), verified.end(), is_own);
+      Match match = found == verified.end() ? Match() : found->match;
+      MakeIdentical(result.width, result.height, match);
+      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any, Add(own, match, result));
+      listed += any;
+      std::erase_if(verified, is_own);
     }
+    for (const VerifiedContent& content : verified) {
+      if (listed >= options_.top) return {};
+      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any, Add(content.content, content.match, result));
+      listed += any;
+    }
+    return {};
   }
-  return {};
-}
+
+ private:
+  /// Adds a match for each image of a content; false where none is to be listed.
+  Result<bool> Add(std::int64_t content, const Match& match, QueryResult& result) const {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend_.Describe(content));
+    int added = 0;
+    for (const ImageRecord& image : images) {
+      if (added >= options_.max_equal_files) break;
+      if (options_.accept && !options_.accept(image)) continue;
+      Match of_image = match;
+      of_image.image = image;
+      (void)verdicts_.Apply(result.hash, of_image);  // A query lists what is no copy, too.
+      if (of_image.score < options_.min_score && !of_image.copy) continue;
+      of_image.rank = static_cast<int>(result.matches.size()) + 1;
+      result.matches.push_back(std::move(of_image));
+      ++added;
+    }
+    return added > 0;
+  }
+
+  SearchBackend& backend_;
+  const VerdictBook& verdicts_;
+  const QueryOptions& options_;
+};
 
 /// Reads, decodes and extracts; runs on the pipeline's threads.
 BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
@@ -124,7 +160,7 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
         SIFTSEARCH_RETURN_IF_ERROR(
-            engine::AddMatches(*impl_->backend, verdicts, query, verified, options, result));
+            engine::MatchLister(*impl_->backend, verdicts, options).List(query, verified, result));
         sink(result);
         return Status();
       });

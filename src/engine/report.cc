@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
+#include <map>
 
 #include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
+#include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "engine/report_journal.h"
 #include "engine/verdict_book.h"
@@ -47,23 +50,6 @@ Result<std::vector<std::pair<std::int64_t, int>>> ContentsOf(SearchBackend& back
   return counted;
 }
 
-Match IdenticalFile(const ImageRecord& image) {
-  Match match;
-  match.image = image;
-  match.score = 1;
-  match.copy = true;
-  match.kind = MatchKind::kCopy;
-  match.relation = "identical file";
-  match.image_from_query = {1, 0, 0, 0, 1, 0, 0, 0, 1};
-  const double w = image.width;
-  const double h = image.height;
-  match.query_polygon = {{-0.5, -0.5}, {w - 0.5, -0.5}, {w - 0.5, h - 0.5}, {-0.5, h - 0.5}};
-  match.image_polygon = match.query_polygon;
-  match.query_box = match.image_box = {-0.5, -0.5, w, h};
-  match.query_overlap_percent = match.image_overlap_percent = 100;
-  return match;
-}
-
 bool Stopped(const ReportOptions& options, Report& report) {
   if (options.stop && options.stop()) report.stopped = true;
   return report.stopped;
@@ -73,13 +59,14 @@ bool Stopped(const ReportOptions& options, Report& report) {
 std::string TaskOf(const char* kind, const ReportOptions& options, const BackendStats& stats) {
   return fmt::format(
       "{} of generation {}, {} images, index {}; neighbours {}, candidates {}, min-score {}, "
-      "false alarms {}, form features {}, query features {}, rejected {}, conditions {}",
+      "false alarms {}, form features {}, query features {}, rejected {}, skip same folder {}, "
+      "conditions {}",
       kind, stats.generation, stats.images, stats.index, options.neighbours, options.max_candidates,
       options.min_score, options.max_log10_false_alarms, options.form_features,
-      options.query_features, options.list_rejected, options.conditions);
+      options.query_features, options.list_rejected, options.skip_same_folder, options.conditions);
 }
 
-/// Puts pairs of images into a journal, as far as verdicts and the caller let them.
+/// Puts pairs of images into a journal, as far as verdicts and the options let them.
 class PairSink {
  public:
   PairSink(const engine::VerdictBook& verdicts, const ReportOptions& options,
@@ -94,8 +81,29 @@ class PairSink {
     if (pair.match.score < options_.min_score && pair.match.verdict != Verdict::kConfirmed) {
       return {};
     }
-    if (options_.accept && !options_.accept(pair)) return {};
     return journal_.PutPair(order, pair);
+  }
+
+  /// The query with the first of the images that it may be a pair with.
+  Status PutFirst(std::int64_t order, const ImageRecord& query,
+                  const std::vector<ImageRecord>& images, const Match& match) {
+    const auto may_be = [&](const ImageRecord& image) {
+      return engine::MayBePair(query, image, options_);
+    };
+    const auto image = std::find_if(images.begin(), images.end(), may_be);
+    return image == images.end() ? Status() : Put(order, query, *image, match);
+  }
+
+  /// The same of the first of the queries that may be a pair with any.
+  Status PutFirst(const std::vector<ImageRecord>& queries, const std::vector<ImageRecord>& images,
+                  const Match& match) {
+    for (const ImageRecord& query : queries) {
+      for (const ImageRecord& image : images) {
+        if (!engine::MayBePair(query, image, options_)) continue;
+        return Put(query.id, query, image, match);
+      }
+    }
+    return {};
   }
 
  private:
@@ -104,38 +112,31 @@ class PairSink {
   ReportJournal& journal_;
 };
 
-/// Every image of one content with every image of the other.
-Status PutImagePairs(SearchBackend& backend, std::int64_t query_content, std::int64_t content,
-                     const Match& match, PairSink& sink) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto queries, backend.Describe(query_content));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
-  for (const ImageRecord& query : queries) {
-    for (const ImageRecord& image : images) {
-      SIFTSEARCH_RETURN_IF_ERROR(sink.Put(query.id, query, image, match));
-    }
-  }
-  return {};
+Match IdenticalTo(const ImageRecord& image) {
+  Match match;
+  engine::MakeIdentical(image.width, image.height, match);
+  return match;
 }
 
-Status PutIdenticalFiles(SearchBackend& backend, std::int64_t content, PairSink& sink) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
-  for (std::size_t later = 1; later < images.size(); ++later) {
-    for (std::size_t earlier = 0; earlier < later; ++earlier) {
-      SIFTSEARCH_RETURN_IF_ERROR(sink.Put(images[later].id, images[later], images[earlier],
-                                          IdenticalFile(images[earlier])));
-    }
+/// Files of equal bytes: each but the first with the first one that it may be a pair with.
+Status PutEqualFiles(std::int64_t content, engine::ListedImages& listed, PairSink& sink) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, listed.All(content));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto first, listed.Representatives(content));
+  for (std::size_t i = 1; i < images.size(); ++i) {
+    SIFTSEARCH_RETURN_IF_ERROR(
+        sink.PutFirst(images[i].id, images[i], first, IdenticalTo(images[i])));
   }
   return {};
 }
 
 /// Groups the pairs, hands them on in order, and ends the journal of a complete report that the
-/// caller has finished with.
-Status HandOn(ReportJournal& journal, const ReportOptions& options,
+/// caller has finished with; `of_files`: copies are only counted of files that are not stored.
+Status HandOn(ReportJournal& journal, const ReportOptions& options, bool of_files,
               const std::function<Status(const ReportPair&)>& sink, Report& report) {
   SIFTSEARCH_ASSIGN_OR_RETURN(report.groups, journal.NumberGroups());
   SIFTSEARCH_RETURN_IF_ERROR(journal.Visit(options.order, [&](const ReportPair& pair) {
     ++report.pairs;
-    report.copies += pair.match.copy;
+    report.copies += pair.match.copy && (!of_files || pair.query.id == 0);
     return sink(pair);
   }));
   if (options.finish) SIFTSEARCH_RETURN_IF_ERROR(options.finish(report));
@@ -192,16 +193,19 @@ Status SearchContents(Engine::Impl& impl, const CountedContents& contents,
 }
 
 /// Turns the journal's pairs of contents into pairs of images, and adds those of equal files.
-Status ListPairs(SearchBackend& backend, const CountedContents& contents, ReportJournal& journal,
-                 PairSink& pairs) {
+Status ListPairs(SearchBackend& backend, const CountedContents& contents,
+                 const ReportOptions& options, ReportJournal& journal, PairSink& pairs) {
   SIFTSEARCH_RETURN_IF_ERROR(journal.ClearPairs());  // Of an earlier end.
-  SIFTSEARCH_RETURN_IF_ERROR(
-      journal.VisitContents([&](std::int64_t query, std::int64_t content, const Match& match) {
-        SIFTSEARCH_RETURN_IF_ERROR(PutImagePairs(backend, query, content, match, pairs));
+  engine::ListedImages listed(backend, options);
+  SIFTSEARCH_RETURN_IF_ERROR(journal.VisitContents(
+      [&](std::int64_t query, std::int64_t content, const Match& match) -> Status {
+        SIFTSEARCH_ASSIGN_OR_RETURN(const auto queries, listed.Representatives(query));
+        SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, listed.Representatives(content));
+        SIFTSEARCH_RETURN_IF_ERROR(pairs.PutFirst(queries, images, match));
         return journal.Checkpoint();
       }));
   for (const auto& [content, images] : contents) {
-    if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(PutIdenticalFiles(backend, content, pairs));
+    if (images > 1) SIFTSEARCH_RETURN_IF_ERROR(PutEqualFiles(content, listed, pairs));
     SIFTSEARCH_RETURN_IF_ERROR(journal.Checkpoint());
   }
   return {};
@@ -221,8 +225,8 @@ Result<Report> Engine::ReportAll(const ReportOptions& options,
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(backend));
   SIFTSEARCH_RETURN_IF_ERROR(SearchContents(*impl_, contents, verdicts, options, *journal, report));
   PairSink pairs(verdicts, options, *journal);
-  SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, *journal, pairs));
-  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, sink, report));
+  SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, options, *journal, pairs));
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, false, sink, report));
   return report;
 }
 
@@ -260,16 +264,48 @@ PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtrac
   return prepared;
 }
 
-Status PutMatches(SearchBackend& backend, std::int64_t order, const BatchQuery& query,
-                  const std::vector<VerifiedContent>& found, PairSink& sink) {
+/// The order of pairs that follow those of all queries.
+constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+
+/// A query's pairs; that with its own bytes whether or not the search found them.
+Status PutMatches(SearchBackend& backend, const BatchQuery& query,
+                  const std::vector<VerifiedContent>& found, engine::ListedImages& listed,
+                  PairSink& sink) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, backend.FindContent(query.file.hash));
+  if (own > 0) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, listed.Representatives(own));
+    SIFTSEARCH_RETURN_IF_ERROR(
+        sink.PutFirst(query.order, query.file, images, IdenticalTo(query.file)));
+  }
   for (const VerifiedContent& content : found) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content.content));
-    for (const ImageRecord& image : images) {
-      if (image.path == query.file.path) continue;  // The stored entry of this very file.
-      const bool identical = image.hash == query.file.hash;
-      SIFTSEARCH_RETURN_IF_ERROR(
-          sink.Put(order, query.file, image, identical ? IdenticalFile(image) : content.match));
+    if (content.content == own) continue;
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, listed.Representatives(content.content));
+    SIFTSEARCH_RETURN_IF_ERROR(sink.PutFirst(query.order, query.file, images, content.match));
+  }
+  return {};
+}
+
+/// Files of equal bytes to those that stand in the pairs, unless they were queries themselves.
+Status PutFurtherFiles(SearchBackend& backend, const ReportOptions& options, ReportJournal& journal,
+                       PairSink& sink) {
+  SIFTSEARCH_RETURN_IF_ERROR(journal.RemovePairs(kLast));  // Of an earlier end.
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto ids, journal.ImagesInPairs());
+  std::map<std::int64_t, std::vector<ImageRecord>> standing;  // By content.
+  for (const ImageId id : ids) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto image, backend.FindId(id));
+    if (image) standing[image->content].push_back(std::move(*image));
+  }
+  engine::ListedImages listed(backend, options);
+  for (const auto& [content, images] : standing) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto all, listed.All(content));
+    for (const ImageRecord& image : all) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(const bool was_query, journal.IsDone(image.path));
+      const bool stands = std::any_of(images.begin(), images.end(),
+                                      [&](const auto& other) { return other.id == image.id; });
+      if (was_query || stands) continue;
+      SIFTSEARCH_RETURN_IF_ERROR(sink.PutFirst(kLast, image, images, IdenticalTo(image)));
     }
+    SIFTSEARCH_RETURN_IF_ERROR(journal.Checkpoint());
   }
   return {};
 }
@@ -289,13 +325,14 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto extractor,
                               engine::QueryExtractor(*impl_, options.query_features));
   PairSink pairs(verdicts, options, *journal);
+  engine::ListedImages listed(*impl_->backend, options);
   std::int64_t found_pairs = 0;
   const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
     ++report.images;
     found_pairs += static_cast<std::int64_t>(found.size());
     report.search_ms += query.timings.search_ms;
     if (options.progress) options.progress(report.images, 0, found_pairs);
-    SIFTSEARCH_RETURN_IF_ERROR(PutMatches(*impl_->backend, query.order, query, found, pairs));
+    SIFTSEARCH_RETURN_IF_ERROR(PutMatches(*impl_->backend, query, found, listed, pairs));
     return journal->SetDone(query.file.path);
   };
   BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, stats.contents)), keep);
@@ -343,7 +380,8 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   pipeline.Run(source, prepared);
   SIFTSEARCH_RETURN_IF_ERROR(status);
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
-  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, sink, report));
+  SIFTSEARCH_RETURN_IF_ERROR(PutFurtherFiles(*impl_->backend, options, *journal, pairs));
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, true, sink, report));
   return report;
 }
 

@@ -274,6 +274,22 @@ Status ReportJournal::ClearPairs() {
   return db_->Execute("DELETE FROM pairs");
 }
 
+Status ReportJournal::RemovePairs(std::int64_t order) {
+  SIFTSEARCH_RETURN_IF_ERROR(Begin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto remove, db_->Prepare("DELETE FROM pairs WHERE query = ?"));
+  return remove.Bind(order).Run();
+}
+
+Result<std::vector<ImageId>> ReportJournal::ImagesInPairs() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto select, db_->Prepare("SELECT DISTINCT image FROM pairs"));
+  std::vector<ImageId> images;
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return images;
+    images.push_back(select.Int(0));
+  }
+}
+
 Status ReportJournal::VisitCopies(
     const std::function<Status(std::int64_t, const ReportPair&)>& visit) {
   SIFTSEARCH_ASSIGN_OR_RETURN(auto select, db_->Prepare(kCopies));
@@ -303,8 +319,8 @@ Result<std::int64_t> ReportJournal::NumberGroups() {
   SIFTSEARCH_RETURN_IF_ERROR(VisitCopies([&](std::int64_t id, const ReportPair& pair) -> Status {
     const auto group = builder.GroupOf(pair);
     const std::int64_t flags = (group ? 0 : kBridge) |
-                               (builder.InParts(pair.query.path) ? kQueryInParts : 0) |
-                               (builder.InParts(pair.match.image.path) ? kImageInParts : 0) |
+                               (builder.InParts(pair.query) ? kQueryInParts : 0) |
+                               (builder.InParts(pair.match.image) ? kImageInParts : 0) |
                                std::llround(100 * builder.Covered(pair)) * kCoveredPercent;
     SIFTSEARCH_ASSIGN_OR_RETURN(
         auto update,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/sqlite.h"
 #include "siftsearch/engine.h"
@@ -48,6 +49,10 @@ class ReportJournal {
   /// last second.
   Status Checkpoint();
   Status ClearPairs();
+  /// Removes those of one order.
+  Status RemovePairs(std::int64_t order);
+  /// The images that queries have pairs with, each once.
+  Result<std::vector<ImageId>> ImagesInPairs();
 
   /// Numbers the groups of the copies (see GroupBuilder); gives how many there are.
   Result<std::int64_t> NumberGroups();

@@ -61,10 +61,10 @@ Result<std::optional<ImageRecord>> LocalBackend::FindId(ImageId id) {
   return catalog_->FindId(id);
 }
 
-Result<bool> LocalBackend::HasContent(const ContentHash& hash) {
+Result<std::int64_t> LocalBackend::FindContent(const ContentHash& hash) {
   const std::lock_guard lock(read_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto content, catalog_->FindHash(hash));
-  return content.has_value();
+  return content ? content->content : 0;
 }
 
 Result<std::vector<ImageRecord>> LocalBackend::Describe(std::int64_t content) {

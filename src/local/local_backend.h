@@ -45,7 +45,7 @@ class LocalBackend : public SearchBackend {
   const ExtractorSettings& settings() const override { return settings_; }
   Result<std::optional<ImageRecord>> FindPath(const std::string& path) override;
   Result<std::optional<ImageRecord>> FindId(ImageId id) override;
-  Result<bool> HasContent(const ContentHash& hash) override;
+  Result<std::int64_t> FindContent(const ContentHash& hash) override;
   Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items) override;
   Result<std::int64_t> Remove(std::span<const ImageId> ids) override;
   Status SetApproximation(const Approximation& approximation) override;

@@ -4,7 +4,9 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include "base/hash.h"
 #include "report/json.h"
@@ -43,26 +45,34 @@ std::string Escaped(const std::string& text) {
   return escaped;
 }
 
+/// What files of equal bytes differ in.
+Json PageFileJson(const ImageRecord& image) {
+  return {{"path", Printable(image.path)},
+          // The page gives paths back in its decisions, so it needs their bytes.
+          {"file", Base64(image.path)},
+          {"modified", image.modified_ns / 1'000'000'000},
+          {"stored", image.id > 0},
+          {"attributes", image.attributes}};
+}
+
 Json MemberJson(const PageMember& member) {
   const ImageRecord& image = member.image;
-  Json json = {{"path", Printable(image.path)},
-               {"width", image.width},
+  Json json = PageFileJson(image);
+  json.update({{"width", image.width},
                {"height", image.height},
                {"pages", image.pages},
                {"bytes", image.file_bytes},
-               {"modified", image.modified_ns / 1'000'000'000},
                {"taken", member.taken},
                {"sha256", image.hash == ContentHash{} ? "" : ToHex(image.hash)},
-               {"stored", image.id > 0},
                {"original", member.original},
                {"relation", Printable(member.relation)},
                {"score", member.score},
                {"thumbnail", member.thumbnail},
                {"size", {member.thumbnail_width, member.thumbnail_height}},
                {"problem", member.problem},
-               {"attributes", image.attributes}};
-  // The page gives paths back in its decisions, so it needs their bytes.
-  json["file"] = Base64(image.path);
+               {"equal_files", Json::array()}});
+  for (const ImageRecord& file : member.equal_files)
+    json["equal_files"].push_back(PageFileJson(file));
   return json;
 }
 
@@ -98,15 +108,21 @@ std::string PageGroupText(const PageGroup& group) {
   std::map<std::string, std::size_t> index;
   Json json = {{"group", group.number}, {"weakest", group.weakest}, {"members", Json::array()}};
   for (const PageMember& member : group.members) {
-    index[member.image.path] = index.size();
+    const std::size_t number = json["members"].size();
+    index[member.image.path] = number;
+    for (const ImageRecord& file : member.equal_files) index[file.path] = number;
     json["members"].push_back(MemberJson(member));
   }
   json["pairs"] = Json::array();
+  std::set<std::pair<std::size_t, std::size_t>> seen;
   for (const ReportPair& pair : group.pairs) {
+    const std::pair between(index.at(pair.query.path), index.at(pair.match.image.path));
+    // Of two members the first pair is shown, the best.
+    if (between.first == between.second || !seen.insert(between).second) continue;
     Json pair_json = Json::parse(PairJson(pair));
     Json kept;
-    kept["query"] = index.at(pair.query.path);
-    kept["image"] = index.at(pair.match.image.path);
+    kept["query"] = between.first;
+    kept["image"] = between.second;
     for (const char* field : {"score", "copy", "kind", "inliers", "relation", "image_from_query",
                               "query_polygon", "image_polygon", "points"}) {
       kept[field] = std::move(pair_json[field]);

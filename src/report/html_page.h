@@ -12,6 +12,7 @@ namespace siftsearch::report {
 /// A picture of a group on the page.
 struct PageMember {
   ImageRecord image;
+  std::vector<ImageRecord> equal_files;  ///< Others of the same bytes.
   bool original = false;
   std::string relation;
   double score = 0;

@@ -195,7 +195,7 @@ TEST_F(EngineTest, EveryPictureFindsItselfFirstFromTheFirstImageOn) {
       const Match& best = result->matches.front();
       EXPECT_EQ(best.image.path, query);
       EXPECT_TRUE(best.copy) << query << " among " << stored.size();
-      EXPECT_EQ(best.relation, "same picture");
+      EXPECT_EQ(best.relation, "identical file");
       EXPECT_GT(best.query_overlap_percent, 98);
     }
   }
@@ -590,8 +590,8 @@ TEST_F(EngineTest, ReportListsEachPairOnceWithGroups) {
   ASSERT_TRUE(report.ok()) << report.status().message();
   EXPECT_EQ(report->images, static_cast<std::int64_t>(paths.size()));
   ASSERT_EQ(pairs.size(), 1u);
-  EXPECT_EQ(pairs[0].query.path, same);
-  EXPECT_EQ(pairs[0].match.image.path, a);
+  EXPECT_EQ(pairs[0].query.path, std::max(a, same));
+  EXPECT_EQ(pairs[0].match.image.path, std::min(a, same));
   EXPECT_EQ(pairs[0].match.relation, "identical file");
   EXPECT_EQ(pairs[0].group, 1);
 }
@@ -745,6 +745,44 @@ TEST_F(EngineTest, AStoppedReportGoesOnWhereItEnded) {
     EXPECT_EQ(report::PairJson(rest[i]), report::PairJson(all[i]));
   }
   EXPECT_FALSE(fs::exists(options.journal));
+}
+
+TEST_F(EngineTest, AStoppedReportOfFilesListsEqualFilesOnce) {
+  auto engine = Open();
+  const auto copies_of = [&](const std::string& path, const std::string& folder) {
+    std::vector<std::string> paths;
+    fs::create_directories(folder_ / folder);
+    for (int i = 0; i < 4; ++i) {
+      paths.push_back((folder_ / folder / (std::to_string(i) + ".jpg")).string());
+      fs::copy_file(path, paths.back());
+    }
+    return paths;
+  };
+  Add(*engine, copies_of(Pictures()[0], "stored"));
+  const auto paths = copies_of(Pictures()[0], "asked");
+  ReportOptions options;
+  options.batch_bytes = 1;
+  const auto report = [&](std::vector<ReportPair>& pairs) {
+    const auto done = engine->ReportFiles(Inputs(paths), options, {}, KeepIn(pairs));
+    EXPECT_TRUE(done.ok()) << done.status().message();
+    EXPECT_EQ(done->copies, static_cast<std::int64_t>(pairs.size() < 7 ? 2 : 4));
+  };
+  std::vector<ReportPair> all, part, rest;
+  report(all);
+  ASSERT_EQ(all.size(), 4 + 3u);
+  options.journal = folder_ / "journal";
+  std::int64_t searched = 0;
+  options.progress = [&](std::int64_t, std::int64_t, std::int64_t) { ++searched; };
+  options.stop = [&] { return searched >= 2; };
+  report(part);
+  ASSERT_EQ(part.size(), 2 + 3u);
+  options.stop = nullptr;
+  options.resume = true;
+  report(rest);
+  ASSERT_EQ(rest.size(), all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(report::PairJson(rest[i]), report::PairJson(all[i]));
+  }
 }
 
 TEST_F(EngineTest, AJournalOfAnotherReportIsRefused) {

@@ -65,6 +65,22 @@ TEST(GroupBuilderTest, CopiesOfCopiesAreOneGroup) {
             (Groups{{"a", "b", "c"}}));
 }
 
+TEST(GroupBuilderTest, FilesOfEqualBytesAreOnePicture) {
+  const auto with_bytes = [](ReportPair pair) {
+    pair.query.hash[0] = static_cast<std::uint8_t>(pair.query.path[0]);
+    pair.match.image.hash[0] = static_cast<std::uint8_t>(pair.match.image.path[0]);
+    return pair;
+  };
+  std::vector<ReportPair> pairs = {with_bytes(Pair("a1", kAll, "b1", kAll))};
+  for (const char* number : {"2", "3", "4"}) {
+    for (const std::string bytes : {"a", "b"}) {
+      pairs.push_back(with_bytes(Pair(bytes + number, kAll, bytes + "1", kAll, 1)));
+    }
+  }
+  // One pair links four files with four others: of pictures that differ it would be a bridge.
+  EXPECT_EQ(GroupsOf(pairs), (Groups{{"a1", "a2", "a3", "a4", "b1", "b2", "b3", "b4"}}));
+}
+
 TEST(GroupBuilderTest, ACollageDoesNotJoinWhatItIsMadeOf) {
   EXPECT_EQ(GroupsOf({Pair("collage", kLeft, "a", kAll), Pair("collage", kRight, "b", kAll),
                       Pair("a", kAll, "a2", kAll), Pair("b", kAll, "b2", kAll)}),
@@ -333,9 +349,14 @@ TEST(GroupBuilderTest, WhoIsPutTogetherIsKnown) {
     }
   }
   Group(pairs, builder);
-  EXPECT_TRUE(builder.InParts("inset"));
+  const auto in_parts = [&](const char* path) {
+    ImageRecord image;
+    image.path = path;
+    return builder.InParts(image);
+  };
+  EXPECT_TRUE(in_parts("inset"));
   for (const char* name : {"source0", "source1", "source2", "copy2", "left crop"}) {
-    EXPECT_FALSE(builder.InParts(name)) << name;
+    EXPECT_FALSE(in_parts(name)) << name;
   }
 }
 

@@ -160,6 +160,43 @@ TEST_F(GroupReportTest, TheWeakestLinkIsThatOfTheBestTree) {
   EXPECT_EQ(DescribeGroup({weak, strong, middle}, {}, 1).weakest, 0.8);
 }
 
+TEST_F(GroupReportTest, FilesOfEqualBytesAreOneMember) {
+  const auto crop = Write("crop.png", Changed(30, 100, false), "png");
+  std::vector<ImageRecord> equal;
+  for (const char* name : {"d.png", "c.png", "b.png", "a.png"}) {
+    equal.push_back(Write(name, picture_, "png"));
+    equal.back().hash = equal.front().hash;
+  }
+  fs::remove(equal[0].path);  // The oldest.
+  std::vector<ReportPair> pairs = {Pair(crop, equal[3])};
+  for (int i = 0; i < 3; ++i) pairs.push_back(Pair(equal[i], equal[3]));
+  const auto group = DescribeGroup(pairs, {}, 2);
+  ASSERT_EQ(group.members.size(), 2u);
+  EXPECT_EQ(group.weakest, 0.9);
+  const auto& member = group.members[group.members[0].image.path == crop.path];
+  EXPECT_EQ(member.image.path, equal[1].path);
+  std::vector<std::string> others;
+  for (const ImageRecord& file : member.equal_files) others.push_back(file.path);
+  EXPECT_EQ(others, (std::vector{equal[0].path, equal[2].path, equal[3].path}));
+  // Alone they are a group of one member.
+  pairs.erase(pairs.begin());
+  const auto alone = DescribeGroup(pairs, {}, 1);
+  ASSERT_EQ(alone.members.size(), 1u);
+  EXPECT_TRUE(alone.members[0].original);
+  EXPECT_EQ(alone.members[0].equal_files.size(), 3u);
+  // The one that was asked about stands for the others.
+  const auto asked = DescribeGroup(pairs, {}, 1, equal[2].path);
+  EXPECT_EQ(asked.members[0].image.path, equal[2].path);
+}
+
+TEST_F(GroupReportTest, OfAnEditedReportTheLinkMayBeMissing) {
+  auto one = Write("one.png", picture_, "png"), twin = Write("twin.png", picture_, "png");
+  twin.hash = one.hash;
+  const auto a = Write("a.png", Changed(30, 100, false), "png");
+  const auto b = Write("b.png", Changed(60, 100, false), "png");
+  EXPECT_EQ(DescribeGroup({Pair(one, twin), Pair(a, b)}, {}, 1).members.size(), 3u);
+}
+
 TEST_F(GroupReportTest, AMissingFileKeepsItsPlace) {
   const auto original = Write("original.png", picture_, "png");
   auto gone = Write("gone.png", picture_, "png");

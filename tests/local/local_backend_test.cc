@@ -266,7 +266,7 @@ TEST_F(LocalBackendTest, MergingDropsRemovedContents) {
   EXPECT_EQ(backend->Stats()->segments, 1);
   EXPECT_EQ(backend->Stats()->removed_descriptors, 0);
   EXPECT_EQ(backend->Stats()->descriptors, 5 * 12);
-  EXPECT_FALSE(*backend->HasContent(MakeHash(2)));
+  EXPECT_EQ(*backend->FindContent(MakeHash(2)), 0);
   ExpectSound(*backend);
 }
 

@@ -204,6 +204,84 @@ class PageTest(unittest.TestCase):
         self.assertEqual(result.stdout.count("would list"), 8)
 
 
+class EqualFilesTest(unittest.TestCase):
+    """Files of equal bytes are one picture of the page, each of them with a decision of its own."""
+
+    count = 300
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-page-")).resolve()
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        pictures = self.folder / "in"
+        pictures.mkdir()
+        for i in range(self.count):
+            (pictures / f"{i:03}.jpg").write_bytes(SCENES[0].read_bytes())
+        for name in ["one.jpg", "two.jpg"]:
+            shutil.copyfile(DATA / "copies" / "scene1-crop.jpg", pictures / name)
+        program = [PROGRAM, "--quiet", "--db", self.folder / "db"]
+        subprocess.run([*program, "add", "--features", "300", pictures], check=True)
+        self.page = self.folder / "report.html"
+        subprocess.run([*program, "report", "-o", self.page], check=True)
+        self.driver = browser(self.folder)
+        self.addCleanup(self.driver.quit)
+        self.driver.get(self.page.as_uri())
+        self.driver.execute_script("document.querySelector('figure').focus()")
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def keys(self, *keys):
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def saved(self):
+        """The decisions, as (decision, path, original) with the names of the files."""
+        self.driver.find_element(By.ID, "export").click()
+        self.file = self.folder / "decisions.csv"
+        for _ in range(600):
+            if self.file.exists() and self.file.stat().st_size > 0:
+                break
+            time.sleep(0.1)
+        with self.file.open(newline="") as rows:
+            return [(row["decision"], pathlib.Path(row["path"]).name,
+                     pathlib.Path(row["original"]).name) for row in csv.DictReader(rows)]
+
+    def test_one_figure_with_a_list_and_apply_keeps_one(self):
+        self.assertEqual(len(self.all("figure")), 2)
+        self.assertIn(f"{self.count + 2} pictures (2 different)", self.all(".group h2")[0].text)
+        self.assertIn(f"{self.count - 1} identical files", self.all("figure")[0].text)
+        shown = len(self.all("figure")[0].find_elements(By.CSS_SELECTOR, ".files li"))
+        self.assertLess(shown, 20)
+        self.all("figure")[0].find_element(By.TAG_NAME, "button").click()
+        self.assertEqual(len(self.all("figure.original .files li")), self.count - 1)
+        self.driver.execute_script("document.querySelector('figure').focus()")
+        self.keys("a")
+        self.assertEqual(len(self.all(".files li.copy")), self.count - 1 + 1)
+        rows = self.saved()
+        self.assertEqual([r for r in rows if r[0] == "keep"], [("keep", "000.jpg", "000.jpg")])
+        self.assertEqual(len({path for _, path, _ in rows}), self.count + 2)
+        applied = subprocess.run([PROGRAM, "apply", self.file, "--action", "hard-link"],
+                                 capture_output=True, text=True)
+        self.assertEqual(applied.stdout.count("would hard-link"), self.count - 1)
+        self.assertEqual(applied.stderr.count("a hard link would change the picture"), 2)
+
+    def test_each_file_can_be_decided(self):
+        self.keys(Keys.TAB, "s")  # The first of the list stays, not the one that was shown.
+        self.assertEqual(len(self.all("figure.original.copy")), 1)
+        kept = self.all(".files li.keep")
+        self.assertEqual([k.find_element(By.CSS_SELECTOR, ".path").text for k in kept], ["001.jpg"])
+        self.keys("c")  # The next figure, with all of its files.
+        rows = self.saved()
+        self.assertEqual(len(rows), self.count + 2)
+        copies = {path: original for decision, path, original in rows if decision == "copy"}
+        self.assertEqual(copies["000.jpg"], "001.jpg")
+        self.assertEqual(copies["299.jpg"], "001.jpg")
+        applied = subprocess.run([PROGRAM, "apply", self.file, "--action", "move", "--to",
+                                  self.folder / "out", "--yes"], capture_output=True, text=True)
+        self.assertEqual(applied.returncode, 0, applied.stderr)
+        self.assertEqual([p.name for p in (self.folder / "in").iterdir()], ["001.jpg"])
+
+
 class ManyGroupsTest(unittest.TestCase):
     def test_ten_thousand_groups_are_shown_a_page_at_a_time(self):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-page-"))

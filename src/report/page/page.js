@@ -13,20 +13,32 @@ for (const script of document.querySelectorAll('script.group')) {
   script.remove();
 }
 const folderOf = path => path.slice(0, path.lastIndexOf('/') + 1);
+
+/** The files of a member: the one that stands for it, then those of equal bytes. */
+function filesOf(member) {
+  const score = member.original ? 1 : member.score;
+  return [member, ...member.equal_files.map(file => ({...member, ...file, original: false, score}))];
+}
+
 groups.forEach((group, index) => {
   group.index = index;
   group.copies = group.members.filter(member => !member.original);
-  group.best = Math.max(...group.copies.map(member => member.score));
-  group.least = Math.min(...group.copies.map(member => member.score));
-  group.saves = group.copies.reduce((sum, member) => sum + member.bytes, 0);
-  group.words = group.members.map(m => m.path + '\n' + m.relation).join('\n').toLowerCase();
+  for (const member of group.members) {
+    member.files = filesOf(member);
+    for (const file of member.files) file.member = member;
+  }
+  group.files = group.members.flatMap(member => member.files);
+  group.others = group.files.filter(file => !file.original);
+  group.least = group.others.reduce((least, file) => Math.min(least, file.score), 1);
+  group.saves = group.others.reduce((sum, file) => sum + file.bytes, 0);
+  group.words = group.files.map(f => f.path + '\n' + f.relation).join('\n').toLowerCase();
 });
 
 /** The folder that all pictures are below: shown once, not with each path. */
 function commonFolder() {
   let common = null;
   for (const group of groups) {
-    for (const {path} of group.members) {
+    for (const {path} of group.files) {
       const folder = folderOf(path);
       if (common === null) common = folder;
       while (!folder.startsWith(common)) common = folderOf(common.slice(0, -1));
@@ -35,7 +47,7 @@ function commonFolder() {
   return common || '';
 }
 const common = commonFolder();
-const shortPath = member => member.path.slice(common.length);
+const shortPath = file => file.path.slice(common.length);
 
 // ---- Decisions, kept in the browser until they are saved.
 
@@ -47,13 +59,17 @@ try {
   // A browser that stores nothing for files: decisions last as long as the page.
 }
 // Of the bytes, too: a file that has changed since is decided anew.
-const nameOf = member => member.sha256 + ' ' + member.file;
-const keyOf = (group, member) => nameOf(group.members[0]) + ' ' + nameOf(member);
-const decisionOf = (group, member) => decisions[keyOf(group, member)] || '';
+const nameOf = file => file.sha256 + ' ' + file.file;
+const keyOf = (group, file) => nameOf(group.members[0]) + ' ' + nameOf(file);
+const decisionOf = (group, file) => decisions[keyOf(group, file)] || '';
 
-function decide(group, member, decision) {
-  if (decision) decisions[keyOf(group, member)] = decision;
-  else delete decisions[keyOf(group, member)];
+/** Decides files; `decision` gives that of each. */
+function decide(group, files, decision) {
+  for (const file of files) {
+    const decided = decision(file);
+    if (decided) decisions[keyOf(group, file)] = decided;
+    else delete decisions[keyOf(group, file)];
+  }
   try {
     localStorage.setItem(storageKey, JSON.stringify(decisions));
   } catch (ignored) {
@@ -67,12 +83,12 @@ function csvField(text) {
 }
 
 /** The path as text, or, where its bytes are no UTF-8, their base64. */
-function exactPath(member) {
-  const bytes = Uint8Array.from(atob(member.file), c => c.charCodeAt(0));
+function exactPath(file) {
+  const bytes = Uint8Array.from(atob(file.file), c => c.charCodeAt(0));
   try {
     return [new TextDecoder('utf-8', {fatal: true, ignoreBOM: true}).decode(bytes), ''];
   } catch (error) {
-    return [member.path, member.file];
+    return [file.path, file.file];
   }
 }
 
@@ -80,14 +96,18 @@ function decisionsCsv() {
   const rows = [['group', 'decision', 'path', 'sha256', 'original', 'original_sha256',
                  'path_base64', 'original_base64']];
   for (const group of groups) {
-    const original = group.members[0];
     for (const member of group.members) {
-      const decision = decisionOf(group, member);
-      if (!decision) continue;
-      const [path, pathBytes] = exactPath(member);
-      const [originalPath, originalBytes] = exactPath(original);
-      rows.push([String(group.group || ''), DECISIONS[decision], path, member.sha256,
-                 originalPath, original.sha256, pathBytes, originalBytes]);
+      // Of files of equal bytes one that is kept is the original of the others.
+      const kept = member.files.find(file => decisionOf(group, file) === 'keep');
+      for (const file of member.files) {
+        const decision = decisionOf(group, file);
+        if (!decision) continue;
+        const original = decision === 'copy' && kept || group.members[0];
+        const [path, pathBytes] = exactPath(file);
+        const [originalPath, originalBytes] = exactPath(original);
+        rows.push([String(group.group || ''), DECISIONS[decision], path, file.sha256,
+                   originalPath, original.sha256, pathBytes, originalBytes]);
+      }
     }
   }
   return rows.map(row => row.map(csvField).join(',') + '\n').join('');
@@ -111,14 +131,14 @@ function passes(group) {
   const text = $('text').value.toLowerCase();
   const folder = $('folder').value, attribute = $('attribute').value;
   const decided = $('decided').value;
-  if (!group.copies.some(member => member.score >= least && member.score <= most)) return false;
+  if (!group.others.some(file => file.score >= least && file.score <= most)) return false;
   if (text && !group.words.includes(text)) return false;
-  if (folder && !group.members.some(member => member.path.startsWith(folder))) return false;
-  if (attribute && !group.members.some(member =>
-    Object.entries(member.attributes).some(([key, value]) => key + '=' + value === attribute))) {
+  if (folder && !group.files.some(file => file.path.startsWith(folder))) return false;
+  if (attribute && !group.files.some(file =>
+    Object.entries(file.attributes).some(([key, value]) => key + '=' + value === attribute))) {
     return false;
   }
-  const all = group.copies.every(member => decisionOf(group, member));
+  const all = group.others.every(file => decisionOf(group, file));
   return !decided || (decided === 'yes') === all;
 }
 
@@ -126,7 +146,7 @@ const ORDERS = {
   number: (a, b) => a.index - b.index,
   surest: (a, b) => b.least - a.least,
   unsure: (a, b) => a.least - b.least,
-  largest: (a, b) => b.members.length - a.members.length,
+  largest: (a, b) => b.files.length - a.files.length,
   bytes: (a, b) => b.saves - a.saves,
 };
 
@@ -139,9 +159,9 @@ function refilter() {
 function fillChoices() {
   const folders = new Set(), attributes = new Set();
   for (const group of groups) {
-    for (const member of group.members) {
-      folders.add(folderOf(member.path));
-      for (const [key, value] of Object.entries(member.attributes)) attributes.add(key + '=' + value);
+    for (const file of group.files) {
+      folders.add(folderOf(file.path));
+      for (const [key, value] of Object.entries(file.attributes)) attributes.add(key + '=' + value);
     }
   }
   for (const [id, values] of [['folder', folders], ['attribute', attributes]]) {
@@ -226,33 +246,68 @@ function factsOf(member) {
     .join(' · ');
 }
 
-function showDecision(figure, group, member) {
-  const decision = decisionOf(group, member);
-  figure.classList.remove(...Object.keys(DECISIONS));
-  if (decision) figure.classList.add(decision);
-  figure.querySelector('.decision').textContent = DECISIONS[decision] || '';
+/** Shows what is decided of the file of a figure or of a row of its list. */
+function showDecision(element) {
+  const decision = decisionOf(element.group, element.file);
+  element.classList.remove(...Object.keys(DECISIONS));
+  if (decision) element.classList.add(decision);
+  element.querySelector('.decision').textContent = DECISIONS[decision] || '';
+}
+
+function showDecisions(figure) {
+  [figure, ...figure.querySelectorAll('li')].forEach(showDecision);
+}
+
+/** The files of equal bytes: the first, the others at a press of a button. */
+const FIRST_FILES = 12;
+function listOf(group, member) {
+  const list = make('ul', 'files');
+  const row = file => {
+    const item = make('li');
+    item.tabIndex = 0;
+    item.group = group;
+    item.file = file;
+    item.append(make('span', 'decision'), ' ', make('bdi', 'path', shortPath(file)));
+    showDecision(item);
+    return item;
+  };
+  const others = member.files.slice(1), rest = others.slice(FIRST_FILES);
+  list.append(...others.slice(0, FIRST_FILES).map(row));
+  if (!rest.length) return [list];
+  const button = make('button', '', `${rest.length} more files`);
+  button.addEventListener('click', () => {
+    list.append(...rest.map(row));
+    button.remove();
+  });
+  return [list, button];
 }
 
 function figureOf(group, member) {
   const figure = make('figure', member.original ? 'original' : '');
   figure.tabIndex = 0;
   figure.group = group;
-  figure.member = member;
+  figure.file = member;
   const caption = make('figcaption');
   const path = make('bdi', 'path', shortPath(member));
   caption.append(make('span', 'decision'), ' ', make('span', 'words', member.relation));
   if (!member.original) caption.append(` ${member.score.toFixed(3)}`);
   caption.append(path, make('span', 'facts', factsOf(member)));
+  const equal = member.files.length - 1;
+  if (equal) {
+    caption.append(make('span', 'words', ` · ${equal} identical ${equal === 1 ? 'file' : 'files'}:`),
+                   ...listOf(group, member));
+  }
   figure.append(pictureOf(group, member), caption);
   figure.addEventListener('dblclick', () => compare(group, member));
-  showDecision(figure, group, member);
+  showDecision(figure);
   return figure;
 }
 
 function groupTitle(group) {
-  const count = group.members.length;
+  const files = group.files.length, different = group.members.length;
   const number = group.group ? `Group ${group.group}` : 'In no group';
-  return `${number}: ${count} pictures, weakest link ${group.weakest.toFixed(3)}`;
+  const count = `${files} pictures` + (different < files ? ` (${different} different)` : '');
+  return `${number}: ${count}, weakest link ${group.weakest.toFixed(3)}`;
 }
 
 /** The pictures of a group; of a large one the first, the others at a press of a button. */
@@ -389,6 +444,7 @@ let withLines = false;
 
 function compare(group, member) {
   const original = group.members[0];
+  if (!group.copies.length) return;  // All files are identical.
   const subject = member === original ? group.members[1] : member;
   const pair = pairOf(group, subject, original);
   const query = group.members[pair.query];
@@ -435,7 +491,7 @@ function focusFigure(index) {
 }
 
 function move(step) {
-  focusFigure(figures().indexOf(document.activeElement) + step);
+  focusFigure(figures().indexOf(document.activeElement.closest('figure')) + step);
 }
 
 function moveGroup(step) {
@@ -445,11 +501,23 @@ function moveGroup(step) {
   if (next) next.querySelector('figure').focus();
 }
 
+/** Decides the file of a row, or all files of a figure. */
 function decideHere(decision) {
-  const figure = document.activeElement.closest('figure');
-  if (!figure) return;
-  decide(figure.group, figure.member, decision);
-  showDecision(figure, figure.group, figure.member);
+  const here = document.activeElement.closest('figure, .files li');
+  if (!here) return;
+  const row = here.matches('li');
+  decide(here.group, row ? [here.file] : here.file.files, () => decision);
+  showDecisions(here.closest('figure'));
+  if (row && here.nextElementSibling) here.nextElementSibling.focus();
+  else move(1);
+}
+
+/** Keeps this one of the files of equal bytes; the others are copies. */
+function keepOne() {
+  const here = document.activeElement.closest('figure, .files li');
+  if (!here) return;
+  decide(here.group, here.file.member.files, file => file === here.file ? 'keep' : 'copy');
+  showDecisions(here.closest('figure'));
   move(1);
 }
 
@@ -458,10 +526,8 @@ function decideGroup() {
   const section = document.activeElement.closest('section.group');
   const figure = section && section.querySelector('figure');
   if (!figure) return;
-  for (const member of figure.group.members) {
-    decide(figure.group, member, member.original ? 'keep' : 'copy');
-  }
-  section.querySelectorAll('figure').forEach(f => showDecision(f, f.group, f.member));
+  decide(figure.group, figure.group.files, file => file.original ? 'keep' : 'copy');
+  section.querySelectorAll('figure').forEach(showDecisions);
   moveGroup(1);
 }
 
@@ -472,11 +538,11 @@ const KEYS = {
   c: () => decideHere('copy'), 2: () => decideHere('copy'),
   x: () => decideHere('not-a-copy'), 3: () => decideHere('not-a-copy'),
   u: () => decideHere(''), 0: () => decideHere(''),
-  a: decideGroup,
+  a: decideGroup, s: keepOne,
   '?': () => $('help').showModal(),
   Enter: () => {
     const figure = document.activeElement.closest('figure');
-    if (figure) compare(figure.group, figure.member);
+    if (figure) compare(figure.group, figure.file);
   },
 };
 const COMPARE_KEYS = {b: toggleBlink, l: toggleLines};
