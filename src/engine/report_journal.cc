@@ -76,15 +76,17 @@ std::string NamesOf(const ReportPair& pair) {
 enum class Holds { kNothing, kJournal, kOther };
 
 Result<Holds> Look(catalog::Connection& db) {
-  const auto number = [&](const char* pragma) -> Result<std::int64_t> {
-    SIFTSEARCH_ASSIGN_OR_RETURN(auto query, db.Prepare(pragma));
+  const auto number = [&](const char* sql) -> Result<std::int64_t> {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto query, db.Prepare(sql));
     SIFTSEARCH_RETURN_IF_ERROR(query.Step().status());
     return query.Int(0);
   };
   SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t id, number("PRAGMA application_id"));
   if (id == kApplicationId) return Holds::kJournal;
-  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t pages, number("PRAGMA page_count"));
-  return pages == 0 ? Holds::kNothing : Holds::kOther;
+  // An empty file, or one that a run was killed in before it could put anything there.
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t objects,
+                              number("SELECT count(*) FROM sqlite_schema"));
+  return id == 0 && objects == 0 ? Holds::kNothing : Holds::kOther;
 }
 
 Status NoJournal(const std::string& file) {

@@ -134,6 +134,17 @@ TEST_F(ReportJournalTest, WithoutResumeItIsMadeAnew) {
   EXPECT_EQ((*journal)->CountDone().value(), 0);
 }
 
+TEST_F(ReportJournalTest, OneThatARunWasKilledInBeforeItHeldAnythingIsEmpty) {
+  {
+    auto begun = catalog::Connection::Open(file(), catalog::Connection::Mode::kCreate).value();
+    ASSERT_TRUE(begun->Execute("BEGIN EXCLUSIVE; COMMIT").ok());
+  }
+  EXPECT_GT(Text().size(), 0u);
+  for (const bool resume : {true, false}) {
+    EXPECT_TRUE(ReportJournal::Open(file(), resume, "task").ok());
+  }
+}
+
 TEST_F(ReportJournalTest, ADamagedOneIsRefused) {
   (void)ReportJournal::Open(file(), false, "task").value();
   std::string text = Text();
