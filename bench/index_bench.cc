@@ -68,7 +68,7 @@ struct Data {
     kernel::TopKOptions options;
     options.k = kNeighbours;
     options.threads = AvailableThreads();
-    options.variant = *kernel::ChosenVariant();
+    options.variant = kernel::SupportedVariants().front();
     return Seconds([&] {
       (void)kernel::TopK({&span, 1}, kDescriptorBytes, queries, options, &exact);
     });
@@ -133,8 +133,8 @@ Status MeasureKey(const std::string& text, Data& data, const Options& options, J
   const double before = OwnMemoryMb();
   Result<std::unique_ptr<ApproximateIndex>> built = Status(StatusCode::kInternal, "not built");
   const double seconds = Seconds([&] {
-    built =
-        ApproximateIndex::Build(key, data.Contents(), *kernel::ChosenVariant(), AvailableThreads());
+    built = ApproximateIndex::Build(key, data.Contents(), kernel::SupportedVariants().front(),
+                                    AvailableThreads());
   });
   SIFTSEARCH_RETURN_IF_ERROR(built.status());
   const Json entry = {{"key", text},
@@ -153,7 +153,7 @@ Status Run(const Options& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const Bytes real, RealDescriptors(options.images));
   Json report = {{"machine", Machine()},
                  {"threads", AvailableThreads()},
-                 {"variant", kernel::VariantName(*kernel::ChosenVariant())},
+                 {"variant", kernel::VariantName(kernel::SupportedVariants().front())},
                  {"data", fmt::format("{} real descriptors, beyond them copies with seeded noise",
                                       real.size() / kDescriptorBytes)},
                  {"results", Json::array()}};

@@ -306,7 +306,7 @@ class Bench {
   /// The neighbours of each descriptor, with the numbers of their images.
   Result<std::vector<vote::Neighbour>> Search(const FeatureSet& query) const {
     std::vector<kernel::Neighbour> nearest;
-    SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::ChosenVariant());
+    const kernel::Variant variant = kernel::SupportedVariants().front();
     const kernel::RowSpan span{stored_.rows.data(), stored_.keypoints.size(), 0};
     SIFTSEARCH_RETURN_IF_ERROR(kernel::TopK(
         {&span, 1}, kDescriptorBytes, query.descriptors,

@@ -36,8 +36,7 @@ struct EngineOptions {
   InputLimits limits = {};
   int threads = 0;                     ///< 0: one for each available processor.
   std::int64_t lock_wait_ms = 60'000;  ///< How long a writer waits for another.
-  /// Variant of the exact search ("portable", "avx2", …); empty: of the environment variable
-  /// SIFTSEARCH_KERNEL, else the fastest that the machine has.
+  /// Variant of the exact search ("portable", "avx2", …); empty: the fastest that the machine has.
   std::string kernel = {};
 };
 
@@ -145,7 +144,8 @@ SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image
 /// The facade: decode, extract, store, search, verify, describe. One object may be used from one
 /// thread at a time; it uses several itself. Errors of one image never end a batch; a Status
 /// returned by a method means that the whole operation ended, with everything committed so far
-/// kept.
+/// kept. Nothing is thrown: memory that can't be had is kOutOfMemory, and what a callback throws
+/// ends the operation with kInternal and its text.
 class SIFTSEARCH_EXPORT Engine {
  public:
   struct Impl;

@@ -51,6 +51,7 @@ struct AddSummary {
   std::int64_t unchanged = 0;
   std::int64_t ignored = 0;
   std::int64_t failed = 0;
+  std::int64_t out_of_memory = 0;  ///< Of `failed`: there was no memory for them.
   std::int64_t not_reached = 0;  ///< Inputs pulled but given up because of `stop`; not in `given`.
   bool stopped = false;
 };
@@ -165,9 +166,10 @@ struct Report {
   std::int64_t pairs = 0;   ///< Pairs listed.
   std::int64_t copies = 0;  ///< Of them, copies; of ReportFiles, of the files given.
   std::int64_t groups = 0;
-  std::int64_t failed = 0;  ///< Files of the folder that could not be read.
-  bool stopped = false;     ///< By ReportOptions::stop: not all is compared.
-  double search_ms = 0;     ///< Spent in searches of the database.
+  std::int64_t failed = 0;         ///< Files of the folder that could not be read.
+  std::int64_t out_of_memory = 0;  ///< Of `failed`: there was no memory for them.
+  bool stopped = false;            ///< By ReportOptions::stop: not all is compared.
+  double search_ms = 0;            ///< Spent in searches of the database.
 };
 
 }  // namespace siftsearch

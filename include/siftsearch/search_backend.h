@@ -131,7 +131,7 @@ struct CheckProblem {
 
 /// Storage and search of features; knows nothing of pixels. Calls are safe from several threads;
 /// writers are serialised, readers see one commit (the newest when the call begins). Errors carry
-/// the file's name.
+/// the file's name. Nothing is thrown: memory that can't be had is kOutOfMemory.
 class SIFTSEARCH_EXPORT SearchBackend {
  public:
   virtual ~SearchBackend() = default;

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,20 +12,23 @@
 #include <utility>
 #include <vector>
 
+#include "base/parallel.h"
+
 namespace siftsearch {
 
 /// Runs `work` on every item that `source` gives, on `threads` threads, and hands the results to
 /// `sink` in the order of the source. `source` and `sink` are called from the calling thread only;
 /// at most `window` items are under way or waiting, which bounds the memory. Ends when the source
-/// is empty or `sink` returns false (items under way are then finished and dropped). `work` must
-/// not throw.
+/// is empty or `sink` returns false (items under way are then finished and dropped). What `work`
+/// throws, Run throws in the place of the result. Where no thread can be started, the calling
+/// thread does the work.
 template <typename In, typename Out>
 class OrderedPipeline {
  public:
   OrderedPipeline(int threads, std::size_t window, std::function<Out(In)> work)
-      : window_(window), work_(std::move(work)) {
-    for (int i = 0; i < threads; ++i) workers_.emplace_back([this] { Work(); });
-  }
+      : window_(window),
+        work_(std::move(work)),
+        workers_(StartThreads(static_cast<std::size_t>(threads), [this] { Work(); })) {}
 
   ~OrderedPipeline() {
     {
@@ -55,6 +59,8 @@ class OrderedPipeline {
   struct Slot {
     std::optional<In> in;
     std::optional<Out> out;
+    std::exception_ptr error;  ///< Thrown in place of `out`.
+    bool done = false;
   };
 
   std::shared_ptr<Slot> Submit(In item) {
@@ -70,7 +76,9 @@ class OrderedPipeline {
 
   Out Wait(Slot& slot) {
     std::unique_lock lock(mutex_);
-    result_ready_.wait(lock, [&] { return slot.out.has_value(); });
+    while (workers_.empty() && !slot.done) WorkOnFirst(lock);
+    result_ready_.wait(lock, [&] { return slot.done; });
+    if (slot.error) std::rethrow_exception(slot.error);
     return std::move(*slot.out);
   }
 
@@ -79,15 +87,24 @@ class OrderedPipeline {
     while (true) {
       work_ready_.wait(lock, [&] { return closed_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
-      const std::shared_ptr<Slot> slot = std::move(waiting_.front());
-      waiting_.pop_front();
-      lock.unlock();
-      Out out = work_(std::move(*slot->in));
-      slot->in.reset();
-      lock.lock();
-      slot->out.emplace(std::move(out));
-      result_ready_.notify_one();
+      WorkOnFirst(lock);
     }
+  }
+
+  /// Does the work on the first waiting item, with the lock open meanwhile.
+  void WorkOnFirst(std::unique_lock<std::mutex>& lock) {
+    const std::shared_ptr<Slot> slot = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    try {
+      slot->out.emplace(work_(std::move(*slot->in)));
+    } catch (...) {
+      slot->error = std::current_exception();
+    }
+    slot->in.reset();
+    lock.lock();
+    slot->done = true;
+    result_ready_.notify_one();
   }
 
   const std::size_t window_;

@@ -194,7 +194,7 @@ int RunAdd(Command& command) {
   }
   return Finish(console, output,
                 summary->stopped      ? kExitInterrupted
-                : summary->failed > 0 ? kExitSomeFailed
+                : summary->failed > 0 ? ExitCodeOfFailed(summary->out_of_memory > 0)
                                       : kExitDone);
 }
 

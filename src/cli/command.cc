@@ -54,8 +54,10 @@ void Command::Parse() {
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(words_).options(all).positional(places).style(style).run(),
-              values);
+    const auto parsed =
+        po::command_line_parser(words_).options(all).positional(places).style(style).run();
+    CheckPaths(parsed, all);
+    po::store(parsed, values);
     if (values.count("help") != 0) {
       ShowHelp();
       throw HelpShown();
@@ -73,6 +75,17 @@ void Command::ShowHelp() const {
   std::cout << "Usage: siftsearch [--db DIR] " << verb_ << " [OPTIONS] " << arguments_ << "\n\n"
             << help_ << "\n\n"
             << options_ << std::flush;
+}
+
+void CheckPaths(const po::parsed_options& parsed, const po::options_description& known) {
+  for (const po::option& option : parsed.options) {
+    if (option.position_key >= 0 || option.unregistered) continue;
+    const std::string name = known.find(option.string_key, false).semantic()->name();
+    if (name != "DIR" && name != "FILE" && name != "TABLE") continue;
+    if (option.value.size() == 1 && !option.value.front().empty()) continue;
+    throw UsageError(
+        fmt::format("--{} names no {}", option.string_key, name == "DIR" ? "folder" : "file"));
+  }
 }
 
 void CheckOneOf(std::string_view option, const std::string& value,

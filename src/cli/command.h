@@ -62,6 +62,10 @@ class Command {
   Console console_;
 };
 
+/// UsageError where the value of an option that takes a path is empty.
+void CheckPaths(const boost::program_options::parsed_options& parsed,
+                const boost::program_options::options_description& known);
+
 /// One of `allowed`, or a UsageError that lists them.
 void CheckOneOf(std::string_view option, const std::string& value,
                 const std::vector<std::string>& allowed);

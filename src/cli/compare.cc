@@ -16,6 +16,7 @@ struct CompareFlags {
   std::string format = "table";
   std::string draw;
   bool fail_on_copy = false;
+  Spreadsheet spreadsheet;
   EngineFlags engine;
 };
 
@@ -27,11 +28,13 @@ CompareFlags ParseCompareFlags(Command& command) {
       "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg, "
       ".svg)")("fail-on-copy", po::bool_switch(&flags.fail_on_copy),
                "exit with 11 when it is a copy");
+  flags.spreadsheet.AddTo(command);
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   command.Positional(&flags.images);
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
+  flags.spreadsheet.Check(flags.format);
   if (flags.images.size() != 2) throw UsageError("compare which two images?");
   if (!flags.draw.empty()) (void)DrawFormat(flags.draw);
   return flags;
@@ -49,14 +52,15 @@ int RunCompare(Command& command) {
   const CompareFlags flags = ParseCompareFlags(command);
   const Console& console = command.console();
   const EngineOptions options = flags.engine.Options();
-  const auto result = Compare({.name = flags.images[0]}, {.name = flags.images[1]},
-                              {.limits = options.limits, .threads = options.threads});
+  const auto result =
+      Compare({.name = flags.images[0]}, {.name = flags.images[1]},
+              {.limits = options.limits, .threads = options.threads, .kernel = options.kernel});
   if (!result.ok()) {
     console.Error(result.status().message());
-    return kExitSomeFailed;
+    return ExitCodeOfFailed(result.status().code() == StatusCode::kOutOfMemory);
   }
   Output output;
-  ResultWriter writer(flags.format, output);
+  ResultWriter writer(flags.format, flags.spreadsheet, output);
   writer.Write(*result);
   writer.End();
   bool failed = false;

@@ -6,7 +6,7 @@ namespace siftsearch::cli {
 
 enum ExitCode {
   kExitDone = 0,
-  kExitSomeFailed = 1,  ///< Some inputs failed; the rest is done.
+  kExitSomeFailed = 1,  ///< Some inputs failed, not for want of memory; the rest is done.
   kExitUsage = 2,
   kExitDatabase = 3,    ///< The database can't be opened or is damaged.
   kExitResources = 4,   ///< Out of disk or memory, or the results can't be written.
@@ -27,6 +27,11 @@ inline ExitCode ExitCodeOf(const Status& status) {
     default:
       return kExitDatabase;
   }
+}
+
+/// The exit code where the rest is done but an input failed.
+inline ExitCode ExitCodeOfFailed(bool out_of_memory) {
+  return out_of_memory ? kExitResources : kExitSomeFailed;
 }
 
 }  // namespace siftsearch::cli

@@ -10,6 +10,7 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace siftsearch::cli {
@@ -20,6 +21,7 @@ struct Download {
   std::vector<std::uint8_t> bytes = {};
   bool too_large = false;
   bool refused = false;
+  bool out_of_memory = false;
 };
 
 bool IsPublic4(std::uint32_t address) {
@@ -68,7 +70,12 @@ std::size_t Receive(char* data, std::size_t, std::size_t count, void* user) {
   const auto most = static_cast<std::size_t>(download.limits.max_bytes);
   download.too_large = download.bytes.size() + count > most;
   if (download.too_large) return 0;
-  download.bytes.insert(download.bytes.end(), data, data + count);
+  try {
+    download.bytes.insert(download.bytes.end(), data, data + count);
+  } catch (const std::bad_alloc&) {  // No exception may cross libcurl's frames.
+    download.out_of_memory = true;
+    return 0;
+  }
   return count;
 }
 
@@ -86,6 +93,9 @@ Status Cause(CURL* curl, CURLcode code, const Download& download, const char* de
     return {StatusCode::kLimitExceeded,
             fmt::format("has more than {} bytes (--max-file-bytes)", download.limits.max_bytes)};
   }
+  if (download.out_of_memory || code == CURLE_OUT_OF_MEMORY) {
+    return {StatusCode::kOutOfMemory, "there is not enough memory for it"};
+  }
   long response = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response);
   if (code == CURLE_HTTP_RETURNED_ERROR) {
@@ -93,6 +103,34 @@ Status Cause(CURL* curl, CURLcode code, const Download& download, const char* de
   }
   const std::string text = *detail != '\0' ? detail : curl_easy_strerror(code);
   return {StatusCode::kIoError, "can't be fetched: " + text};
+}
+
+/// Stops at the first option that libcurl refuses: without one of them it could fetch what it must
+/// not.
+CURLcode SetOptions(CURL* handle, const std::string& url, const FetchLimits& limits,
+                    Download& download, char* detail) {
+  CURLcode code = CURLE_OK;
+  const auto set = [&](CURLoption option, auto value) {
+    if (code == CURLE_OK) code = curl_easy_setopt(handle, option, value);
+  };
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  // A proxy would connect where we can't look.
+  set(CURLOPT_PROXY, limits.allow_private ? nullptr : "");
+  set(CURLOPT_FOLLOWLOCATION, 1L);
+  set(CURLOPT_MAXREDIRS, limits.redirects);
+  set(CURLOPT_TIMEOUT, limits.seconds);
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_FAILONERROR, 1L);
+  set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(limits.max_bytes));
+  set(CURLOPT_USERAGENT, "siftsearch");
+  set(CURLOPT_ERRORBUFFER, detail);
+  set(CURLOPT_OPENSOCKETFUNCTION, OpenSocket);
+  set(CURLOPT_OPENSOCKETDATA, &download);
+  set(CURLOPT_WRITEFUNCTION, Receive);
+  set(CURLOPT_WRITEDATA, &download);
+  return code;
 }
 
 }  // namespace
@@ -109,24 +147,8 @@ Result<std::vector<std::uint8_t>> Fetch(const std::string& url, const FetchLimit
   Download download{limits};
   std::array<char, CURL_ERROR_SIZE> detail{};
   CURL* handle = curl.get();
-  curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  // A proxy would connect where we can't look.
-  curl_easy_setopt(handle, CURLOPT_PROXY, limits.allow_private ? nullptr : "");
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(handle, CURLOPT_MAXREDIRS, limits.redirects);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT, limits.seconds);
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(handle, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(limits.max_bytes));
-  curl_easy_setopt(handle, CURLOPT_USERAGENT, "siftsearch");
-  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail.data());
-  curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, OpenSocket);
-  curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, &download);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, Receive);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &download);
-  const CURLcode code = curl_easy_perform(handle);
+  CURLcode code = SetOptions(handle, url, limits, download, detail.data());
+  if (code == CURLE_OK) code = curl_easy_perform(handle);
   if (code != CURLE_OK) return Cause(handle, code, download, detail.data());
   return std::move(download.bytes);
 }

@@ -3,15 +3,33 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <set>
 
 #include "base/status_macros.h"
 #include "cli/exit_code.h"
 #include "engine/where.h"
+#include "index/factory_key.h"
+#include "kernel/topk.h"
 
 namespace siftsearch::cli {
 namespace po = boost::program_options;
+
+namespace {
+
+/// The variant that --kernel asks for, else the environment; empty: none does.
+std::string Kernel(const std::optional<std::string>& option) {
+  const char* environment = std::getenv("SIFTSEARCH_KERNEL");
+  if (!option && (environment == nullptr || *environment == '\0')) return "";
+  const std::string name = option ? *option : environment;
+  const auto variant = kernel::VariantNamed(name);
+  if (variant.ok()) return name;
+  throw UsageError(fmt::format("{}: {}", option ? "--kernel" : "$SIFTSEARCH_KERNEL",
+                               variant.status().message()));
+}
+
+}  // namespace
 
 void EngineFlags::AddThreads(Command& command) {
   command.Options()("threads,T", po::value(&threads_)->value_name("N"),
@@ -46,13 +64,14 @@ void EngineFlags::AddSettings(Command& command) {
 void EngineFlags::AddSearch(Command& command) {
   const auto nprobe = [this](int value) { nprobe_ = value; };
   const auto ef_search = [this](int value) { ef_search_ = value; };
+  const auto kernel = [this](const std::string& value) { kernel_ = value; };
   command.Options()("nprobe", po::value<int>()->value_name("N")->notifier(nprobe),
                     "lists that a search visits, of an IVF index [square root of all]")(
       "ef-search", po::value<int>()->value_name("N")->notifier(ef_search),
       "candidates that a search keeps, of an HNSW index [256]")(
       "no-rerank", po::bool_switch(&no_rerank_),
       "leave the order to an approximate index, without exact distances")(
-      "kernel", po::value(&kernel_)->value_name("NAME"),
+      "kernel", po::value<std::string>()->value_name("NAME")->notifier(kernel),
       "variant of exact search, such as portable; stats names the one in use [the fastest]");
 }
 
@@ -117,13 +136,17 @@ EngineOptions EngineFlags::Options() const {
   EngineOptions options;
   options.threads = threads_;
   options.limits = {max_pixels_, max_file_bytes_};
-  options.kernel = kernel_;
+  options.kernel = Kernel(kernel_);
   options.lock_wait_ms = static_cast<std::int64_t>(lock_wait_s_ * 1000);
   return options;
 }
 
 std::optional<ExtractorSettings> EngineFlags::Settings(const ExtractorSettings& defaults) const {
   if (!features_ && !max_side_ && !index_) return std::nullopt;
+  if (index_) {
+    const Status key = index::FactoryKey::Parse(*index_).status();
+    if (!key.ok()) throw UsageError("--index: " + key.message());
+  }
   ExtractorSettings settings = defaults;
   settings.max_features = features_.value_or(settings.max_features);
   settings.max_side = max_side_.value_or(settings.max_side);

@@ -22,7 +22,8 @@ class EngineFlags {
   void AddMemory(Command& command);    ///< --batch-memory
   void AddEffort(Command& command);    ///< --preset, --form-, --query-features, --max-false-alarms
 
-  /// UsageError where a value makes no sense.
+  /// UsageError where a value makes no sense, also that of $SIFTSEARCH_KERNEL (which holds where
+  /// --kernel isn't given).
   EngineOptions Options() const;
 
   /// What the presets decide.
@@ -52,7 +53,7 @@ class EngineFlags {
   std::int64_t batch_bytes() const;
 
   /// The extractor settings asked for, over those in `defaults`; none without --features,
-  /// --max-side and --index.
+  /// --max-side and --index. UsageError where --index is no key of an index.
   std::optional<ExtractorSettings> Settings(const ExtractorSettings& defaults) const;
 
  private:
@@ -67,7 +68,7 @@ class EngineFlags {
   std::optional<int> nprobe_;
   std::optional<int> ef_search_;
   bool no_rerank_ = false;
-  std::string kernel_;
+  std::optional<std::string> kernel_;
   std::string preset_ = "balanced";
   std::optional<int> form_features_;
   std::optional<double> query_features_;
@@ -75,7 +76,8 @@ class EngineFlags {
 };
 
 /// The command's database, to read only.
-Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions options = {});
+Result<std::unique_ptr<Engine>> OpenReader(const Command& command,
+                                           EngineOptions options = EngineFlags().Options());
 
 /// The same, for searches as thorough as the flags say.
 Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags);

@@ -30,6 +30,7 @@ struct QueryFlags {
   bool fail_on_copy = false;
   bool allow_private = false;
   QueryOptions query;
+  Spreadsheet spreadsheet;
   EngineFlags engine;
 };
 
@@ -51,6 +52,7 @@ QueryFlags ParseQueryFlags(Command& command) {
       "allow-private", po::bool_switch(&flags.allow_private),
       "also fetch urls of this machine and of private networks")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy");
+  flags.spreadsheet.AddTo(command);
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
@@ -59,6 +61,7 @@ QueryFlags ParseQueryFlags(Command& command) {
   command.Positional(&flags.images);
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
+  flags.spreadsheet.Check(flags.format);
   CheckRange("top", flags.query.top, 1, 1'000'000);
   flags.engine.effort().ApplyTo(flags.query);
   flags.query.accept = ParseWhere(flags.where);
@@ -168,6 +171,7 @@ class QueryPage {
 
 struct QueryCounts {
   int failed = 0;
+  int out_of_memory = 0;  ///< Of `failed`.
   int copies = 0;
 };
 
@@ -187,6 +191,7 @@ Result<QueryCounts> QueryAll(Engine& engine, const QueryFlags& flags, const Cons
   SIFTSEARCH_RETURN_IF_ERROR(engine.Query(inputs, flags.query, [&](const QueryResult& result) {
     writer.Write(result);
     counts.failed += !result.error.ok();
+    counts.out_of_memory += result.error.code() == StatusCode::kOutOfMemory;
     for (const Match& match : result.matches) counts.copies += match.copy;
     if (!result.error.ok()) console.Error(result.query, result.error.message());
     if (!flags.draw.empty()) drawn = DrawIfFound(flags, result, last, console);
@@ -212,7 +217,7 @@ int RunQuery(Command& command) {
   auto page = QueryPage::Open(flags, (*engine)->backend());
   if (!page.ok()) return FailToWrite(console, page.status());
   Output output;
-  ResultWriter writer(flags.format, output);
+  ResultWriter writer(flags.format, flags.spreadsheet, output);
   const auto counts = QueryAll(**engine, flags, console, writer, *page);
   if (!counts.ok()) {
     writer.End();
@@ -221,8 +226,8 @@ int RunQuery(Command& command) {
   }
   writer.End();
   return Finish(console, output,
-                StopAsked()                                ? kExitInterrupted
-                : counts->failed > 0                       ? kExitSomeFailed
+                StopAsked()          ? kExitInterrupted
+                : counts->failed > 0 ? ExitCodeOfFailed(counts->out_of_memory > 0)
                 : flags.fail_on_copy && counts->copies > 0 ? kExitCopyFound
                                                            : kExitDone);
 }

@@ -13,6 +13,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/spreadsheet.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
 #include "engine/report_journal.h"
@@ -36,6 +37,7 @@ struct ReportFlags {
   bool null_separated = false;
   bool fail_on_copy = false;
   ReportOptions report;
+  Spreadsheet spreadsheet;
   EngineFlags engine;
 };
 
@@ -48,6 +50,7 @@ std::string FormatOf(const std::string& file) {
 
 void CheckFlags(const ReportFlags& flags) {
   CheckOneOf("format", flags.format, {"csv", "jsonl", "html", "table"});
+  flags.spreadsheet.Check(flags.format);
   const bool to_file = !flags.file.empty() && flags.file != "-";
   if (flags.format == "html" && !to_file) throw UsageError("a report as html needs -o FILE");
   if (flags.report.resume && !to_file) throw UsageError("--resume needs the -o FILE of before");
@@ -84,6 +87,7 @@ ReportFlags ParseReportFlags(Command& command) {
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy")(
       "null,0", po::bool_switch(&flags.null_separated),
       "with -: the paths on stdin end with NUL, not with a line break");
+  flags.spreadsheet.AddTo(command);
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
   flags.engine.AddMemory(command);
@@ -106,7 +110,7 @@ ReportFlags ParseReportFlags(Command& command) {
 class PairWriter {
  public:
   PairWriter(const ReportFlags& flags, SearchBackend* backend, Output& output)
-      : format_(flags.format), output_(output) {
+      : format_(flags.format), spreadsheet_(flags.spreadsheet), output_(output) {
     if (format_ == "csv") output_.Write(report::PairCsvHeader());
     if (format_ == "table") output_.Write(report::PairTableHeader());
     if (format_ != "html") return;
@@ -117,7 +121,7 @@ class PairWriter {
   }
 
   Status Write(const ReportPair& pair) {
-    if (format_ == "csv") output_.Write(report::PairCsv(pair));
+    if (format_ == "csv") output_.Write(spreadsheet_(report::PairCsv(pair)));
     if (format_ == "jsonl") output_.Write(report::PairJson(pair) + "\n");
     if (format_ == "table") output_.Write(report::PairTable(pair));
     return Note(html_ ? html_->Add(pair) : Status());
@@ -143,6 +147,7 @@ class PairWriter {
   }
 
   const std::string format_;
+  const Spreadsheet spreadsheet_;
   Output& output_;
   std::unique_ptr<HtmlReport> html_;
   Status status_;
@@ -288,8 +293,8 @@ int RunReport(Command& command) {
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   console.Note(Summary(flags, *report, seconds));
-  return report->stopped                            ? kExitInterrupted
-         : report->failed > 0                       ? kExitSomeFailed
+  return report->stopped      ? kExitInterrupted
+         : report->failed > 0 ? ExitCodeOfFailed(report->out_of_memory > 0)
          : flags.fail_on_copy && report->copies > 0 ? kExitCopyFound
                                                     : kExitDone;
 }

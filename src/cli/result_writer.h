@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/output.h"
+#include "cli/spreadsheet.h"
 #include "report/csv.h"
 #include "report/json.h"
 #include "report/table.h"
@@ -13,13 +14,14 @@ namespace siftsearch::cli {
 /// Writes results in the format asked for.
 class ResultWriter {
  public:
-  ResultWriter(std::string format, Output& output) : format_(std::move(format)), output_(output) {
+  ResultWriter(std::string format, const Spreadsheet& spreadsheet, Output& output)
+      : format_(std::move(format)), spreadsheet_(spreadsheet), output_(output) {
     if (format_ == "csv") output_.Write(report::QueryCsvHeader());
     if (format_ == "json") output_.Write("[");
   }
 
   void Write(const QueryResult& result) {
-    if (format_ == "csv") output_.Write(report::QueryCsv(result));
+    if (format_ == "csv") output_.Write(spreadsheet_(report::QueryCsv(result)));
     if (format_ == "jsonl") output_.Write(report::QueryJson(result) + "\n");
     if (format_ == "json") output_.Write((first_ ? "\n" : ",\n") + report::QueryJson(result));
     // An error is told on standard error.
@@ -34,6 +36,7 @@ class ResultWriter {
 
  private:
   const std::string format_;
+  const Spreadsheet spreadsheet_;
   Output& output_;
   bool first_ = true;
 };

@@ -1,7 +1,12 @@
 #include "cli/verbs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <new>
 
@@ -105,7 +110,9 @@ struct Globals {
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::variables_map values;
     try {
-      po::store(po::command_line_parser(words).options(options).style(style).run(), values);
+      const auto parsed = po::command_line_parser(words).options(options).style(style).run();
+      CheckPaths(parsed, options);
+      po::store(parsed, values);
       po::notify(values);
     } catch (const po::error& error) {
       throw UsageError(error.what());
@@ -176,6 +183,19 @@ void KeepFreedMemory() {
 #endif
 }
 
+/// Where nothing can be caught: in the threads of Faiss, and in OpenCV's SIFT, a destructor of
+/// which throws when memory ends. What is stored is as whole as after any other sudden end.
+[[noreturn]] void OnTerminate() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::bad_alloc&) {
+    std::fputs("siftsearch: out of memory\n", stderr);
+    std::_Exit(kExitResources);
+  } catch (...) {
+  }
+  std::abort();
+}
+
 }  // namespace
 
 int RunCompletion(Command& command) {
@@ -199,6 +219,7 @@ int RunMan(Command& command) {
 int Main(int argc, char** argv) {
   // A file-size limit is then an error of the write, like a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
+  std::set_terminate(OnTerminate);
   KeepFreedMemory();
   try {
     return Run({argv + (argc > 0 ? 1 : 0), argv + argc});
@@ -210,6 +231,9 @@ int Main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     Console().Error("out of memory");
     return kExitResources;
+  } catch (const std::exception& error) {
+    Console().Error(fmt::format("a fault of siftsearch's own: {}", error.what()));
+    return kExitDatabase;
   }
 }
 

@@ -25,6 +25,9 @@ Result<image::RgbImage> Thumbnail(const image::RgbImage& picture, int side) {
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory for a thumbnail");
   } catch (const cv::Exception& error) {
+    if (error.code == cv::Error::StsNoMem) {
+      return Status(StatusCode::kOutOfMemory, "not enough memory for a thumbnail");
+    }
     return Status(StatusCode::kInternal, "no thumbnail can be made: " + error.err);
   }
 }

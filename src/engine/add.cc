@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "base/exception_status.h"
 #include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
@@ -68,11 +69,13 @@ struct Prepared {
   AddInput input;
   AddOutcome outcome;
   std::optional<PutItem> item;
+  bool out_of_memory = false;
 };
 
-void Fail(Prepared& prepared, std::string reason) {
+void Fail(Prepared& prepared, const Status& status) {
   prepared.outcome.action = prepared.input.ignored ? AddAction::kIgnored : AddAction::kFailed;
-  prepared.outcome.reason = std::move(reason);
+  prepared.outcome.reason = status.message();
+  prepared.out_of_memory = status.code() == StatusCode::kOutOfMemory;
   prepared.item.reset();
 }
 
@@ -116,7 +119,7 @@ class AddRun {
     prepared.input = std::move(input);
     const Status status =
         prepared.input.problem.ok() ? PrepareFile(prepared) : prepared.input.problem;
-    if (!status.ok()) Fail(prepared, status.message());
+    if (!status.ok()) Fail(prepared, status);
     return prepared;
   }
 
@@ -236,7 +239,7 @@ class AddRun {
         SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
         return {};
       }();
-      if (!status.ok()) Fail(prepared, status.message());
+      if (!status.ok()) Fail(prepared, status);
     }
   }
 
@@ -268,6 +271,7 @@ class AddRun {
     }
     ++summary_.given;
     ++Counter(outcome.action);
+    summary_.out_of_memory += prepared.out_of_memory;
     report_(outcome);
   }
 
@@ -304,8 +308,10 @@ class AddRun {
 
 Result<AddSummary> Engine::Add(const std::function<std::optional<AddInput>()>& next,
                                const AddOptions& options,
-                               const std::function<void(const AddOutcome&)>& report) {
+                               const std::function<void(const AddOutcome&)>& report) try {
   return AddRun(*impl_, options, report).Run(next);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 }  // namespace siftsearch

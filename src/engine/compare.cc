@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/exception_status.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "engine/equal_files.h"
@@ -146,12 +147,12 @@ ImageRecord RecordOf(const std::string& path, const Picture& picture) {
 }  // namespace
 }  // namespace engine
 
-Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOptions& options) {
+Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOptions& options) try {
   Engine::Impl impl;
   SIFTSEARCH_ASSIGN_OR_RETURN(impl.extractor, features::MakeExtractor(options.settings));
   impl.limits = options.limits;
   impl.threads = options.threads > 0 ? options.threads : AvailableThreads();
-  SIFTSEARCH_ASSIGN_OR_RETURN(impl.kernel, kernel::VariantOrChosen(options.kernel));
+  SIFTSEARCH_ASSIGN_OR_RETURN(impl.kernel, kernel::VariantOrBest(options.kernel));
   QueryResult result;
   result.query = query.name;
   const bool one_file = engine::IsOneFile(query, image);
@@ -182,6 +183,8 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
     result.matches.push_back(std::move(found.match));
   }
   return result;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 }  // namespace siftsearch

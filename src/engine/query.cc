@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/exception_status.h"
 #include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
@@ -144,7 +145,7 @@ QueryResult ResultOf(const BatchQuery& query) {
 
 Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
                      const QueryOptions& options,
-                     const std::function<void(const QueryResult&)>& sink) {
+                     const std::function<void(const QueryResult&)>& sink) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
   engine::BatchSearch search(
@@ -177,14 +178,18 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
   });
   SIFTSEARCH_RETURN_IF_ERROR(status);
   return search.Flush();
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<QueryResult> Engine::Query(QueryInput input, const QueryOptions& options) {
+Result<QueryResult> Engine::Query(QueryInput input, const QueryOptions& options) try {
   std::optional<QueryInput> only = std::move(input);
   QueryResult result;
   SIFTSEARCH_RETURN_IF_ERROR(Query([&] { return std::exchange(only, std::nullopt); }, options,
                                    [&](const QueryResult& found) { result = found; }));
   return result;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 }  // namespace siftsearch

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "base/exception_status.h"
 #include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
@@ -214,7 +215,7 @@ Status ListPairs(SearchBackend& backend, const CountedContents& contents,
 }  // namespace
 
 Result<Report> Engine::ReportAll(const ReportOptions& options,
-                                 const std::function<Status(const ReportPair&)>& sink) {
+                                 const std::function<Status(const ReportPair&)>& sink) try {
   SearchBackend& backend = *impl_->backend;
   Report report;
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, backend.Stats());
@@ -228,6 +229,8 @@ Result<Report> Engine::ReportAll(const ReportOptions& options,
   SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, options, *journal, pairs));
   SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, false, sink, report));
   return report;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 namespace {
@@ -315,7 +318,7 @@ Status PutFurtherFiles(SearchBackend& backend, const ReportOptions& options, Rep
 Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()>& next,
                                    const ReportOptions& options,
                                    const std::function<void(const AddOutcome&)>& failed,
-                                   const std::function<Status(const ReportPair&)>& sink) {
+                                   const std::function<Status(const ReportPair&)>& sink) try {
   Report report;
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
   SIFTSEARCH_ASSIGN_OR_RETURN(
@@ -371,6 +374,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
     outcome.action = file.input.ignored ? AddAction::kIgnored : AddAction::kFailed;
     outcome.reason = file.query.status().message();
     if (!file.input.ignored) ++report.failed;
+    report.out_of_memory += file.query.status().code() == StatusCode::kOutOfMemory;
     failed(outcome);
     return true;
   };
@@ -383,6 +387,8 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   SIFTSEARCH_RETURN_IF_ERROR(PutFurtherFiles(*impl_->backend, options, *journal, pairs));
   SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, true, sink, report));
   return report;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 }  // namespace siftsearch

@@ -28,6 +28,9 @@ Result<std::vector<std::uint8_t>> MakePreview(const image::GreyImage& picture, i
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory for a preview");
   } catch (const cv::Exception& error) {
+    if (error.code == cv::Error::StsNoMem) {
+      return Status(StatusCode::kOutOfMemory, "not enough memory for a preview");
+    }
     return Status(StatusCode::kInternal, "a preview can't be made: " + error.err);
   }
 }

@@ -41,7 +41,12 @@ Status RunFaiss(const char* what, int threads, const Work& work) {
   } catch (const std::bad_alloc&) {
     return {StatusCode::kOutOfMemory, fmt::format("not enough memory to {}", what)};
   } catch (const std::exception& error) {
-    return {StatusCode::kInternal, fmt::format("can't {}: {}", what, FaissCause(error.what()))};
+    // What its threads throw Faiss throws again as text.
+    const std::string cause = FaissCause(error.what());
+    if (cause.find("bad_alloc") != std::string::npos) {
+      return {StatusCode::kOutOfMemory, fmt::format("not enough memory to {}", what)};
+    }
+    return {StatusCode::kInternal, fmt::format("can't {}: {}", what, cause)};
   }
   return {};
 }

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <iterator>
 #include <string>
 
@@ -254,17 +253,9 @@ Result<Variant> VariantNamed(std::string_view name) {
                 "this machine has no kernel '" + std::string(name) + "'; it has:" + names);
 }
 
-Result<Variant> ChosenVariant() {
-  static const Result<Variant> chosen = []() -> Result<Variant> {
-    const char* forced = std::getenv("SIFTSEARCH_KERNEL");
-    if (forced == nullptr || *forced == '\0') return SupportedVariants().front();
-    return VariantNamed(forced);
-  }();
-  return chosen;
-}
-
-Result<Variant> VariantOrChosen(std::string_view name) {
-  return name.empty() ? ChosenVariant() : VariantNamed(name);
+Result<Variant> VariantOrBest(std::string_view name) {
+  if (name.empty()) return SupportedVariants().front();
+  return VariantNamed(name);
 }
 
 Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,

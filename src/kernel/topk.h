@@ -35,12 +35,8 @@ std::vector<Variant> SupportedVariants();
 /// The supported variant of a name. kInvalidArgument, listing those supported, for any other name.
 Result<Variant> VariantNamed(std::string_view name);
 
-/// The variant in use: the best supported, unless the environment variable SIFTSEARCH_KERNEL names
-/// another (read once; errors as of VariantNamed).
-Result<Variant> ChosenVariant();
-
-/// The variant of a name; the one in use where the name is empty.
-Result<Variant> VariantOrChosen(std::string_view name);
+/// The variant of a name as of VariantNamed; the best supported where the name is empty.
+Result<Variant> VariantOrBest(std::string_view name);
 
 /// Passes over the rows that a variant has made in this process: shows which one ran.
 std::uint64_t RunsOf(Variant variant);

@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "base/exception_status.h"
 #include "base/status_macros.h"
 #include "index/faiss_file.h"
 #include "index/id_range.h"
@@ -23,10 +24,12 @@ std::vector<index::IdRange> LiveRanges(const Snapshot& snapshot) {
 
 }  // namespace
 
-Status LocalBackend::ExportFaiss(const std::string& file) {
+Status LocalBackend::ExportFaiss(const std::string& file) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
   return index::WriteFaissFlat(kDescriptorBytes, snapshot->spans(), LiveRanges(*snapshot), file);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 }  // namespace siftsearch::local

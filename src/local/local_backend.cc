@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/exception_status.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "kernel/topk.h"
@@ -51,29 +52,39 @@ int LocalBackend::threads() const {
   return options_.threads > 0 ? options_.threads : AvailableThreads();
 }
 
-Result<std::optional<ImageRecord>> LocalBackend::FindPath(const std::string& path) {
+Result<std::optional<ImageRecord>> LocalBackend::FindPath(const std::string& path) try {
   const std::lock_guard lock(read_mutex_);
   return catalog_->FindPath(path);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::optional<ImageRecord>> LocalBackend::FindId(ImageId id) {
+Result<std::optional<ImageRecord>> LocalBackend::FindId(ImageId id) try {
   const std::lock_guard lock(read_mutex_);
   return catalog_->FindId(id);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::int64_t> LocalBackend::FindContent(const ContentHash& hash) {
+Result<std::int64_t> LocalBackend::FindContent(const ContentHash& hash) try {
   const std::lock_guard lock(read_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto content, catalog_->FindHash(hash));
   return content ? content->content : 0;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::vector<ImageRecord>> LocalBackend::Describe(std::int64_t content) {
+Result<std::vector<ImageRecord>> LocalBackend::Describe(std::int64_t content) try {
   const std::lock_guard lock(read_mutex_);
   return catalog_->ImagesOf(content);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Status LocalBackend::List(const std::function<bool(const ImageRecord&)>& visit) {
+Status LocalBackend::List(const std::function<bool(const ImageRecord&)>& visit) try {
   return catalog_->VisitImages(visit);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 Status LocalBackend::OpenForWriting() {
@@ -107,47 +118,59 @@ Status LocalBackend::UpdateIndex(bool all) {
   return index_.Update(*snapshot, all, threads());
 }
 
-Result<std::vector<PutOutcome>> LocalBackend::Put(std::span<const PutItem> items) {
+Result<std::vector<PutOutcome>> LocalBackend::Put(std::span<const PutItem> items) try {
   std::vector<PutOutcome> outcomes;
   SIFTSEARCH_RETURN_IF_ERROR(Write([&](Writer& writer) -> Status {
     SIFTSEARCH_ASSIGN_OR_RETURN(outcomes, writer.Put(items));
     return {};
   }));
   return outcomes;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::int64_t> LocalBackend::Remove(std::span<const ImageId> ids) {
+Result<std::int64_t> LocalBackend::Remove(std::span<const ImageId> ids) try {
   std::int64_t removed = 0;
   SIFTSEARCH_RETURN_IF_ERROR(Write([&](Writer& writer) -> Status {
     SIFTSEARCH_ASSIGN_OR_RETURN(removed, writer.Remove(ids));
     return {};
   }));
   return removed;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Status LocalBackend::PutVerdicts(std::span<const VerdictRecord> verdicts) {
+Status LocalBackend::PutVerdicts(std::span<const VerdictRecord> verdicts) try {
   return Write([&](Writer& writer) { return writer.PutVerdicts(verdicts); });
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::int64_t> LocalBackend::ForgetVerdicts(std::span<const VerdictRecord> verdicts) {
+Result<std::int64_t> LocalBackend::ForgetVerdicts(std::span<const VerdictRecord> verdicts) try {
   std::int64_t forgotten = 0;
   SIFTSEARCH_RETURN_IF_ERROR(Write([&](Writer& writer) -> Status {
     SIFTSEARCH_ASSIGN_OR_RETURN(forgotten, writer.ForgetVerdicts(verdicts));
     return {};
   }));
   return forgotten;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::vector<VerdictRecord>> LocalBackend::Verdicts() {
+Result<std::vector<VerdictRecord>> LocalBackend::Verdicts() try {
   const std::lock_guard lock(read_mutex_);
   return catalog_->Verdicts();
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Status LocalBackend::Compact() {
+Status LocalBackend::Compact() try {
   SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
   const std::lock_guard in_process(write_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
   return write_catalog_->Vacuum();
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 Result<std::shared_ptr<const Snapshot>> LocalBackend::CurrentSnapshot() {
@@ -184,7 +207,7 @@ Status LocalBackend::SetApproximation(const Approximation& approximation) {
 }
 
 Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
-    std::span<const SearchQuery> queries, const SearchOptions& options) {
+    std::span<const SearchQuery> queries, const SearchOptions& options) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
   SearchOptions effort = options;
@@ -192,9 +215,11 @@ Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
   SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(index_.key(), *effort.approximation));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto view, index_.View(snapshot, threads()));
   return SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
+Result<FeatureSet> LocalBackend::Features(std::int64_t content) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   if (const auto place = snapshot->Find(content)) {
     SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(place->reader->Verify(threads())));
@@ -216,9 +241,11 @@ Result<FeatureSet> LocalBackend::Features(std::int64_t content) {
   blank.height = known->height;
   blank.pages = known->pages;
   return blank;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<BackendStats> LocalBackend::Stats() {
+Result<BackendStats> LocalBackend::Stats() try {
   BackendStats stats;
   const std::lock_guard lock(read_mutex_);
   SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Listing listing, catalog_->ReadListing());
@@ -237,12 +264,16 @@ Result<BackendStats> LocalBackend::Stats() {
   stats.index_bytes = index_.bytes();
   stats.kernel = kernel::VariantName(variant_);
   return stats;
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
-Result<std::vector<CheckProblem>> LocalBackend::Check() {
+Result<std::vector<CheckProblem>> LocalBackend::Check() try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
   const std::lock_guard reading(read_mutex_);
   return CheckDatabase(env_, folder_, *catalog_, threads());
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 }  // namespace siftsearch::local

@@ -27,7 +27,7 @@ struct OpenOptions {
   std::optional<ExtractorSettings> settings{};
   std::chrono::milliseconds lock_wait{60'000};  ///< How long a writer waits for another.
   int threads = 0;       ///< For verifying files; 0: one for each available processor.
-  std::string kernel{};  ///< Variant of the exact search; empty: as kernel::ChosenVariant says.
+  std::string kernel{};  ///< Variant of the exact search; empty: the best that the machine has.
 };
 
 /// A database in a folder on this machine (schema/catalog.md). Each write takes the folder's lock

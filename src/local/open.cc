@@ -128,8 +128,7 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std
   if (options.settings) {
     SIFTSEARCH_RETURN_IF_ERROR(CheckSettings(folder, catalog->settings(), *options.settings));
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant,
-                              kernel::VariantOrChosen(options.kernel));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::VariantOrBest(options.kernel));
   auto key = index::FactoryKey::Parse(catalog->settings().index);
   if (!key.ok()) {
     return Status(StatusCode::kIncompatible, fmt::format("the database {} can't be opened: {}",

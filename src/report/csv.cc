@@ -2,12 +2,46 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cstddef>
+
 namespace siftsearch::report {
 namespace {
 
 std::string Bool(bool value) { return value ? "true" : "false"; }
 
+/// Whether a field, without the quote that may open it, is one that spreadsheets calculate.
+bool IsFormula(std::string_view field) {
+  if (field.empty() || std::string_view("=+-@\t\r").find(field[0]) == std::string_view::npos) {
+    return false;
+  }
+  double number = 0;
+  const char* end = field.data() + field.size();
+  return std::from_chars(field.data(), end, number).ptr != end;
+}
+
 }  // namespace
+
+std::string ForSpreadsheet(std::string_view csv) {
+  std::string safe;
+  for (std::size_t at = 0; at < csv.size();) {
+    std::size_t end = at;
+    for (bool quoted = false; end < csv.size(); ++end) {
+      if (csv[end] == '"') quoted = !quoted;
+      if (!quoted && (csv[end] == ',' || csv[end] == '\n')) break;
+    }
+    std::string_view field = csv.substr(at, end - at);
+    if (field.starts_with('"')) {
+      safe += '"';
+      field.remove_prefix(1);
+    }
+    if (IsFormula(field)) safe += '\'';
+    safe += field;
+    if (end < csv.size()) safe += csv[end];
+    at = end + 1;
+  }
+  return safe;
+}
 
 std::string CsvField(std::string_view text) {
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);

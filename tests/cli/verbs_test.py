@@ -279,6 +279,21 @@ class UsageTest(ProgramTest):
             self.assertEqual(result.stdout, "")
         self.assertFalse(self.database.exists())
 
+    def test_an_empty_path_is_wrong_use(self):
+        here = self.folder / "here"
+        here.mkdir()
+        for words in [["--db", "", "add", SCENES[0]], ["add", "--db", "", SCENES[0]],
+                      ["report", "-o", ""], ["report", "--from", ""], ["add", "--from", ""],
+                      ["query", SCENES[0], "--draw", ""], ["query", SCENES[0], "--html", ""],
+                      ["compare", SCENES[0], SCENES[1], "--draw", ""], ["export", "--faiss", ""],
+                      ["apply", "decisions.csv", "--action", "move", "--to", ""],
+                      ["apply", "decisions.csv", "--undo-list", ""],
+                      ["verdict", "export", "-o", ""]]:
+            result = subprocess.run([PROGRAM, *words], capture_output=True, text=True, cwd=here)
+            self.assertEqual(result.returncode, 2, (words, result.stderr))
+            self.assertRegex(result.stderr, "^siftsearch: --[a-z-]+ names no (file|folder)\n$")
+        self.assertEqual(list(here.iterdir()), [])
+
     def test_help_for_the_program_and_every_verb(self):
         text = self.run_program("--help").stdout
         for verb in ["add", "query", "search", "report", "list", "show", "remove", "delete",
@@ -292,13 +307,16 @@ class UsageTest(ProgramTest):
         result = self.run_program("stats", "--format", "json",
                                   env={**os.environ, "SIFTSEARCH_KERNEL": "portable"})
         self.assertEqual(json.loads(result.stdout)["kernel"], "portable")
-        result = self.run_program("query", SCENES[0], code=3,
-                                  env={**os.environ, "SIFTSEARCH_KERNEL": "abacus"})
-        self.assertIn("no kernel 'abacus'; it has:", result.stderr)
+        for words in (["query", SCENES[0]], ["stats"], ["compare", SCENES[0], SCENES[1]]):
+            result = self.run_program(*words, code=2,
+                                      env={**os.environ, "SIFTSEARCH_KERNEL": "abacus"})
+            self.assertIn("$SIFTSEARCH_KERNEL: this machine has no kernel 'abacus'; it has:",
+                          result.stderr)
         result = self.run_program("--verbose", "query", "--kernel", "portable", SCENES[0])
         self.assertIn("kernel portable", result.stderr)
-        result = self.run_program("query", "--kernel", "abacus", SCENES[0], code=3)
-        self.assertIn("no kernel 'abacus'; it has:", result.stderr)
+        for name in ("abacus", ""):
+            result = self.run_program("query", "--kernel", name, SCENES[0], code=2)
+            self.assertIn(f"--kernel: this machine has no kernel '{name}'; it has:", result.stderr)
 
     def test_the_database_is_named_before_or_after_the_verb_or_by_the_environment(self):
         def images(*words, **environment):

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <opencv2/core.hpp>
@@ -97,13 +98,13 @@ TEST(ExtractorTest, GivesKeypointsInsideThePictureAndADescriptorEach) {
   }
 }
 
-using Descriptors = std::vector<std::vector<std::uint8_t>>;
+using Descriptors = std::vector<std::array<std::uint8_t, kDescriptorBytes>>;
 
 Descriptors Rows(const FeatureSet& features) {
   Descriptors rows;
   for (std::size_t row = 0; row < features.size(); ++row) {
     const auto begin = features.descriptors.begin() + row * kDescriptorBytes;
-    rows.emplace_back(begin, begin + kDescriptorBytes);
+    std::copy_n(begin, kDescriptorBytes, rows.emplace_back().begin());
   }
   std::sort(rows.begin(), rows.end());
   return rows;
@@ -114,10 +115,10 @@ Descriptors RootSift(const cv::Mat& sift) {
   for (int row = 0; row < sift.rows; ++row) {
     double sum = 0;
     for (int i = 0; i < kDescriptorBytes; ++i) sum += sift.at<float>(row, i);
-    std::vector<std::uint8_t>& bytes = rows.emplace_back();
+    auto& bytes = rows.emplace_back();
     for (int i = 0; i < kDescriptorBytes; ++i) {
       const double root = 512 * std::sqrt(sift.at<float>(row, i) / sum);
-      bytes.push_back(static_cast<std::uint8_t>(std::min(255.0, std::round(root))));
+      bytes[i] = static_cast<std::uint8_t>(std::min(255.0, std::round(root)));
     }
   }
   std::sort(rows.begin(), rows.end());

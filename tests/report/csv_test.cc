@@ -7,6 +7,20 @@
 namespace siftsearch::report {
 namespace {
 
+TEST(ForSpreadsheet, LeadsWhatIsTakenForAFormulaByAnApostrophe) {
+  EXPECT_EQ(ForSpreadsheet("=1+2.jpg,+a,-b,@c\n"), "'=1+2.jpg,'+a,'-b,'@c\n");
+  EXPECT_EQ(ForSpreadsheet("\tx,\"\rx\"\n"), "'\tx,\"'\rx\"\n");
+  EXPECT_EQ(ForSpreadsheet(CsvField("=HYPERLINK(\"x\",1)") + ",=b"),
+            "\"'=HYPERLINK(\"\"x\"\",1)\",'=b");
+}
+
+TEST(ForSpreadsheet, LeavesNumbersAndAllOtherTextAsItIs) {
+  for (const char* rows :
+       {"", "\n", ",,\n", "-0.5,-12,a=b,\"x,=y\",\"\n=z\"\na,b\n", "/a-b.jpg,0\n"}) {
+    EXPECT_EQ(ForSpreadsheet(rows), rows);
+  }
+}
+
 TEST(CsvFieldTest, QuotesOnlyWhereItMust) {
   EXPECT_EQ(CsvField("plain text"), "plain text");
   EXPECT_EQ(CsvField(""), "");
