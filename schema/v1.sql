@@ -38,7 +38,8 @@ CREATE TRIGGER preview_goes_with_content BEFORE DELETE ON contents BEGIN
   DELETE FROM previews WHERE content = old.id;
 END;
 
--- One row a path. Ids are never used again, so an id means one path with one content for ever.
+-- One row a path. Ids are never used again, so an id means one content for ever, and one path but
+-- for a file that is moved.
 -- `attributes` is a JSON object of strings.
 CREATE TABLE images (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -13,7 +13,8 @@
 
 namespace siftsearch {
 
-enum class AddAction { kAdded, kReplaced, kUnchanged, kIgnored, kFailed };
+/// kMoved: the path is new, and one that is gone had these bytes: its image has the new path.
+enum class AddAction { kAdded, kReplaced, kMoved, kUnchanged, kIgnored, kFailed };
 
 /// "added", "replaced", …
 constexpr std::string_view AddActionName(AddAction action) {
@@ -22,6 +23,8 @@ constexpr std::string_view AddActionName(AddAction action) {
       return "added";
     case AddAction::kReplaced:
       return "replaced";
+    case AddAction::kMoved:
+      return "moved";
     case AddAction::kUnchanged:
       return "unchanged";
     case AddAction::kIgnored:
@@ -39,15 +42,17 @@ struct AddOutcome {
   ImageId id = 0;  ///< 0 when nothing is stored.
   int width = 0;
   int height = 0;
-  int descriptors = 0;  ///< 0 also for a picture without any descriptor (a blank page).
-  int pages = 1;        ///< As of ImageRecord.
-  std::string reason;   ///< Why it was ignored or failed; a remark otherwise; may be empty.
+  int descriptors = 0;     ///< 0 also for a picture without any descriptor (a blank page).
+  int pages = 1;           ///< As of ImageRecord.
+  std::string reason;      ///< Why it was ignored or failed; a remark otherwise; may be empty.
+  std::string moved_from;  ///< Of kMoved: the path before.
 };
 
 struct AddSummary {
-  std::int64_t given = 0;  ///< Sum of the five below.
+  std::int64_t given = 0;  ///< Sum of the six below.
   std::int64_t added = 0;
   std::int64_t replaced = 0;
+  std::int64_t moved = 0;
   std::int64_t unchanged = 0;
   std::int64_t ignored = 0;
   std::int64_t failed = 0;

@@ -25,13 +25,17 @@ struct PutItem {
   /// Null when the backend already has this content (`FindContent`).
   std::shared_ptr<const FeatureSet> features;
   std::map<std::string, std::string> attributes;  ///< Added to those the path already has.
+  /// Paths whose files are gone, best first: where nothing is stored under `path`, the image of the
+  /// first of them that has this content takes the path instead of a new image.
+  std::vector<std::string> moved_from = {};
 };
 
-enum class PutAction { kAdded, kReplaced, kUnchanged };
+enum class PutAction { kAdded, kReplaced, kUnchanged, kMoved };
 
 struct PutOutcome {
   PutAction action = PutAction::kAdded;
   ImageId id = 0;
+  std::string moved_from = {};  ///< Of kMoved: the path before.
 };
 
 /// What the catalogue knows of an image.
@@ -146,7 +150,8 @@ class SIFTSEARCH_EXPORT SearchBackend {
   virtual Result<std::int64_t> FindContent(const ContentHash& hash) = 0;
 
   /// Stores a batch in one commit: durable, then visible, when it returns; all or nothing.
-  /// A path that is stored with another content gets a new id. An item without features whose
+  /// A path that is stored with another content gets a new id; an image that is moved keeps its id
+  /// and attributes. An item without features whose
   /// content is not stored after all is kNotFound, and nothing is stored.
   virtual Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items) = 0;
 

@@ -12,8 +12,8 @@ namespace siftsearch {
 /// Length of a descriptor in bytes (SIFT: 4 × 4 cells × 8 orientations).
 inline constexpr int kDescriptorBytes = 128;
 
-/// Names one picture in a database: one path with one content. Positive, never used again after
-/// the image is removed or its file changed.
+/// Names one picture in a database: one content at one path, or where its file was moved to.
+/// Positive, never used again after the image is removed or its file changed.
 using ImageId = std::int64_t;
 
 /// SHA-256 of a file's bytes.

@@ -369,9 +369,12 @@ Result<ImageId> Catalog::InsertImage(const ImageRecord& image) {
 Status Catalog::UpdateImage(const ImageRecord& image) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::string attributes, AttributesToJson(image.attributes));
   SIFTSEARCH_ASSIGN_OR_RETURN(Query query,
-                              db_->Prepare("UPDATE images SET file_bytes = ?, modified_ns = ?, "
-                                           "attributes = ? WHERE id = ?"));
-  query.Bind(image.file_bytes).Bind(image.modified_ns).Bind(std::string_view(attributes));
+                              db_->Prepare("UPDATE images SET path = ?, file_bytes = ?, "
+                                           "modified_ns = ?, attributes = ? WHERE id = ?"));
+  query.BindBlob(BytesOf(image.path))
+      .Bind(image.file_bytes)
+      .Bind(image.modified_ns)
+      .Bind(std::string_view(attributes));
   return query.Bind(image.id).Run();
 }
 

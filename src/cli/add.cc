@@ -114,7 +114,9 @@ class AddReporter {
     } else if (console_.verbose()) {
       progress_.Clear();
       const std::string reason = outcome.reason.empty() ? "" : ": " + outcome.reason;
-      console_.Detail(outcome.path, fmt::format("{}{}", AddActionName(outcome.action), reason));
+      const std::string from = outcome.moved_from.empty() ? "" : " from " + outcome.moved_from;
+      console_.Detail(outcome.path,
+                      fmt::format("{}{}{}", AddActionName(outcome.action), from, reason));
     }
     const bool stored =
         outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced;
@@ -137,9 +139,11 @@ class AddReporter {
 
 std::string SummaryLine(const AddSummary& summary, double seconds) {
   std::string line = fmt::format(
-      "{} given: {} added, {} replaced, {} unchanged, {} ignored, {} failed ({:.1f} s, {:.1f}/s)",
-      summary.given, summary.added, summary.replaced, summary.unchanged, summary.ignored,
-      summary.failed, seconds, seconds > 0 ? static_cast<double>(summary.given) / seconds : 0);
+      "{} given: {} added, {} replaced, {} moved, {} unchanged, {} ignored, {} failed ({:.1f} s, "
+      "{:.1f}/s)",
+      summary.given, summary.added, summary.replaced, summary.moved, summary.unchanged,
+      summary.ignored, summary.failed, seconds,
+      seconds > 0 ? static_cast<double>(summary.given) / seconds : 0);
   if (summary.stopped) {
     line += "; stopped on request, all of these are stored; the same command does the rest";
   }

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
-#include <tuple>
+#include <sstream>
 
 #include "base/hash.h"
 #include "base/status_macros.h"
@@ -33,7 +36,20 @@ struct ApplyFlags {
   std::string undo_list;
   bool yes = false;
   bool undo = false;
+  bool allow_partial = false;
 };
+
+/// How much of a picture another contains, and how large it shows that, in per cent.
+struct Containment {
+  double contained = 0;
+  double scale = 0;
+};
+
+/// Per cent of a picture from which all of it is contained: rounding leaves a full overlap below
+/// 100.
+constexpr double kAllOfIt = 93;
+/// Per cent of its size from which it is shown in its resolution.
+constexpr double kFullSize = 98;
 
 /// A row of the decisions.
 struct Decision {
@@ -43,6 +59,8 @@ struct Decision {
   std::string sha256;
   std::string original;
   std::string original_sha256;
+  /// Of the picture in those of its group that may stay, by their SHA-256; none: not known.
+  std::map<std::string, Containment> contained;
 };
 
 /// What is to be done with one file, and what makes it safe: a file that stays.
@@ -50,6 +68,7 @@ struct Act {
   Decision decision;
   std::string survivor;
   std::string survivor_sha256;
+  std::string lost;    ///< What would be lost, since what stays does not hold it; else empty.
   std::string target;  ///< Of a move.
 };
 
@@ -75,6 +94,8 @@ ApplyFlags ParseApplyFlags(Command& command) {
                     "list, move, hard-link or delete the files decided to be copies [list]")(
       "to", po::value(&flags.folder)->value_name("DIR"), "where move puts them")(
       "yes", po::bool_switch(&flags.yes), "do it; without it, say what would be done")(
+      "allow-partial", po::bool_switch(&flags.allow_partial),
+      "also take a picture of which the one that stays does not hold all, or holds it smaller")(
       "undo-list", po::value(&flags.undo_list)->value_name("FILE"),
       "file that says how to take it back [FILE.undo.csv beside the decisions, or a free name like "
       "it]")("undo", po::bool_switch(&flags.undo), "the FILE given is such a list: take it back");
@@ -117,6 +138,35 @@ std::string ExactPath(std::map<std::string, std::string>& fields, const std::str
   return base64.empty() ? fields[column] : report::FromBase64(base64).value_or(fields[column]);
 }
 
+std::optional<Containment> ReadContainment(const std::string& contained, const std::string& scale) {
+  Containment read;
+  const auto number = [](const std::string& text, double& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() && std::isfinite(value) &&
+           value >= 0;
+  };
+  if (!number(contained, read.contained) || !number(scale, read.scale)) return std::nullopt;
+  return read;
+}
+
+/// What a row says of the pictures that may stay: the original, and those that are kept
+/// ("sha256:contained:scale …").
+std::map<std::string, Containment> ContainmentOf(std::map<std::string, std::string>& fields) {
+  std::map<std::string, Containment> found;
+  const auto in_original = ReadContainment(fields["contained_percent"], fields["scale_percent"]);
+  if (in_original) found[fields["original_sha256"]] = *in_original;
+  std::istringstream words(fields["in_kept"]);
+  for (std::string word; words >> word;) {
+    const std::size_t first = word.find(':');
+    const std::size_t second = first == std::string::npos ? first : word.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const auto in_kept =
+        ReadContainment(word.substr(first + 1, second - first - 1), word.substr(second + 1));
+    if (in_kept) found[word.substr(0, first)] = *in_kept;
+  }
+  return found;
+}
+
 Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
   std::ifstream in(name);
   if (!in) return Status(StatusCode::kInvalidArgument, name + " can't be read");
@@ -136,9 +186,22 @@ Result<std::vector<Decision>> ReadDecisions(const std::string& name) {
     if (!row.value()) return decisions;
     auto& fields = *row.value();
     decisions.push_back({fields["group"], fields["decision"], ExactPath(fields, "path"),
-                         fields["sha256"], ExactPath(fields, "original"),
-                         fields["original_sha256"]});
+                         fields["sha256"], ExactPath(fields, "original"), fields["original_sha256"],
+                         ContainmentOf(fields)});
   }
+}
+
+/// What of a picture would be lost if only another stayed; empty where it holds all.
+std::string LostBeside(const Decision& copy, const std::string& path, const std::string& sha256) {
+  if (copy.sha256 == sha256) return "";
+  const auto found = copy.contained.find(sha256);
+  if (found == copy.contained.end()) {
+    return "the decisions do not say how much of it is in " + path;
+  }
+  const Containment& in = found->second;
+  if (in.contained < kAllOfIt) return fmt::format("only {} % of it is in {}", in.contained, path);
+  if (in.scale < kFullSize) return fmt::format("{} shows it at {} % of its size", path, in.scale);
+  return "";
 }
 
 /// Finds, for a copy, a file of its group that stays and still holds what the report saw.
@@ -158,16 +221,23 @@ class Survivors {
   /// False for a picture that is to be kept, if only in another group.
   bool Leaves(const std::string& path) const { return leaving_.contains(TrueName(path)); }
 
-  /// The original, or one that is kept: (path, SHA-256). Empty where there is none.
-  std::pair<std::string, std::string> Find(const Decision& copy) const {
+  /// Fills in the original, or one that is kept, rather one that holds all of the copy; leaves the
+  /// act without a survivor where there is none.
+  void Find(Act& act) const {
+    const Decision& copy = act.decision;
     std::vector<std::pair<std::string, std::string>> stay = {{copy.original, copy.original_sha256}};
     const auto kept = kept_.find(KeyOf(copy));
     if (kept != kept_.end()) stay.insert(stay.end(), kept->second.begin(), kept->second.end());
     for (const auto& [path, sha256] : stay) {
       if (Leaves(path) || sha256.empty() || IsOneFile(path, copy.path)) continue;
-      if (HashOfFile(path) == sha256) return {path, sha256};
+      const std::string lost = LostBeside(copy, path, sha256);
+      // Another one stands already that is no worse.
+      if (!act.survivor.empty() && (act.lost.empty() || !lost.empty())) continue;
+      if (HashOfFile(path) != sha256) continue;
+      act.survivor = path;
+      act.survivor_sha256 = sha256;
+      act.lost = lost;
     }
-    return {};
   }
 
  private:
@@ -180,7 +250,8 @@ class Survivors {
 };
 
 /// Why a decision is not acted on; empty where it can be.
-std::string Obstacle(const Act& act, const std::string& action) {
+std::string Obstacle(const Act& act, const ApplyFlags& flags) {
+  const std::string& action = flags.action;
   if (act.decision.sha256.empty()) return "the decisions do not say what it held";
   const std::string now = HashOfFile(act.decision.path);
   if (now.empty()) return "can't be read";
@@ -189,6 +260,7 @@ std::string Obstacle(const Act& act, const std::string& action) {
     return "no other picture of its group would stay (or none is as the report saw it, or what "
            "stays is this very file by another path)";
   }
+  if (!act.lost.empty() && !flags.allow_partial) return act.lost + "; --allow-partial takes it";
   std::error_code error;
   if (action != "delete" && action != "list" && fs::is_symlink(act.decision.path, error)) {
     return "is a symbolic link: only list and delete take links";
@@ -283,6 +355,14 @@ void TellLost(const Console& console, const std::string& path, const std::string
   if (!lost.empty()) console.Error(path, lost + " could not be kept there");
 }
 
+/// How the picture that stays holds the other.
+std::string WhatStays(const Act& act) {
+  if (!act.lost.empty()) return "but " + act.lost;
+  if (act.decision.sha256 == act.survivor_sha256) return "with equal bytes";
+  const Containment& in = act.decision.contained.at(act.survivor_sha256);
+  return fmt::format("which holds {} % of it at {} % of its size", in.contained, in.scale);
+}
+
 struct ApplyCounts {
   int done = 0;
   int refused = 0;
@@ -299,9 +379,9 @@ ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flag
     if (decision.decision != "copy" || !seen.insert(decision.path).second) continue;
     Act act;
     act.decision = decision;
-    std::tie(act.survivor, act.survivor_sha256) = survivors.Find(decision);
+    survivors.Find(act);
     std::string problem = survivors.Leaves(decision.path)
-                              ? Obstacle(act, flags.action)
+                              ? Obstacle(act, flags)
                               : "is to be kept: another row of the decisions says so";
     if (flags.action == "move") {
       const fs::path folder = AbsolutePath(flags.folder);
@@ -318,8 +398,9 @@ ApplyCounts ActOn(const std::vector<Decision>& decisions, const ApplyFlags& flag
       continue;
     }
     const std::string to = act.target.empty() ? "" : " to " + report::Printable(act.target);
-    std::fputs(fmt::format("{}{}: {}{} (stays: {})\n", undo ? "" : "would ", flags.action,
-                           report::Printable(decision.path), to, report::Printable(act.survivor))
+    std::fputs(fmt::format("{}{}: {}{} (stays: {}, {})\n", undo ? "" : "would ", flags.action,
+                           report::Printable(decision.path), to, report::Printable(act.survivor),
+                           report::Printable(WhatStays(act)))
                    .c_str(),
                stdout);
   }

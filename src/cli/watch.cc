@@ -102,6 +102,7 @@ class Watcher {
       if (outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced) {
         stored.push_back(outcome.path);
       }
+      if (outcome.action == AddAction::kMoved) TellMove(outcome);
       Complain(outcome);
     });
     SIFTSEARCH_RETURN_IF_ERROR(added.status());
@@ -122,6 +123,12 @@ class Watcher {
       if (before_.contains(entry)) return input;
     }
     return std::nullopt;
+  }
+
+  /// Known before under another path: a move, and no copy of what is there no more.
+  void TellMove(const AddOutcome& outcome) {
+    output_.Write(report::AddJson(outcome) + "\n");
+    output_.Flush();
   }
 
   void Complain(const AddOutcome& outcome) {

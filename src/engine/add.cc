@@ -150,10 +150,30 @@ class AddRun {
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t content, impl_.backend->FindContent(item.hash));
     if (content == 0) {
       SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
+    } else if (!input.read) {
+      SIFTSEARCH_RETURN_IF_ERROR(FindMoved(content, item));
     }
     prepared.item = std::move(item);
     return {};
   }
+
+  /// The stored images that the file may have been before it got its path: those of its content
+  /// whose paths are gone, one of the same file name first, then by path.
+  Status FindMoved(std::int64_t content, PutItem& item) const {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto images, impl_.backend->Describe(content));
+    std::erase_if(images, [&](const ImageRecord& image) {
+      return !image.path.starts_with('/') || !engine::IsGone(image.path);
+    });
+    const std::string name = NameOf(item.path);
+    std::sort(images.begin(), images.end(), [&](const ImageRecord& one, const ImageRecord& two) {
+      return std::make_pair(NameOf(one.path) != name, one.path) <
+             std::make_pair(NameOf(two.path) != name, two.path);
+    });
+    for (const ImageRecord& image : images) item.moved_from.push_back(image.path);
+    return {};
+  }
+
+  static std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
   Result<engine::PictureFile> ReadInput(const AddInput& input) const {
     if (!input.read) return engine::ReadPictureFile(input.path, impl_.limits);
@@ -250,14 +270,27 @@ class AddRun {
       const PutOutcome& put = outcomes[next++];
       AddOutcome& outcome = prepared.outcome;
       outcome.id = put.id;
-      outcome.action = put.action == PutAction::kAdded      ? AddAction::kAdded
-                       : put.action == PutAction::kReplaced ? AddAction::kReplaced
-                                                            : AddAction::kUnchanged;
+      outcome.action = ActionOf(put.action);
+      outcome.moved_from = put.moved_from;
       SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, impl_.backend->FindId(put.id));
       const auto& features = prepared.item->features;
       if (record) SetPicture(*record, features ? features->remark : "", outcome);
     }
     return {};
+  }
+
+  static AddAction ActionOf(PutAction action) {
+    switch (action) {
+      case PutAction::kAdded:
+        return AddAction::kAdded;
+      case PutAction::kReplaced:
+        return AddAction::kReplaced;
+      case PutAction::kMoved:
+        return AddAction::kMoved;
+      case PutAction::kUnchanged:
+        break;
+    }
+    return AddAction::kUnchanged;
   }
 
   void Deliver(Prepared& prepared, const Status& status) {
@@ -281,6 +314,8 @@ class AddRun {
         return summary_.added;
       case AddAction::kReplaced:
         return summary_.replaced;
+      case AddAction::kMoved:
+        return summary_.moved;
       case AddAction::kUnchanged:
         return summary_.unchanged;
       case AddAction::kIgnored:

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "base/parallel.h"
+#include "engine/picture_file.h"
 #include "engine/relation.h"
 #include "verify/verify.h"
 
@@ -57,14 +58,10 @@ bool IsUpright(const Match& match) {
 
 /// What the pairs say of a member as the original.
 struct Claim {
-  bool in_parts = false;      ///< It shares several parts with others.
-  bool shown_larger = false;  ///< One that is all in it is larger elsewhere.
+  bool put_together = false;  ///< From several pictures.
   int parts = 0;    ///< Pictures cut from it, less those that it was cut from or turned into.
   double size = 0;  ///< Mean log2 of how much larger it shows the content than others.
   int pairs = 0;
-
-  /// In parts, and not only since several were cut from it.
-  bool PutTogether() const { return in_parts && (parts <= 0 || shown_larger); }
 
   double Steps() const { return pairs > 0 ? std::round(size / pairs * kScaleSteps) : 0; }
 };
@@ -117,14 +114,28 @@ class GroupDescriber {
     std::sort(files.begin(), files.end(),
               [&](const ImageRecord& a, const ImageRecord& b) { return rank(a) < rank(b); });
     std::size_t shown = 0;
+    bool all_gone = true;
     while (shown < files.size()) {
       member.look = LookAt(files[shown].path, limits);
+      all_gone = all_gone && member.look.gone;
       if (member.look.problem.empty() || files[shown].path == asked_) break;
       ++shown;
     }
-    if (shown == files.size()) shown = 0;  // None can be; all for the same reason, most likely.
+    if (shown == files.size()) {  // None can be; all for the same reason, most likely.
+      shown = 0;
+      member.look.gone = all_gone;
+    }
     member.image = std::move(files[shown]);
     files.erase(files.begin() + static_cast<std::ptrdiff_t>(shown));
+    for (const ImageRecord& file : files) {
+      member.equal_relations.push_back(RelationOfEqual(file.path, member.image.path));
+    }
+  }
+
+  static std::string RelationOfEqual(const std::string& path, const std::string& other) {
+    if (path.starts_with('/') && IsGone(path)) return "identical file, but gone";
+    const std::string same = SameFile(path, other);
+    return same.empty() ? "identical file" : same;
   }
 
   Claim& ClaimOf(const ImageRecord& image) {
@@ -137,8 +148,8 @@ class GroupDescriber {
       Claim& image = ClaimOf(pair.match.image);
       if (&query == &image) continue;
       const double scale = ScaleOf(pair.match);
-      query.in_parts = pair.query_in_parts;
-      image.in_parts = pair.image_in_parts;
+      query.put_together = pair.query_in_parts;
+      image.put_together = pair.image_in_parts;
       query.size -= std::log2(scale);
       image.size += std::log2(scale);
       ++query.pairs;
@@ -152,10 +163,7 @@ class GroupDescriber {
         continue;
       }
       const bool large_enough = query_inside ? scale >= kLeastScale : 1 / scale >= kLeastScale;
-      if (!large_enough) {
-        (query_inside ? image : query).shown_larger = true;
-        continue;
-      }
+      if (!large_enough) continue;
       query.parts += query_inside ? -1 : 1;
       image.parts += query_inside ? 1 : -1;
     }
@@ -165,8 +173,8 @@ class GroupDescriber {
   auto Rank(const GroupMember& member) const {
     const Claim& claim = claims_.at(member.image.path);
     const ImageRecord& image = member.image;
-    return std::make_tuple(image.path != asked_, claim.PutTogether(), -claim.parts, -claim.Steps(),
-                           -static_cast<std::int64_t>(image.width) * image.height,
+    return std::make_tuple(image.path != asked_, member.look.gone, claim.put_together, -claim.parts,
+                           -claim.Steps(), -static_cast<std::int64_t>(image.width) * image.height,
                            member.look.jpeg_quality.value_or(100) < kGoodQuality, TimeOf(member),
                            image.path);
   }
@@ -188,30 +196,44 @@ class GroupDescriber {
     if (group_.members.empty()) return;
     GroupMember& first = group_.members[0];
     first.original = true;
-    const std::string reason =
-        group_.members.size() > 1 ? Reason(first, group_.members[1]) : "all files have its bytes";
-    first.relation = first.image.path == asked_ ? "the picture that was asked about"
-                                                : "probably the original: " + reason;
+    first.relation = PlaceOf(first);
+  }
+
+  /// What is said of the first.
+  std::string PlaceOf(const GroupMember& first) const {
+    if (first.image.path == asked_) return "the picture that was asked about";
+    const bool alone = group_.members.size() < 2;
+    if (first.look.gone) {
+      return alone ? "its files are gone" : "its file is gone, as are those of the others";
+    }
+    if (alone) return "probably the original: all files have its bytes";
+    const GroupMember& next = group_.members[1];
+    if (claims_.at(first.image.path).put_together) {
+      return next.look.gone ? "put together from several pictures; the files of the others are gone"
+                            : "put together from several pictures, as are the others";
+    }
+    return "probably the original: " + Reason(first, next);
   }
 
   /// By what a member ranks before the next one.
   std::string Reason(const GroupMember& first, const GroupMember& next) const {
     const auto a = Rank(first), b = Rank(next);
     const Claim& claim = claims_.at(first.image.path);
-    if (std::get<1>(a) != std::get<1>(b)) return "the other is put together from several pictures";
-    if (std::get<2>(a) != std::get<2>(b)) {
+    if (std::get<1>(a) != std::get<1>(b)) return "the file of the other is gone";
+    if (std::get<2>(a) != std::get<2>(b)) return "the other is put together from several pictures";
+    if (std::get<3>(a) != std::get<3>(b)) {
       return claim.parts > 0 ? fmt::format("most complete, {} of the others {} cut from it",
                                            claim.parts, claim.parts == 1 ? "is" : "are")
                              : "most complete";
     }
-    if (std::get<3>(a) != std::get<3>(b)) return "shows the shared content largest";
-    if (std::get<4>(a) != std::get<4>(b)) {
+    if (std::get<4>(a) != std::get<4>(b)) return "shows the shared content largest";
+    if (std::get<5>(a) != std::get<5>(b)) {
       return fmt::format("largest, {} × {}", first.image.width, first.image.height);
     }
-    if (std::get<5>(a) != std::get<5>(b)) {
+    if (std::get<6>(a) != std::get<6>(b)) {
       return "of equal size, and less compressed";
     }
-    if (std::get<6>(a) != std::get<6>(b)) {
+    if (std::get<7>(a) != std::get<7>(b)) {
       return fmt::format("oldest, {} {}", first.look.taken.empty() ? "file of" : "taken",
                          TimeOf(first));
     }
@@ -255,6 +277,7 @@ class GroupDescriber {
       member.relation = fmt::format("to {}: {}", std::filesystem::path(link).filename().string(),
                                     InWords(member, group_.members[index_.at(link)], *pair));
     }
+    if (member.look.gone) member.relation += ", its file is gone";
     member.score = pair->match.score;
   }
 
@@ -271,7 +294,9 @@ class GroupDescriber {
     }
     const bool is_query = IsOf(member, pair.query);
     const std::string words = is_query ? pair.match.relation : TurnedRelation(pair);
-    return words + Changes(member.look, other.look, words.starts_with("same "));
+    const std::string covered =
+        pair.covered_percent > 0 ? fmt::format(", {} % covered", pair.covered_percent) : "";
+    return words + covered + Changes(member.look, other.look, words.starts_with("same "));
   }
 
   /// The relation of the image to the query.

@@ -14,6 +14,8 @@ struct GroupMember {
   ImageRecord
       image;  ///< Of files of equal bytes the oldest that can be read, else the first by path.
   std::vector<ImageRecord> equal_files;  ///< The others of these bytes, in the same order.
+  /// What each of them is to `image`: "identical file", "same file", or that it is gone.
+  std::vector<std::string> equal_relations;
   PictureLook look;
   bool original = false;  ///< Probably the others' original.
   std::string relation;   ///< To the original, in words; of the original: why it is thought so.
@@ -28,12 +30,13 @@ struct GroupReport {
   double weakest = 1;  ///< Score of the weakest link that the group needs to hold together.
 };
 
-/// Describes the pairs of one group. Originals are ranked: those that are no collages first, then
-/// by how many others are parts of them, how large they show the shared content, their size in
-/// pixels, whether their JPEG quality is good, their age (by EXIF, else the file's time), their
-/// path. Relations come from the pairs' geometry and, where the files can be read, from their bytes
-/// and pixels. Files are read on `threads` threads, of equal ones one. A picture `asked` for (its
-/// path, or empty) comes first, in the place of the original.
+/// Describes the pairs of one group. Originals are ranked: those whose file is there first,
+/// then those that are not put together from several pictures, then by how many others are parts of
+/// them, how large they show the shared content, their size in pixels, whether their JPEG quality
+/// is good, their age (by EXIF, else the file's time), their path. Relations come from the pairs'
+/// geometry and, where the files can be read, from their bytes and pixels. Files are read on
+/// `threads` threads, of equal ones one. A picture `asked` for (its path, or empty) comes first, in
+/// the place of the original.
 GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads,
                           const std::string& asked = "");
 

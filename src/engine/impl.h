@@ -43,6 +43,12 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureE
                               std::span<const std::uint8_t> bytes, int preview_quality,
                               Timings* timings);
 
+/// Says of a match with equal bytes that its image is the very file of the query, where it is.
+inline void NameSameFile(const std::string& query, Match& match) {
+  const std::string same = SameFile(query, match.image.path);
+  if (!same.empty()) match.relation = same;
+}
+
 /// For queried files: keeps `multiple` times the descriptors of a stored image, and with more than
 /// one time fainter ones, too, since a copy may be fainter than its original.
 /// kInvalidArgument for a multiple out of range.

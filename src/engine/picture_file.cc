@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <new>
 #include <system_error>
 
@@ -77,6 +78,23 @@ Result<FileStamp> StampOf(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return FromErrno(errno);
   return StampFrom(info);
+}
+
+bool IsGone(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+std::string SameFile(const std::string& path, const std::string& other) {
+  struct stat ours, theirs;
+  if (stat(path.c_str(), &ours) != 0 || stat(other.c_str(), &theirs) != 0) return "";
+  if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino) return "";
+  if (ours.st_nlink < 2) return "same file";
+  std::error_code error, other_error;
+  const auto name = std::filesystem::canonical(path, error);
+  const auto other_name = std::filesystem::canonical(other, other_error);
+  const bool two_names = !error && !other_error && name != other_name;
+  return two_names ? "same file (hard link)" : "same file";
 }
 
 Result<PictureFile> ReadPictureFile(const std::string& path, const InputLimits& limits) {

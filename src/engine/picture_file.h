@@ -29,6 +29,13 @@ struct PictureFile {
 /// looping links) say the cause without the path.
 Result<FileStamp> StampOf(const std::string& path);
 
+/// True where there is no file at the path, and not only none that can be read.
+bool IsGone(const std::string& path);
+
+/// "same file" of two paths that lead to one (a symbolic link, a folder mounted twice), "same file
+/// (hard link)" of two names of one, else "". Of what can't be looked at: "".
+std::string SameFile(const std::string& path, const std::string& other);
+
 /// Reads a whole regular file of at most `limits.max_file_bytes`; never blocks on a pipe.
 Result<PictureFile> ReadPictureFile(const std::string& path, const InputLimits& limits);
 

@@ -60,6 +60,8 @@ PictureLook LookAt(const std::string& path, const InputLimits& limits) {
   const Status status = Look(path, limits, look);
   if (!status.ok()) {
     look = {};
+    // What is no absolute path (an URL, standard input) never was a file.
+    look.gone = status.code() == StatusCode::kNotFound && path.starts_with('/');
     look.problem = status.message();
   }
   return look;

@@ -11,6 +11,7 @@ namespace siftsearch::engine {
 
 /// What can be seen of a picture file, for a report that shows it.
 struct PictureLook {
+  bool gone = false;    ///< There is no file at the path any more.
   std::string problem;  ///< Why the file could not be read; then nothing below but a thumbnail.
   std::vector<std::uint8_t> thumbnail;  ///< JPEG; empty where there is none.
   int thumbnail_width = 0;

@@ -93,6 +93,7 @@ class MatchLister {
       if (options_.accept && !options_.accept(image)) continue;
       Match of_image = match;
       of_image.image = image;
+      if (result.hash == image.hash) NameSameFile(result.query, of_image);
       (void)verdicts_.Apply(result.hash, of_image);  // A query lists what is no copy, too.
       if (of_image.score < options_.min_score && !of_image.copy) continue;
       of_image.rank = static_cast<int>(result.matches.size()) + 1;

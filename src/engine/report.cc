@@ -78,6 +78,7 @@ class PairSink {
              const Match& match) {
     ReportPair pair{query, match};
     pair.match.image = image;
+    if (query.hash == image.hash) engine::NameSameFile(query.path, pair.match);
     if (!verdicts_.Apply(query.hash, pair.match) && !options_.list_rejected) return {};
     if (pair.match.score < options_.min_score && pair.match.verdict != Verdict::kConfirmed) {
       return {};

@@ -101,13 +101,17 @@ Result<PutOutcome> Writer::PutOne(const PutItem& item) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::optional<ImageRecord> stored, catalog_.FindPath(item.path));
   if (stored && stored->hash == item.hash) return UpdateUnchanged(*std::move(stored), item);
 
+  if (!stored) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto moved, MoveOne(item));
+    if (moved) return *moved;
+  }
   ImageRecord image;
   image.path = item.path;
   image.file_bytes = item.file_bytes;
   image.modified_ns = item.modified_ns;
   image.added_s = NowSeconds();
   image.attributes = item.attributes;
-  PutOutcome outcome{.action = PutAction::kAdded, .id = 0};
+  PutOutcome outcome{.action = PutAction::kAdded, .id = 0, .moved_from = {}};
   if (stored) {
     outcome.action = PutAction::kReplaced;
     image.attributes.insert(stored->attributes.begin(), stored->attributes.end());
@@ -119,10 +123,27 @@ Result<PutOutcome> Writer::PutOne(const PutItem& item) {
   return outcome;
 }
 
+/// Gives the item's path to the image of the first path of `moved_from` that has its content.
+Result<std::optional<PutOutcome>> Writer::MoveOne(const PutItem& item) {
+  for (const std::string& path : item.moved_from) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(std::optional<ImageRecord> image, catalog_.FindPath(path));
+    if (!image || image->hash != item.hash) continue;
+    PutOutcome outcome{.action = PutAction::kMoved, .id = image->id, .moved_from = path};
+    image->path = item.path;
+    image->file_bytes = item.file_bytes;
+    image->modified_ns = item.modified_ns;
+    for (const auto& [key, value] : item.attributes) image->attributes[key] = value;
+    SIFTSEARCH_RETURN_IF_ERROR(catalog_.UpdateImage(*image));
+    changed_ = true;
+    return std::optional<PutOutcome>(std::move(outcome));
+  }
+  return std::optional<PutOutcome>();
+}
+
 Result<PutOutcome> Writer::UpdateUnchanged(ImageRecord image, const PutItem& item) {
   std::map<std::string, std::string> attributes = item.attributes;
   attributes.insert(image.attributes.begin(), image.attributes.end());
-  const PutOutcome outcome{.action = PutAction::kUnchanged, .id = image.id};
+  const PutOutcome outcome{.action = PutAction::kUnchanged, .id = image.id, .moved_from = {}};
   if (image.file_bytes == item.file_bytes && image.modified_ns == item.modified_ns &&
       image.attributes == attributes) {
     return outcome;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -58,6 +59,7 @@ class Writer {
          catalog::Transaction transaction, int threads);
   Status RemoveLeftovers();
   Result<PutOutcome> PutOne(const PutItem& item);
+  Result<std::optional<PutOutcome>> MoveOne(const PutItem& item);
   Result<PutOutcome> UpdateUnchanged(ImageRecord image, const PutItem& item);
   Result<std::int64_t> StoreContent(const PutItem& item);
   Status DropNewDead();

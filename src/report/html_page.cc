@@ -64,6 +64,7 @@ Json MemberJson(const PageMember& member) {
                {"bytes", image.file_bytes},
                {"taken", member.taken},
                {"sha256", image.hash == ContentHash{} ? "" : ToHex(image.hash)},
+               {"gone", member.gone},
                {"original", member.original},
                {"relation", Printable(member.relation)},
                {"score", member.score},
@@ -71,8 +72,11 @@ Json MemberJson(const PageMember& member) {
                {"size", {member.thumbnail_width, member.thumbnail_height}},
                {"problem", member.problem},
                {"equal_files", Json::array()}});
-  for (const ImageRecord& file : member.equal_files)
-    json["equal_files"].push_back(PageFileJson(file));
+  for (std::size_t i = 0; i < member.equal_files.size(); ++i) {
+    Json file = PageFileJson(member.equal_files[i]);
+    file["relation"] = member.equal_relations.at(i);
+    json["equal_files"].push_back(std::move(file));
+  }
   return json;
 }
 
@@ -123,8 +127,8 @@ std::string PageGroupText(const PageGroup& group) {
     Json kept;
     kept["query"] = between.first;
     kept["image"] = between.second;
-    for (const char* field : {"score", "copy", "kind", "inliers", "relation", "image_from_query",
-                              "query_polygon", "image_polygon", "points"}) {
+    for (const char* field : {"score", "copy", "kind", "inliers", "relation", "covered_percent",
+                              "image_from_query", "query_polygon", "image_polygon", "points"}) {
       kept[field] = std::move(pair_json[field]);
     }
     json["pairs"].push_back(std::move(kept));

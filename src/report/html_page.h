@@ -13,6 +13,7 @@ namespace siftsearch::report {
 struct PageMember {
   ImageRecord image;
   std::vector<ImageRecord> equal_files;  ///< Others of the same bytes.
+  std::vector<std::string> equal_relations;  ///< Of each to `image`, in words.
   bool original = false;
   std::string relation;
   double score = 0;
@@ -21,6 +22,7 @@ struct PageMember {
   int thumbnail_height = 0;
   std::string problem;  ///< Why there is no thumbnail.
   std::string taken;    ///< By EXIF, or empty.
+  bool gone = false;    ///< There is no file at its path any more.
 };
 
 struct PageGroup {

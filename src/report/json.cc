@@ -127,6 +127,7 @@ std::string AddJson(const AddOutcome& outcome) {
   json["height"] = outcome.height;
   json["descriptors"] = outcome.descriptors;
   json["pages"] = outcome.pages;
+  if (!outcome.moved_from.empty()) SetPath(json, "moved_from", outcome.moved_from);
   json["reason"] = outcome.reason.empty() ? Json(nullptr) : Json(outcome.reason);
   return Line(json);
 }

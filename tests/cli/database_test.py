@@ -1,6 +1,7 @@
 """A database folder that is not what it should be is refused with a sentence, and left alone."""
 
 import fcntl
+import json
 import os
 import resource
 import sqlite3
@@ -184,6 +185,61 @@ class ManyProcessesTest(ProgramTest):
         result = self.run_program("add", "--lock-wait", "0.2", SCENES[1], code=3)
         self.assertIn("another", result.stderr)
         self.assert_finds_itself(SCENES[0])
+
+
+class MovedTest(ProgramTest):
+    """A file that has another path now keeps its entry."""
+
+    def test_a_renamed_folder_is_moved_and_nothing_is_lost(self):
+        a = self.copy(SCENES[0], "old/a.jpg")
+        b = self.copy(SCENES[1], "old/b.jpg")
+        before = self.add("--attr", "seller=acme", a.parent)
+        self.run_program("verdict", "not-a-copy", a, b)
+        (self.folder / "old").rename(self.folder / "new")
+        result = self.run_program("add", "--format", "jsonl", "new")
+        outcomes = {o["path"]: o for o in map(json.loads, result.stdout.splitlines())}
+        for path in [a, b]:
+            moved = outcomes[str(self.folder / "new" / path.name)]
+            self.assertEqual((moved["action"], moved["moved_from"], moved["id"]),
+                             ("moved", str(path), before[str(path)]["id"]))
+        self.assertIn("2 given: 0 added, 0 replaced, 2 moved, 0 unchanged", result.stderr)
+        images = self.lines("list", "--format", "jsonl")
+        self.assertEqual([i["attributes"] for i in images], [{"seller": "acme"}] * 2)
+        self.assertEqual(len(self.run_program("verdict", "export").stdout.splitlines()), 2)
+        self.assert_sound()
+        again = self.add("new")
+        self.assertEqual({o["action"] for o in again.values()}, {"unchanged"})
+
+    def test_the_entry_of_the_same_name_is_moved_first_and_then_by_path(self):
+        old = {name: self.copy(SCENES[0], f"old/{name}.jpg") for name in ["a", "b", "c"]}
+        ids = {path: o["id"] for path, o in self.add("old").items()}
+        for path in old.values():
+            path.unlink()
+        self.copy(SCENES[0], "new/c.jpg")
+        self.copy(SCENES[0], "new/x.jpg")
+        outcomes = self.add("new")
+        self.assertEqual(outcomes[str(self.folder / "new/c.jpg")]["id"], ids[str(old["c"])])
+        self.assertEqual(outcomes[str(self.folder / "new/x.jpg")]["id"], ids[str(old["a"])])
+
+    def test_a_file_that_is_still_there_keeps_its_entry(self):
+        a = self.copy(SCENES[0], "a.jpg")
+        dangling = self.folder / "link.jpg"
+        dangling.symlink_to(a)
+        self.add(a, dangling)
+        copy = self.copy(SCENES[0], "copy.jpg")
+        self.assertEqual(self.add(copy)[str(copy)]["action"], "added")
+        a.rename(self.folder / "elsewhere.jpg")  # The link is there, and leads nowhere.
+        moved = self.add("elsewhere.jpg")[str(self.folder / "elsewhere.jpg")]
+        self.assertEqual((moved["action"], moved["moved_from"]), ("moved", str(a)))
+        self.assertEqual(len(self.paths()), 3)
+
+    def test_watch_tells_a_move_and_no_copy_of_the_old_entry(self):
+        a = self.copy(SCENES[0], "in/a.jpg")
+        self.run_program("watch", "--once", "in")
+        a.rename(self.folder / "in" / "b.jpg")
+        lines = self.lines("watch", "--once", "in")
+        self.assertEqual([(line["action"], line["path"], line["moved_from"]) for line in lines],
+                         [("moved", str(self.folder / "in/b.jpg"), str(a))])
 
 
 if __name__ == "__main__":

@@ -32,10 +32,11 @@ class ApplyTest(ProgramTest):
         with file.open("w", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(["group", "decision", "path", "sha256", "original", "original_sha256",
-                             "path_base64"])
-            for decision, path in rows:
+                             "path_base64", "contained_percent", "scale_percent", "in_kept"])
+            for decision, path, *contained in rows:
+                contained = [*(contained or [100, 100]), ""][:3]
                 writer.writerow(["1", decision, path, sha256(path), self.original,
-                                 sha256(self.original), ""])
+                                 sha256(self.original), "", *contained])
         return file
 
     def test_without_yes_nothing_changes(self):
@@ -79,11 +80,59 @@ class ApplyTest(ProgramTest):
         self.assertEqual(result.stderr.count("no other picture of its group would stay"), 3)
         self.assertEqual(len(list((self.folder / "in").iterdir())), 3)
         file = self.decide(("copy", self.original), ("copy", self.twin), ("keep", self.crop))
-        self.run_program("apply", file, "--action", "delete", "--yes", "--undo-list", "list.csv")
+        self.run_program("apply", file, "--action", "delete", "--yes", "--undo-list", "list.csv",
+                         "--allow-partial")
         self.assertEqual([p.name for p in (self.folder / "in").iterdir()], ["crop.jpg"])
         rows = list(csv.DictReader((self.folder / "list.csv").read_text().splitlines()))
         self.assertEqual({r["action"] for r in rows}, {"delete"})
         self.assertEqual(len(rows), 2)
+
+    def test_only_a_picture_that_is_all_in_what_stays_is_taken(self):
+        actions = [["delete"], ["hard-link"], ["move", "--to", "out"]]
+        for contained, reason in [
+                ([41.2, 100], f"only 41.2 % of it is in {self.original}; --allow-partial takes it"),
+                ([92.9, 100], "only 92.9 % of it is in"),
+                ([100, 63], f"{self.original} shows it at 63 % of its size"),
+                ([100, 97.9], f"{self.original} shows it at 97.9 % of its size"),
+                (["", ""], "the decisions do not say how much of it is in"),
+                (["nan", "inf"], "the decisions do not say how much of it is in"),
+                (["all", "-1"], "the decisions do not say how much of it is in")]:
+            file = self.decide(("copy", self.crop, *contained))
+            for action in actions:
+                result = self.run_program("apply", file, "--action", *action, "--yes", code=1)
+                self.assertIn(f"crop.jpg: {reason}", result.stderr)
+                self.assertTrue(self.crop.exists())
+            self.assertIn(reason, self.run_program("apply", file, code=1).stderr)
+        file = self.decide(("copy", self.crop, 41.2, 100))
+        result = self.run_program("apply", file, "--allow-partial")
+        self.assertIn("but only 41.2 % of it is in", result.stdout)
+        self.run_program("apply", file, "--action", "delete", "--yes", "--allow-partial")
+        self.assertFalse(self.crop.exists())
+
+    def test_the_listing_says_how_much_stays(self):
+        file = self.decide(("copy", self.crop, 93, 98), ("copy", self.twin, "", ""))
+        result = self.run_program("apply", file)
+        self.assertIn("which holds 93 % of it at 98 % of its size", result.stdout)
+        self.assertIn("with equal bytes", result.stdout)
+
+    def test_of_those_that_stay_one_that_holds_all_is_relied_on(self):
+        other = self.copy(SCENES[1], "in/other.jpg")
+        file = self.decide(("copy", self.crop, 50, 100, f"{sha256(other)}:99.5:100"),
+                           ("keep", other))
+        result = self.run_program("apply", file)
+        self.assertIn("other.jpg, which holds 99.5 % of it", result.stdout)
+        file = self.decide(("copy", self.crop, 50, 100, f"{sha256(other)}:99.5:100"))
+        result = self.run_program("apply", file, code=1)  # It is not kept.
+        self.assertIn(f"only 50 % of it is in {self.original}", result.stderr)
+
+    def test_older_decisions_say_too_little_but_for_equal_bytes(self):
+        (self.folder / "decisions.csv").write_text(
+            "group,decision,path,sha256,original,original_sha256\n" + "".join(
+                f"1,copy,{path},{sha256(path)},{self.original},{sha256(self.original)}\n"
+                for path in [self.crop, self.twin.rename(self.folder / "twin.jpg")]))
+        self.run_program("apply", "decisions.csv", "--action", "delete", "--yes", code=1)
+        self.assertTrue(self.crop.exists())
+        self.assertFalse((self.folder / "twin.jpg").exists())
 
     def test_another_path_to_the_same_file_is_no_other_picture(self):
         (self.folder / "link").symlink_to(self.folder / "in")
@@ -147,9 +196,10 @@ class ApplyTest(ProgramTest):
         odd = os.fsencode(self.folder) + b"/in/caf\xe9.jpg"
         os.rename(self.original, odd)
         (self.folder / "decisions.csv").write_text(
-            "group,decision,path,sha256,original,original_sha256,path_base64,original_base64\n"
+            "group,decision,path,sha256,original,original_sha256,path_base64,original_base64,"
+            "contained_percent,scale_percent\n"
             f"1,copy,{self.crop},{sha256(self.crop)},caf,{sha256(SCENES[0])},,"
-            f"{base64.b64encode(odd).decode()}\n")
+            f"{base64.b64encode(odd).decode()},100,100\n")
         self.run_program("apply", "decisions.csv", "--action", "delete", "--yes")
         self.assertFalse(self.crop.exists())
 
@@ -291,8 +341,7 @@ class VerdictTest(ProgramTest):
                          {str(self.crop): None, str(SCENES[0]): "not_a_copy"})
         moved = self.folder / "moved.jpg"
         self.crop.rename(moved)
-        self.add(moved)
-        self.run_program("remove", self.crop)
+        self.assertEqual(self.add(moved)[str(moved)]["action"], "moved")
         self.assertEqual(self.pairs(), [])
         self.run_program("verdict", "forget", SCENES[0], moved)
         self.assertEqual(len(self.pairs()), 1)

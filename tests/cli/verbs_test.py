@@ -15,7 +15,7 @@ class AddTest(ProgramTest):
     def test_stores_files_and_folders_and_accounts_for_each(self):
         result = self.run_program("add", DATA / "pictures", DATA / "copies" / "scene1-crop.jpg")
         self.assertEqual(result.stdout, "")
-        self.assertIn("9 given: 9 added, 0 replaced, 0 unchanged, 0 ignored, 0 failed",
+        self.assertIn("9 given: 9 added, 0 replaced, 0 moved, 0 unchanged, 0 ignored, 0 failed",
                       result.stderr)
         self.assertEqual(len(self.paths()), 9)
 

@@ -67,8 +67,11 @@ class GroupReportTest : public testing::Test {
   static std::string RelationOf(const GroupReport& group, const ImageRecord& image) {
     for (const GroupMember& member : group.members) {
       if (member.image.path == image.path) return member.relation;
+      for (std::size_t i = 0; i < member.equal_files.size(); ++i) {
+        if (member.equal_files[i].path == image.path) return member.equal_relations.at(i);
+      }
     }
-    return "not in the group";
+    return "missing";
   }
 
   image::RgbImage Changed(int added, int percent, bool grey) const {
@@ -140,14 +143,19 @@ TEST_F(GroupReportTest, ACollageIsNotTheOriginal) {
   EXPECT_EQ(DescribeGroup({pair, other}, {}, 1).members.front().image.path, part.path);
 }
 
-TEST_F(GroupReportTest, APictureThatSeveralCropsWereCutFromIsNoCollage) {
-  const auto crop = Write("crop.png", picture_, "png");
+TEST_F(GroupReportTest, WhatIsPutTogetherIsNeverTheOriginalOfAPart) {
+  const auto part = Write("part.png", picture_, "png");
   image::RgbImage large{400, 300, {}};
   large.pixels.assign(400 * 300 * 3, 90);
-  const auto whole = Write("whole.png", large, "png");
-  ReportPair pair = Pair(crop, whole, 30, 20);
-  pair.image_in_parts = true;  // Another crop is in a group of its own.
-  EXPECT_EQ(DescribeGroup({pair}, {}, 1).members.front().image.path, whole.path);
+  const auto composite = Write("composite.png", large, "png");
+  for (const double scale : {0.3, 0.7, 1.0}) {
+    ReportPair pair = Pair(part, composite, 30, 20, scale);
+    pair.image_in_parts = true;
+    const auto group = DescribeGroup({pair}, {}, 1);
+    EXPECT_EQ(group.members.front().image.path, part.path) << scale;
+    EXPECT_EQ(RelationOf(group, part),
+              "probably the original: the other is put together from several pictures");
+  }
 }
 
 TEST_F(GroupReportTest, TheWeakestLinkIsThatOfTheBestTree) {
@@ -197,13 +205,47 @@ TEST_F(GroupReportTest, OfAnEditedReportTheLinkMayBeMissing) {
   EXPECT_EQ(DescribeGroup({Pair(one, twin), Pair(a, b)}, {}, 1).members.size(), 3u);
 }
 
-TEST_F(GroupReportTest, AMissingFileKeepsItsPlace) {
-  const auto original = Write("original.png", picture_, "png");
-  auto gone = Write("gone.png", picture_, "png");
+TEST_F(GroupReportTest, AFileThatIsGoneIsNotTheOriginal) {
+  auto gone = Write("gone.png", picture_, "png");  // The oldest, and the largest.
+  gone.width *= 2;
+  const auto copy = Write("copy.png", picture_, "png");
   fs::remove(gone.path);
-  const auto group = DescribeGroup({Pair(gone, original)}, {}, 1);
-  EXPECT_EQ(RelationOf(group, gone), "same picture");
+  const auto group = DescribeGroup({Pair(copy, gone)}, {}, 1);
+  EXPECT_EQ(group.members.front().image.path, copy.path);
+  EXPECT_THAT(RelationOf(group, copy), HasSubstr("the file of the other is gone"));
+  EXPECT_THAT(RelationOf(group, gone), HasSubstr(", its file is gone"));
+  EXPECT_TRUE(group.members.back().look.gone);
   EXPECT_EQ(group.members.back().look.problem, "there is no such file");
+  fs::remove(copy.path);
+  EXPECT_EQ(RelationOf(DescribeGroup({Pair(copy, gone)}, {}, 1), gone),
+            "its file is gone, as are those of the others");
+}
+
+TEST_F(GroupReportTest, AFileThatIsOnlyUnreadableIsNotGone) {
+  const auto original = Write("original.png", picture_, "png");
+  std::ofstream(original.path) << "no picture";
+  const auto copy = Write("copy.png", picture_, "png");
+  auto page = copy;
+  page.path = "https://example.org/picture.png";
+  const auto group = DescribeGroup({Pair(copy, original), Pair(page, copy)}, {}, 1);
+  for (const GroupMember& member : group.members) EXPECT_FALSE(member.look.gone);
+}
+
+TEST_F(GroupReportTest, TwoPathsToOneFileAreTheSameFile) {
+  const auto original = Write("original.png", picture_, "png");
+  auto linked = original, hard = original, copy = original;
+  linked.path = (folder_ / "soft.png").string();
+  hard.path = (folder_ / "hard.png").string();
+  copy.path = (folder_ / "copy.png").string();
+  fs::create_symlink("original.png", linked.path);
+  fs::copy_file(original.path, copy.path);
+  const auto group =
+      DescribeGroup({Pair(linked, original), Pair(copy, original)}, {}, 1, original.path);
+  EXPECT_EQ(RelationOf(group, linked), "same file");
+  EXPECT_EQ(RelationOf(group, copy), "identical file");
+  fs::create_hard_link(original.path, hard.path);
+  EXPECT_EQ(RelationOf(DescribeGroup({Pair(hard, original)}, {}, 1, original.path), hard),
+            "same file (hard link)");
 }
 
 }  // namespace

@@ -215,6 +215,58 @@ TEST_P(BackendContractTest, AChangedFileGetsANewIdAndKeepsItsAttributes) {
   ExpectSound(*backend_);
 }
 
+TEST_P(BackendContractTest, AMovedFileKeepsItsIdAttributesAndVerdicts) {
+  PutItem item = MakeItem("/old/a", 1);
+  item.attributes = {{"seller", "acme"}, {"state", "old"}};
+  const ImageId id = PutOne(*backend_, item).id;
+  PutOne(*backend_, MakeItem("/other", 2));
+  const VerdictRecord verdict{MakeHash(1), MakeHash(2), Verdict::kNotACopy, 5};
+  ASSERT_TRUE(backend_->PutVerdicts({&verdict, 1}).ok());
+  PutItem moved = MakeItem("/new/a", 1);
+  moved.features = nullptr;
+  moved.modified_ns = 77;
+  moved.attributes = {{"state", "new"}};
+  moved.moved_from = {"/never/stored", "/other", "/old/a"};  // Only the last has these bytes.
+  const PutOutcome outcome = PutOne(*backend_, moved);
+  EXPECT_EQ(outcome.action, PutAction::kMoved);
+  EXPECT_EQ(outcome.id, id);
+  EXPECT_EQ(outcome.moved_from, "/old/a");
+  Reopen();
+  EXPECT_FALSE(backend_->FindPath("/old/a")->has_value());
+  const ImageRecord image = backend_->FindPath("/new/a")->value();
+  EXPECT_EQ(image.id, id);
+  EXPECT_EQ(image.modified_ns, 77);
+  EXPECT_EQ(image.attributes,
+            (std::map<std::string, std::string>{{"seller", "acme"}, {"state", "new"}}));
+  EXPECT_EQ(BestContent(*backend_, 1), image.content);
+  EXPECT_EQ(backend_->Verdicts()->size(), 1u);
+  EXPECT_EQ(backend_->Stats()->images, 2);
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, OfOneFileThatIsGoneOnlyTheFirstOfItsCopiesIsTheMovedOne) {
+  const ImageId id = PutOne(*backend_, MakeItem("/old", 1)).id;
+  std::vector<PutItem> items = {MakeItem("/new/a", 1), MakeItem("/new/b", 1)};
+  for (PutItem& item : items) item.moved_from = {"/old"};
+  const auto outcomes = backend_->Put(items);
+  ASSERT_TRUE(outcomes.ok());
+  EXPECT_EQ((*outcomes)[0].action, PutAction::kMoved);
+  EXPECT_EQ((*outcomes)[0].id, id);
+  EXPECT_EQ((*outcomes)[1].action, PutAction::kAdded);
+  EXPECT_EQ(StateOf(*backend_),
+            (std::map<std::string, ContentHash>{{"/new/a", MakeHash(1)}, {"/new/b", MakeHash(1)}}));
+  ExpectSound(*backend_);
+}
+
+TEST_P(BackendContractTest, AStoredPathIsReplacedAndNothingIsMovedThere) {
+  PutOne(*backend_, MakeItem("/old", 1));
+  PutOne(*backend_, MakeItem("/new", 2));
+  PutItem item = MakeItem("/new", 1);
+  item.moved_from = {"/old"};
+  EXPECT_EQ(PutOne(*backend_, item).action, PutAction::kReplaced);
+  EXPECT_TRUE(backend_->FindPath("/old")->has_value());
+}
+
 TEST_P(BackendContractTest, ARemovedImageIsNeverReturned) {
   std::vector<ImageId> ids;
   for (int i = 1; i <= 4; ++i) {

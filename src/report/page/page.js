@@ -92,13 +92,43 @@ function exactPath(file) {
   }
 }
 
+const areaOf = polygon => Math.abs(polygon.reduce((sum, [x, y], i) => {
+  const [nextX, nextY] = polygon[(i + 1) % polygon.length];
+  return sum + x * nextY - nextX * y;
+}, 0)) / 2;
+
+/** How much of a picture another contains (of several pages one was looked at), and how large it
+ * shows that: per cent, rounded down to one decimal; null where the report has no pair of the two. Equal bytes are all, at full size. */
+function containedIn(group, member, other) {
+  if (member.sha256 && member.sha256 === other.sha256) return [100, 100];
+  const index = group.members.indexOf(member), another = group.members.indexOf(other);
+  const pair = group.pairs.find(p => (p.query === index && p.image === another) ||
+                                     (p.image === index && p.query === another));
+  if (!pair || member === other) return null;
+  const own = areaOf(polygonOf(group, pair, member)), its = areaOf(polygonOf(group, pair, other));
+  if (!(own > 0)) return null;
+  const share = Math.min(1, own / (member.width * member.height)) / member.pages;
+  const percent = x => Math.floor(x * 1000 + 1e-6) / 10;
+  return [percent(share * (1 - pair.covered_percent / 100)), percent(Math.sqrt(its / own))];
+}
+
+/** Of a copy, what the pictures of its group that stay contain: "sha256:contained:scale …". */
+function keptWords(group, member) {
+  const isKept = file => decisionOf(group, file) === 'keep';
+  const kept = group.members.filter(other => other !== member && other.files.some(isKept));
+  return kept.map(other => [other.sha256, containedIn(group, member, other)])
+    .filter(([sha256, contained]) => sha256 && contained)
+    .map(([sha256, contained]) => [sha256, ...contained].join(':')).join(' ');
+}
+
 function decisionsCsv() {
   const rows = [['group', 'decision', 'path', 'sha256', 'original', 'original_sha256',
-                 'path_base64', 'original_base64']];
+                 'path_base64', 'original_base64', 'contained_percent', 'scale_percent', 'in_kept']];
   for (const group of groups) {
     for (const member of group.members) {
       // Of files of equal bytes one that is kept is the original of the others.
       const kept = member.files.find(file => decisionOf(group, file) === 'keep');
+      const contained = containedIn(group, member, group.members[0]) || ['', ''];
       for (const file of member.files) {
         const decision = decisionOf(group, file);
         if (!decision) continue;
@@ -106,7 +136,9 @@ function decisionsCsv() {
         const [path, pathBytes] = exactPath(file);
         const [originalPath, originalBytes] = exactPath(original);
         rows.push([String(group.group || ''), DECISIONS[decision], path, file.sha256,
-                   originalPath, original.sha256, pathBytes, originalBytes]);
+                   originalPath, original.sha256, pathBytes, originalBytes,
+                   ...(original === kept ? [100, 100] : contained).map(String),
+                   decision === 'copy' ? keptWords(group, member) : '']);
       }
     }
   }
@@ -241,8 +273,9 @@ function factsOf(member) {
   const date = member.taken ? 'taken ' + member.taken
     : new Date(member.modified * 1000).toISOString().slice(0, 10);
   const attributes = Object.entries(member.attributes).map(([key, value]) => key + '=' + value);
+  const gone = member.gone ? ['file is gone'] : [];
   const pages = member.pages > 1 ? [`first of ${member.pages} pages`] : [];
-  return [`${member.width} × ${member.height}`, ...pages, sizeWords(member.bytes), date, ...attributes]
+  return [...gone, `${member.width} × ${member.height}`, ...pages, sizeWords(member.bytes), date, ...attributes]
     .join(' · ');
 }
 
@@ -268,6 +301,7 @@ function listOf(group, member) {
     item.group = group;
     item.file = file;
     item.append(make('span', 'decision'), ' ', make('bdi', 'path', shortPath(file)));
+    if (file.relation !== 'identical file') item.append(make('span', 'words', file.relation));
     showDecision(item);
     return item;
   };
