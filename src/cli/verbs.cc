@@ -184,16 +184,19 @@ void KeepFreedMemory() {
 }
 
 /// Where nothing can be caught: in the threads of Faiss, and in OpenCV's SIFT, a destructor of
-/// which throws when memory ends. What is stored is as whole as after any other sudden end.
+/// which throws while the exception that says that memory ended is under way. What is stored is as
+/// whole as after any other sudden end.
 [[noreturn]] void OnTerminate() {
+  bool out_of_memory = std::uncaught_exceptions() > 0;
   try {
     if (std::current_exception()) throw;
   } catch (const std::bad_alloc&) {
-    std::fputs("siftsearch: out of memory\n", stderr);
-    std::_Exit(kExitResources);
+    out_of_memory = true;
   } catch (...) {
   }
-  std::abort();
+  if (!out_of_memory) std::abort();
+  std::fputs("siftsearch: out of memory\n", stderr);
+  std::_Exit(kExitResources);
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ std::vector<std::uint8_t> Picture(unsigned seed) {
   std::vector<int> cells(kSide * kSide / 16);
   for (int& cell : cells) cell = static_cast<int>(random() % 256);
   for (int i = 0; i < kSide * kSide; ++i) {
-    bytes.push_back(static_cast<std::uint8_t>(cells[(i / kSide / 4) * (kSide / 4) + i % kSide / 4]));
+    bytes.push_back(
+        static_cast<std::uint8_t>(cells[(i / kSide / 4) * (kSide / 4) + i % kSide / 4]));
   }
   return bytes;
 }
@@ -69,8 +70,8 @@ class EngineMemory : public testing::Test {
     return {};
   }
 
-  /// Runs `work` with each of many allocations failing in turn. It gets the number of the round, and
-  /// what it has to call before the call that is tested.
+  /// Runs `work` with each of many allocations failing in turn. It gets the number of the round,
+  /// and what it has to call before the call that is tested.
   void FailingInTurn(const std::function<Status(unsigned, const std::function<void()>&)>& work) {
     ASSERT_TRUE(work(0, [] { FailAllocations(0, 0); }).ok());
     const std::int64_t all = StopFailingAllocations();

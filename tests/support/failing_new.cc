@@ -26,7 +26,8 @@ void* Allocate(std::size_t size, std::size_t alignment, const void* caller) {
   const std::int64_t number = made++ - first_failing;
   void* memory = nullptr;
   if (number >= 0 && number < failing && !IsOpenCv(caller)) throw std::bad_alloc();
-  if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) != 0) throw std::bad_alloc();
+  if (posix_memalign(&memory, std::max(alignment, sizeof(void*)), size) != 0)
+    throw std::bad_alloc();
   return memory;
 }
 
