@@ -3,15 +3,16 @@
 #include <openssl/evp.h>
 #include <xxhash.h>
 
-#include <cstdlib>
+#include <new>
 
 namespace siftsearch {
 
 ContentHash Sha256(std::span<const std::uint8_t> bytes) {
   ContentHash hash;
-  // Fails only when libcrypto itself is broken or out of memory; there is no hash to go on with.
+  // Of valid arguments libcrypto fails only where it gets no memory; there is no hash to go on
+  // with.
   if (EVP_Digest(bytes.data(), bytes.size(), hash.data(), nullptr, EVP_sha256(), nullptr) != 1) {
-    std::abort();
+    throw std::bad_alloc();
   }
   return hash;
 }

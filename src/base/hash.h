@@ -8,7 +8,7 @@
 
 namespace siftsearch {
 
-/// SHA-256 of bytes (libcrypto).
+/// SHA-256 of bytes (libcrypto). Throws std::bad_alloc where libcrypto gets no memory.
 ContentHash Sha256(std::span<const std::uint8_t> bytes);
 
 /// XXH3-64 of bytes: the checksum in our files, against damage, not against an adversary.
