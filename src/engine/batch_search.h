@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/impl.h"
@@ -13,8 +14,9 @@ namespace siftsearch::engine {
 struct BatchQuery {
   std::int64_t content = 0;  ///< Positive: its own rows are passed over.
   FeatureSet features;
-  std::int64_t order = 0;  ///< For the sink: its place among all queries.
-  ImageRecord file;        ///< Of a file that is not (looked up as) stored.
+  std::int64_t order = 0;                          ///< For the sink: its place among all queries.
+  ImageRecord file;                                ///< Of a file that is not (looked up as) stored.
+  std::optional<std::vector<std::uint8_t>> bytes;  ///< Of a picture that is no file.
   bool confirmed = false;  ///< Somebody confirmed a copy of it: no score is too low.
   Status error;            ///< Not ok: nothing is searched; the query goes through in its place.
   Timings timings;

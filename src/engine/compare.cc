@@ -6,6 +6,7 @@
 #include "base/exception_status.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "engine/colours.h"
 #include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "features/preview.h"
@@ -176,10 +177,17 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
   SIFTSEARCH_ASSIGN_OR_RETURN(auto verified,
                               engine::Comparison(ours, theirs, impl.threads, impl.kernel).Run());
   result.timings.verify_ms = engine::MillisecondsSince(start);
+  engine::ColourBook colours(impl.limits);
+  const bool itself = ours.bytes == theirs.bytes;
+  if (!itself && !verified.empty()) {
+    colours.Put("query " + query.name, ours.bytes);
+    colours.Put(image.name, theirs.bytes);
+  }
   for (engine::VerifiedContent& found : verified) {
     if (found.match.query_polygon.empty()) continue;
     found.match.rank = static_cast<int>(result.matches.size()) + 1;
     found.match.image = record;
+    if (!one_file) colours.Tell(engine::RecordOf("query " + query.name, ours), found.match);
     result.matches.push_back(std::move(found.match));
   }
   return result;

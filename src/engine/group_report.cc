@@ -296,7 +296,12 @@ class GroupDescriber {
     const std::string words = is_query ? pair.match.relation : TurnedRelation(pair);
     const std::string covered =
         pair.covered_percent > 0 ? fmt::format(", {} % covered", pair.covered_percent) : "";
-    return words + covered + Changes(member.look, other.look, words.starts_with("same "));
+    std::string colours =
+        is_query ? ColourWords(member.look.colours, other.look.colours, pair.match, false)
+                 : ColourWords(other.look.colours, member.look.colours, pair.match, true);
+    if (words.find(colours) != std::string::npos) colours.clear();  // A report said so already.
+    return words + colours + covered +
+           Changes(member.look, other.look, words.starts_with("same "));
   }
 
   /// The relation of the image to the query.
@@ -316,8 +321,6 @@ class GroupDescriber {
   static std::string Changes(const PictureLook& copy, const PictureLook& original, bool whole) {
     std::string words;
     if (!copy.problem.empty() || !original.problem.empty()) return words;
-    if (copy.grey && !original.grey) words += ", grey";
-    if (!copy.grey && original.grey) words += ", coloured";
     if (whole) {
       const double brighter = copy.brightness - original.brightness;
       if (std::abs(brighter) > kBrightnessChange) words += brighter > 0 ? ", brighter" : ", darker";

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "base/hash.h"
 #include "base/status_macros.h"
@@ -16,20 +15,16 @@ namespace {
 
 constexpr int kThumbnailSide = 320;
 constexpr int kThumbnailQuality = 80;
-/// Largest difference between channels that JPEG gives to a grey picture.
-constexpr int kGreyTolerance = 6;
 
 void Measure(const image::RgbImage& picture, PictureLook& look) {
   double sum = 0, squares = 0;
   const std::size_t count = picture.pixels.size() / 3;
-  look.grey = true;
   for (std::size_t i = 0; i < count; ++i) {
     const int r = picture.pixels[3 * i], g = picture.pixels[3 * i + 1],
               b = picture.pixels[3 * i + 2];
     const double grey = 0.299 * r + 0.587 * g + 0.114 * b;
     sum += grey;
     squares += grey * grey;
-    look.grey = look.grey && std::abs(r - g) <= kGreyTolerance && std::abs(b - g) <= kGreyTolerance;
   }
   const double n = static_cast<double>(std::max<std::size_t>(1, count));
   look.brightness = sum / n;
@@ -47,6 +42,7 @@ Status Look(const std::string& path, const InputLimits& limits, PictureLook& loo
   SIFTSEARCH_ASSIGN_OR_RETURN(const image::RgbImage small,
                               draw::Thumbnail(picture, kThumbnailSide));
   Measure(small, look);
+  look.colours = ColoursOf(picture);
   look.thumbnail_width = small.width;
   look.thumbnail_height = small.height;
   SIFTSEARCH_ASSIGN_OR_RETURN(look.thumbnail, image::Encode(small, "jpeg", kThumbnailQuality));

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/colours.h"
 #include "siftsearch/engine.h"
 
 namespace siftsearch::engine {
@@ -21,7 +22,7 @@ struct PictureLook {
   std::uint64_t pixels = 0;  ///< Checksum of size and pixels.
   double brightness = 0;     ///< Mean of grey, 0 to 255,
   double contrast = 0;       ///< and its standard deviation.
-  bool grey = false;         ///< Without any colour.
+  PictureColours colours;
 };
 
 /// Reads and decodes a file. Safe from several threads.

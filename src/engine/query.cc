@@ -10,6 +10,7 @@
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
+#include "engine/colours.h"
 #include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "engine/verdict_book.h"
@@ -57,13 +58,15 @@ namespace {
 /// Turns contents into the matches of a query's result.
 class MatchLister {
  public:
-  MatchLister(SearchBackend& backend, const VerdictBook& verdicts, const QueryOptions& options)
-      : backend_(backend), verdicts_(verdicts), options_(options) {}
+  MatchLister(SearchBackend& backend, const VerdictBook& verdicts, const QueryOptions& options,
+              ColourBook& colours)
+      : backend_(backend), verdicts_(verdicts), options_(options), colours_(colours) {}
 
   /// The content of the query's own bytes first, whether or not the search found it.
   Status List(const BatchQuery& query, std::vector<VerifiedContent> verified,
               QueryResult& result) const {
     if (!query.error.ok()) return {};
+    if (query.bytes && !verified.empty()) colours_.Put(query.file.path, *query.bytes);
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, backend_.FindContent(query.file.hash));
     const auto is_own = [&](const VerifiedContent& v) { return v.content == own; };
     int listed = 0;
@@ -71,13 +74,14 @@ class MatchLister {
       const auto found = std::find_if(verified.begin(), verified.end(), is_own);
       Match match = found == verified.end() ? Match() : found->match;
       MakeIdentical(result.width, result.height, match);
-      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any, Add(own, match, result));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any, Add(query.file, own, match, result));
       listed += any;
       std::erase_if(verified, is_own);
     }
     for (const VerifiedContent& content : verified) {
       if (listed >= options_.top) return {};
-      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any, Add(content.content, content.match, result));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any,
+                                  Add(query.file, content.content, content.match, result));
       listed += any;
     }
     return {};
@@ -85,7 +89,8 @@ class MatchLister {
 
  private:
   /// Adds a match for each image of a content; false where none is to be listed.
-  Result<bool> Add(std::int64_t content, const Match& match, QueryResult& result) const {
+  Result<bool> Add(const ImageRecord& query, std::int64_t content, const Match& match,
+                   QueryResult& result) const {
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend_.Describe(content));
     int added = 0;
     for (const ImageRecord& image : images) {
@@ -96,6 +101,7 @@ class MatchLister {
       if (result.hash == image.hash) NameSameFile(result.query, of_image);
       (void)verdicts_.Apply(result.hash, of_image);  // A query lists what is no copy, too.
       if (of_image.score < options_.min_score && !of_image.copy) continue;
+      colours_.Tell(query, of_image);
       of_image.rank = static_cast<int>(result.matches.size()) + 1;
       result.matches.push_back(std::move(of_image));
       ++added;
@@ -106,12 +112,14 @@ class MatchLister {
   SearchBackend& backend_;
   const VerdictBook& verdicts_;
   const QueryOptions& options_;
+  ColourBook& colours_;
 };
 
 /// Reads, decodes and extracts; runs on the pipeline's threads.
 BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
                    QueryInput input) {
   BatchQuery query;
+  const bool is_file = !input.bytes;
   query.error = [&]() -> Status {
     SIFTSEARCH_RETURN_IF_ERROR(input.problem);
     if (!input.bytes) {
@@ -122,6 +130,7 @@ BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& e
         query.features,
         FeaturesOf(impl, extractor, *input.bytes, features::kQueryPreviewQuality, &query.timings));
     query.file.hash = Sha256(*input.bytes);
+    if (!is_file) query.bytes = std::move(input.bytes);
     return {};
   }();
   query.file.path = std::move(input.name);
@@ -149,6 +158,7 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
                      const std::function<void(const QueryResult&)>& sink) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
+  engine::ColourBook colours(impl_->limits);
   engine::BatchSearch search(
       *impl_,
       {.neighbours = options.neighbours,
@@ -162,7 +172,8 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
         SIFTSEARCH_RETURN_IF_ERROR(
-            engine::MatchLister(*impl_->backend, verdicts, options).List(query, verified, result));
+            engine::MatchLister(*impl_->backend, verdicts, options, colours)
+                .List(query, verified, result));
         sink(result);
         return Status();
       });

@@ -10,6 +10,7 @@
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
 #include "engine/batch_search.h"
+#include "engine/colours.h"
 #include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "engine/report_journal.h"
@@ -133,13 +134,17 @@ Status PutEqualFiles(std::int64_t content, engine::ListedImages& listed, PairSin
 
 /// Groups the pairs, hands them on in order, and ends the journal of a complete report that the
 /// caller has finished with; `of_files`: copies are only counted of files that are not stored.
-Status HandOn(ReportJournal& journal, const ReportOptions& options, bool of_files,
+Status HandOn(ReportJournal& journal, const ReportOptions& options, const InputLimits& limits,
+              bool of_files,
               const std::function<Status(const ReportPair&)>& sink, Report& report) {
+  engine::ColourBook colours(limits);
   SIFTSEARCH_ASSIGN_OR_RETURN(report.groups, journal.NumberGroups());
   SIFTSEARCH_RETURN_IF_ERROR(journal.Visit(options.order, [&](const ReportPair& pair) {
     ++report.pairs;
     report.copies += pair.match.copy && (!of_files || pair.query.id == 0);
-    return sink(pair);
+    ReportPair told = pair;
+    colours.Tell(told.query, told.match);
+    return sink(told);
   }));
   if (options.finish) SIFTSEARCH_RETURN_IF_ERROR(options.finish(report));
   return report.stopped ? Status() : journal.Finish();
@@ -228,7 +233,7 @@ Result<Report> Engine::ReportAll(const ReportOptions& options,
   SIFTSEARCH_RETURN_IF_ERROR(SearchContents(*impl_, contents, verdicts, options, *journal, report));
   PairSink pairs(verdicts, options, *journal);
   SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, options, *journal, pairs));
-  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, false, sink, report));
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, impl_->limits, false, sink, report));
   return report;
 } catch (const std::exception& error) {
   return StatusOf(error);
@@ -386,7 +391,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   SIFTSEARCH_RETURN_IF_ERROR(status);
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
   SIFTSEARCH_RETURN_IF_ERROR(PutFurtherFiles(*impl_->backend, options, *journal, pairs));
-  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, true, sink, report));
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, impl_->limits, true, sink, report));
   return report;
 } catch (const std::exception& error) {
   return StatusOf(error);
