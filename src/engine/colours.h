@@ -27,9 +27,9 @@ PictureColours ColoursOf(const image::RgbImage& picture);
 std::string ColourWords(const PictureColours& query, const PictureColours& image,
                         const Match& match, bool turned);
 
-/// Adds the words on colour to the relations of copies, from the files at the paths of the pictures.
-/// A file that can't be read or has changed since it was stored is passed over in silence. Keeps the
-/// colours of a thousand pictures (12 kB each). Used from one thread.
+/// Adds the words on colour to the relations of copies, from the files at the paths of the
+/// pictures. A file that can't be read or has changed since it was stored is passed over in
+/// silence. Keeps the colours of a thousand pictures (12 kB each). Used from one thread.
 class ColourBook {
  public:
   explicit ColourBook(const InputLimits& limits) : limits_(limits) {}

@@ -178,8 +178,7 @@ Result<QueryResult> Compare(QueryInput query, QueryInput image, const CompareOpt
                               engine::Comparison(ours, theirs, impl.threads, impl.kernel).Run());
   result.timings.verify_ms = engine::MillisecondsSince(start);
   engine::ColourBook colours(impl.limits);
-  const bool itself = ours.bytes == theirs.bytes;
-  if (!itself && !verified.empty()) {
+  if (!one_file && !verified.empty()) {
     colours.Put("query " + query.name, ours.bytes);
     colours.Put(image.name, theirs.bytes);
   }

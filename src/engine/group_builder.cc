@@ -51,8 +51,10 @@ std::string KeyOf(const ImageRecord& image) {
   return {image.hash.begin(), image.hash.end()};
 }
 
-bool IsOnePicture(const ReportPair& pair) {
-  return KeyOf(pair.query) == KeyOf(pair.match.image);
+/// False of files of equal bytes, and of a pair that is a copy only since somebody confirmed it: its
+/// region is a guess.
+bool KnowsRegion(const ReportPair& pair) {
+  return pair.match.score >= kCopyThreshold && KeyOf(pair.query) != KeyOf(pair.match.image);
 }
 
 }  // namespace
@@ -78,14 +80,14 @@ PairSide GroupBuilder::ImageSide(const ReportPair& pair) {
 }
 
 void GroupBuilder::Look(const ReportPair& pair) {
-  if (IsOnePicture(pair)) return;
+  if (!KnowsRegion(pair)) return;
   for (const PairSide& side : {QuerySide(pair), ImageSide(pair)}) {
     pictures_[side.picture].parts.Look(side);
   }
 }
 
 void GroupBuilder::Weigh(const ReportPair& pair) {
-  if (IsOnePicture(pair)) return;
+  if (!KnowsRegion(pair)) return;
   WeighSide(QuerySide(pair));
   WeighSide(ImageSide(pair));
 }
@@ -97,7 +99,7 @@ void GroupBuilder::WeighSide(const PairSide& side) {
 }
 
 void GroupBuilder::Answer(const ReportPair& pair) {
-  if (IsOnePicture(pair)) return;
+  if (!KnowsRegion(pair)) return;
   const std::size_t query = NumberOf(pair.query);
   const std::size_t image = NumberOf(pair.match.image);
   AnswerFor(query, image);

@@ -17,7 +17,8 @@ PictureColours Fields(const std::function<Pixel(Pixel)>& change) {
   for (int y = 0; y < picture.height; ++y) {
     for (int x = 0; x < picture.width; ++x) {
       const int field = x / 20 + 8 * (y / 20);
-      const Pixel pixel = change({40 + field * 53 % 170, 40 + field * 97 % 170, 40 + field * 31 % 170});
+      const Pixel pixel =
+          change({40 + field * 53 % 170, 40 + field * 97 % 170, 40 + field * 31 % 170});
       for (const int value : pixel) {
         picture.pixels.push_back(static_cast<std::uint8_t>(std::clamp(value, 0, 255)));
       }
@@ -75,7 +76,7 @@ TEST(ColourWordsTest, OfTheSameColoursNothingIsSaid) {
   EXPECT_EQ(WordsOf([](Pixel p) { return Pixel{p[0] + 40, p[1] + 40, p[2] + 40}; }), "");
   EXPECT_EQ(WordsOf([](Pixel p) { return Pixel{p[0] * 3 / 4, p[1] * 3 / 4, p[2] * 3 / 4}; }), "");
   EXPECT_EQ(WordsOf([](Pixel p) { return Pixel{p[0] + 12, p[1], p[2] - 12}; }), "");  // Warmer.
-  EXPECT_EQ(WordsOf([](Pixel p) {  // Paler.
+  EXPECT_EQ(WordsOf([](Pixel p) {                                                     // Paler.
               const int grey = Grey(p)[0];
               return Pixel{(p[0] + grey) / 2, (p[1] + grey) / 2, (p[2] + grey) / 2};
             }),
@@ -83,7 +84,9 @@ TEST(ColourWordsTest, OfTheSameColoursNothingIsSaid) {
   EXPECT_EQ(ColourWords(Fields(Grey), Fields(Grey), Whole(), false), "");
   Match inverted = Whole();
   inverted.inverted = true;
-  EXPECT_EQ(ColourWords(Fields([](Pixel p) { return Pixel{255 - p[0], 255 - p[1], 255 - p[2]}; }),
+  EXPECT_EQ(ColourWords(Fields([](Pixel p) {
+                          return Pixel{255 - p[0], 255 - p[1], 255 - p[2]};
+                        }),
                         Fields(Same), inverted, false),
             "");
 }
@@ -96,7 +99,8 @@ TEST(ColourWordsTest, OnlyWhatIsSharedIsCompared) {
   PictureColours half = all;
   for (int y = 0; y < half.small.height; ++y) {
     for (int x = half.small.width / 2; x < half.small.width; ++x) {
-      std::fill_n(&half.small.pixels[3 * (static_cast<std::size_t>(y) * half.small.width + x)], 3, 90);
+      std::fill_n(&half.small.pixels[3 * (static_cast<std::size_t>(y) * half.small.width + x)], 3,
+                  90);
     }
   }
   EXPECT_EQ(ColourWords(half, all, match, false), "");
