@@ -195,7 +195,7 @@ TEST_F(EngineTest, EveryPictureFindsItselfFirstFromTheFirstImageOn) {
       const Match& best = result->matches.front();
       EXPECT_EQ(best.image.path, query);
       EXPECT_TRUE(best.copy) << query << " among " << stored.size();
-      EXPECT_EQ(best.relation, "identical file");
+      EXPECT_EQ(best.relation, "same file");
       EXPECT_GT(best.query_overlap_percent, 98);
     }
   }
