@@ -123,12 +123,11 @@ Status HtmlReport::WriteGroup() {
   report::PageGroup page{group.number, group.weakest, {}, std::move(group.pairs)};
   for (engine::GroupMember& member : group.members) {
     SIFTSEARCH_ASSIGN_OR_RETURN(std::string url, ThumbnailUrl(member.look, member.image));
-    page.members.push_back({std::move(member.image), std::move(member.equal_files),
-                            std::move(member.equal_relations), member.original,
-                            std::move(member.relation), member.score, std::move(url),
-                            member.look.thumbnail_width, member.look.thumbnail_height,
-                            std::move(member.look.problem), std::move(member.look.taken),
-                            member.look.gone});
+    page.members.push_back(
+        {std::move(member.image), std::move(member.equal_files), std::move(member.equal_relations),
+         member.original, std::move(member.relation), member.score, std::move(url),
+         member.look.thumbnail_width, member.look.thumbnail_height, std::move(member.look.problem),
+         std::move(member.look.taken), member.look.gone});
   }
   output_.Write(report::PageGroupText(page));
   return {};

@@ -293,8 +293,8 @@ int RunReport(Command& command) {
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   console.Note(Summary(flags, *report, seconds));
-  return report->stopped      ? kExitInterrupted
-         : report->failed > 0 ? ExitCodeOfFailed(report->out_of_memory > 0)
+  return report->stopped                            ? kExitInterrupted
+         : report->failed > 0                       ? ExitCodeOfFailed(report->out_of_memory > 0)
          : flags.fail_on_copy && report->copies > 0 ? kExitCopyFound
                                                     : kExitDone;
 }

@@ -51,8 +51,8 @@ std::string KeyOf(const ImageRecord& image) {
   return {image.hash.begin(), image.hash.end()};
 }
 
-/// False of files of equal bytes, and of a pair that is a copy only since somebody confirmed it: its
-/// region is a guess.
+/// False of files of equal bytes, and of a pair that is a copy only since somebody confirmed it:
+/// its region is a guess.
 bool KnowsRegion(const ReportPair& pair) {
   return pair.match.score >= kCopyThreshold && KeyOf(pair.query) != KeyOf(pair.match.image);
 }

@@ -300,8 +300,7 @@ class GroupDescriber {
         is_query ? ColourWords(member.look.colours, other.look.colours, pair.match, false)
                  : ColourWords(other.look.colours, member.look.colours, pair.match, true);
     if (words.find(colours) != std::string::npos) colours.clear();  // A report said so already.
-    return words + colours + covered +
-           Changes(member.look, other.look, words.starts_with("same "));
+    return words + colours + covered + Changes(member.look, other.look, words.starts_with("same "));
   }
 
   /// The relation of the image to the query.

@@ -171,9 +171,8 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
        .form_features = options.form_features},
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
-        SIFTSEARCH_RETURN_IF_ERROR(
-            engine::MatchLister(*impl_->backend, verdicts, options, colours)
-                .List(query, verified, result));
+        SIFTSEARCH_RETURN_IF_ERROR(engine::MatchLister(*impl_->backend, verdicts, options, colours)
+                                       .List(query, verified, result));
         sink(result);
         return Status();
       });

@@ -135,8 +135,7 @@ Status PutEqualFiles(std::int64_t content, engine::ListedImages& listed, PairSin
 /// Groups the pairs, hands them on in order, and ends the journal of a complete report that the
 /// caller has finished with; `of_files`: copies are only counted of files that are not stored.
 Status HandOn(ReportJournal& journal, const ReportOptions& options, const InputLimits& limits,
-              bool of_files,
-              const std::function<Status(const ReportPair&)>& sink, Report& report) {
+              bool of_files, const std::function<Status(const ReportPair&)>& sink, Report& report) {
   engine::ColourBook colours(limits);
   SIFTSEARCH_ASSIGN_OR_RETURN(report.groups, journal.NumberGroups());
   SIFTSEARCH_RETURN_IF_ERROR(journal.Visit(options.order, [&](const ReportPair& pair) {

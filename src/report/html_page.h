@@ -12,7 +12,7 @@ namespace siftsearch::report {
 /// A picture of a group on the page.
 struct PageMember {
   ImageRecord image;
-  std::vector<ImageRecord> equal_files;  ///< Others of the same bytes.
+  std::vector<ImageRecord> equal_files;      ///< Others of the same bytes.
   std::vector<std::string> equal_relations;  ///< Of each to `image`, in words.
   bool original = false;
   std::string relation;

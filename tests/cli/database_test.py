@@ -149,6 +149,10 @@ class FullDiskTest(ProgramTest):
                                   preexec_fn=limit_file_size(10))
         self.assertIn("report.csv", result.stderr)
         self.assertEqual(report.read_bytes(), before)
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()),
+                         ["db", "report.csv", "report.csv.journal"])
+        self.run_program("report", "--resume", "-o", report)
+        self.assertEqual(report.read_bytes(), before)
         self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["db", "report.csv"])
 
 

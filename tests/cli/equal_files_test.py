@@ -37,9 +37,9 @@ class EqualFilesTest(ProgramTest):
     def copies(self, source, *names):
         return [self.copy(source, name) for name in names]
 
-    def assert_identical(self, match):
+    def assert_identical(self, match, relation="identical file"):
         self.assertEqual((match["score"], match["copy"], match["kind"], match["relation"]),
-                         (1, True, "copy", "identical file"))
+                         (1, True, "copy", relation))
         self.assertEqual((match["query_overlap_percent"], match["image_overlap_percent"]), (100, 100))
 
     def pairs(self, *words):
@@ -74,8 +74,8 @@ class ComparedTest(EqualFilesTest):
             matches = self.query(*words, "--fail-on-copy", blanks[1], code=11)[0]["matches"]
             self.assertEqual([m["path"] for m in matches[:3]], [str(b) for b in blanks])
             self.assertEqual([m["rank"] for m in matches[:3]], [1, 2, 3])
-            for match in matches[:3]:
-                self.assert_identical(match)
+            for match, path in zip(matches, blanks):
+                self.assert_identical(match, "same file" if path == blanks[1] else "identical file")
 
     def test_query_counts_them_once(self):
         self.add(*self.copies(SCENES[0], *(f"twin{i:02}.jpg" for i in range(12))), CROP)

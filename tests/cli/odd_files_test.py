@@ -122,10 +122,9 @@ class PagesTest(ProgramTest):
         pairs = {frozenset(pathlib.Path(p[n]).name for n in ("query", "image")): p
                  for p in self.lines("report", "--format", "jsonl")}
         self.assertEqual(pairs[frozenset(["a.tif", "c.tif"])]["relation"], "identical file")
-        for names in (["a.tif", "b.tif"], ["b.tif", "c.tif"]):
-            pair = pairs[frozenset(names)]
-            self.assertRegex(pair["relation"], r"^same first page \(of [23] and [23]\)$")
-            self.assertEqual({pair["query_file"]["pages"], pair["image_file"]["pages"]}, {2, 3})
+        pair = pairs[frozenset(["a.tif", "b.tif"])]
+        self.assertRegex(pair["relation"], r"^same first page \(of [23] and [23]\)$")
+        self.assertEqual({pair["query_file"]["pages"], pair["image_file"]["pages"]}, {2, 3})
         self.run_program("report", "-o", "r.html")
         page = (self.folder / "r.html").read_text()
         self.assertIn('"pages":3', page)
@@ -182,10 +181,11 @@ class RawTest(ProgramTest):
         before = {name: (self.pictures / name).read_bytes() for name in self.raws}
         with (self.folder / "decisions.csv").open("w", newline="") as out:
             writer = csv.writer(out)
-            writer.writerow(["group", "decision", "path", "sha256", "original", "original_sha256"])
+            writer.writerow(["group", "decision", "path", "sha256", "original", "original_sha256",
+                             "contained_percent", "scale_percent"])
             for pair in pairs:
                 writer.writerow([pair["group"], "copy", pair["query"], pair["query_file"]["sha256"],
-                                 pair["image"], pair["image_file"]["sha256"]])
+                                 pair["image"], pair["image_file"]["sha256"], 100, 100])
         self.run_program("apply", self.folder / "decisions.csv", "--action", "delete", "--yes")
         self.assertEqual(len(list(self.pictures.glob("*.pgm"))), 1)
         self.assertEqual({name: (self.pictures / name).read_bytes() for name in self.raws}, before)
