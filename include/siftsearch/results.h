@@ -96,6 +96,9 @@ struct Evidence {
   double pixel_correlation = 0;  ///< Of the pixels where one lies over the other, −1 to 1.
   double pixels_coherent = 0;    ///< Share of the pixels there that one agreeing block explains.
   double pixels_inside = 0;      ///< How well the pixels inside that block agree, 0 to 1.
+  /// Share of the shared region, 0 to 1, in the one block of it whose pixels disagree: something is
+  /// laid over one of the two.
+  double pixels_covered = 0;
   /// How far the points lie off the transform together with their neighbours, in 1/640 of the
   /// image's longer side: near 0 for a copy, more for another view of a scene.
   double parallax = 0;

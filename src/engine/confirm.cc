@@ -72,6 +72,7 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
     evidence.pixel_correlation = pixels->correlation;
     evidence.pixels_coherent = pixels->coherent;
     evidence.pixels_inside = pixels->inside;
+    evidence.pixels_covered = pixels->covered;
     evidence.own_background = pixels->own_background;
   }
   Score(itself, verified);

@@ -58,7 +58,8 @@ bool IsUpright(const Match& match) {
 
 /// What the pairs say of a member as the original.
 struct Claim {
-  bool put_together = false;  ///< From several pictures.
+  bool put_together = false;  ///< From several pictures, or something is laid over it.
+  int covered = 100;          ///< Per cent, in the pair of which least is covered.
   int parts = 0;    ///< Pictures cut from it, less those that it was cut from or turned into.
   double size = 0;  ///< Mean log2 of how much larger it shows the content than others.
   int pairs = 0;
@@ -150,6 +151,8 @@ class GroupDescriber {
       const double scale = ScaleOf(pair.match);
       query.put_together = pair.query_in_parts;
       image.put_together = pair.image_in_parts;
+      query.covered = std::min(query.covered, pair.covered_percent);
+      image.covered = std::min(image.covered, pair.covered_percent);
       query.size -= std::log2(scale);
       image.size += std::log2(scale);
       ++query.pairs;
@@ -167,6 +170,15 @@ class GroupDescriber {
       query.parts += query_inside ? -1 : 1;
       image.parts += query_inside ? 1 : -1;
     }
+    FindCovered();
+  }
+
+  /// Where some agree all over with others, those that agree so with none have something laid over
+  /// them. Of a pair alone nothing tells which of the two has.
+  void FindCovered() {
+    const auto covered = [](const auto& entry) { return entry.second.covered > 100 - kContained; };
+    if (std::all_of(claims_.begin(), claims_.end(), covered)) return;
+    for (auto& entry : claims_) entry.second.put_together |= covered(entry);
   }
 
   /// Best claim first; ties by what the files are.
@@ -220,7 +232,9 @@ class GroupDescriber {
     const auto a = Rank(first), b = Rank(next);
     const Claim& claim = claims_.at(first.image.path);
     if (std::get<1>(a) != std::get<1>(b)) return "the file of the other is gone";
-    if (std::get<2>(a) != std::get<2>(b)) return "the other is put together from several pictures";
+    if (std::get<2>(a) != std::get<2>(b)) {
+      return "the other is put together from several pictures or covered in part";
+    }
     if (std::get<3>(a) != std::get<3>(b)) {
       return claim.parts > 0 ? fmt::format("most complete, {} of the others {} cut from it",
                                            claim.parts, claim.parts == 1 ? "is" : "are")

@@ -148,6 +148,14 @@ Result<Match> ReadMatch(const std::string& text) {
   return std::move(pair.match);
 }
 
+/// By the parts that other pairs tell of, or by the pair's own pixels. Less than `kLeastCovered`
+/// may be what compression makes of a busy place.
+std::int64_t CoveredPercent(GroupBuilder& builder, const ReportPair& pair) {
+  constexpr double kLeastCovered = 0.05;
+  const double covered = std::max(builder.Covered(pair), pair.match.evidence.pixels_covered);
+  return covered < kLeastCovered ? 0 : std::llround(100 * covered);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ReportJournal>> ReportJournal::Open(const std::string& file, bool resume,
@@ -323,7 +331,7 @@ Result<std::int64_t> ReportJournal::NumberGroups() {
     const std::int64_t flags = (group ? 0 : kBridge) |
                                (builder.InParts(pair.query) ? kQueryInParts : 0) |
                                (builder.InParts(pair.match.image) ? kImageInParts : 0) |
-                               std::llround(100 * builder.Covered(pair)) * kCoveredPercent;
+                               CoveredPercent(builder, pair) * kCoveredPercent;
     SIFTSEARCH_ASSIGN_OR_RETURN(
         auto update,
         db_->Prepare("UPDATE pairs SET flags = ?, in_group = nullif(?, 0) WHERE id = ?"));

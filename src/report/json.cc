@@ -77,6 +77,7 @@ void SetMatch(Json& json, const Match& match) {
                       {"pixel_correlation", Rounded(evidence.pixel_correlation, 1000)},
                       {"pixels_coherent", Rounded(evidence.pixels_coherent, 1000)},
                       {"pixels_inside", Rounded(evidence.pixels_inside, 1000)},
+                      {"pixels_covered", Rounded(evidence.pixels_covered, 1000)},
                       {"parallax", Rounded(evidence.parallax, 1000)},
                       {"own_background", Rounded(evidence.own_background, 1000)}};
 }

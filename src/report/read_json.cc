@@ -136,6 +136,7 @@ Match MatchFields(const ParsedJson& json) {
                     .pixel_correlation = Field<double>(evidence, "pixel_correlation"),
                     .pixels_coherent = Field<double>(evidence, "pixels_coherent"),
                     .pixels_inside = Field<double>(evidence, "pixels_inside"),
+                    .pixels_covered = Optional<double>(evidence, "pixels_covered", 0),
                     .parallax = Optional<double>(evidence, "parallax", 0),
                     .own_background = Optional<double>(evidence, "own_background", 0)};
   return match;

@@ -302,6 +302,25 @@ Rectangle LargestSum(const Cells& cells) {
   return best;
 }
 
+/// Share of `region` that the block of it takes up whose windows disagree most.
+double CoveredShare(const Cells& cells, int all_windows, const Rectangle& region) {
+  Cells against = cells;
+  for (int y = 0; y < cells.rows; ++y) {
+    for (int x = 0; x < cells.columns; ++x) {
+      const std::size_t cell = static_cast<std::size_t>(y) * cells.columns + x;
+      const bool inside =
+          x >= region.left && x < region.right && y >= region.top && y < region.bottom;
+      against.values[cell] = inside ? -cells.values[cell] - kAgainst * cells.windows[cell] : 0;
+    }
+  }
+  const Rectangle block = LargestSum(against);
+  if (!Disagrees(cells, all_windows, block.left, block.top, block.right, block.bottom)) return 0;
+  const auto area = [](const Rectangle& r) {
+    return static_cast<double>(r.right - r.left) * (r.bottom - r.top);
+  };
+  return area(block) / area(region);
+}
+
 /// How often each grey level is met, inside the shared region and outside it.
 struct Tones {
   std::array<int, 256> inside{};
@@ -385,6 +404,7 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
     result.inside = std::min(1.0, best.sum / AttainableIn(cells, best));
   }
   const Rectangle wide = Widened(cells, result.windows, best);
+  result.covered = best.sum > 0 ? CoveredShare(cells, result.windows, wide) : 0;
   const auto edge = [&](int cell, int count, int size) {
     if (cell == 0) return -0.5;
     if (cell == count) return size - 0.5;

@@ -26,6 +26,7 @@ struct PixelAgreement {
   /// bottom.
   std::array<double, 4> rectangle{};
   double own_background = 0;  ///< 0 to 1; see CompareAligned.
+  double covered = 0;         ///< 0 to 1; see CompareAligned.
 };
 
 /// Compares two pictures where `image_from_query` (in their pixels) lays one over the other, by the
@@ -43,7 +44,11 @@ struct PixelAgreement {
 /// rectangle's commonest tone, less that share of the pixels outside it, of the picture where the
 /// difference is smaller; 0 where less than a seventh of a picture is outside. A caption, a title
 /// bar or a label under two different pictures stands on a background that neither of them has;
-/// what is left of a covered picture rarely does. Pure.
+/// what is left of a covered picture rarely does.
+///
+/// `covered`: the share of `rectangle` that one block takes up whose textured windows correlate by
+/// less than 0.2 in the mean: the block of the largest sum of (0.2 − correlation). There something
+/// is laid over one of the two. 0 where that block holds less than a fiftieth of the windows. Pure.
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
                               const Transform& image_from_query);
 

@@ -107,7 +107,7 @@ class OddPathsTest(ProgramTest):
         for result in self.query(*SCENES):
             for match in result["matches"]:
                 for name in ("query_found", "image_found", "closeness", "rarity",
-                             "pixels_coherent", "pixels_inside"):
+                             "pixels_coherent", "pixels_inside", "pixels_covered"):
                     self.assertTrue(0 <= match["evidence"][name] <= 1, (name, match))
 
 

@@ -153,8 +153,10 @@ TEST_F(GroupReportTest, WhatIsPutTogetherIsNeverTheOriginalOfAPart) {
     pair.image_in_parts = true;
     const auto group = DescribeGroup({pair}, {}, 1);
     EXPECT_EQ(group.members.front().image.path, part.path) << scale;
-    EXPECT_EQ(RelationOf(group, part),
-              "probably the original: the other is put together from several pictures");
+    EXPECT_EQ(
+        RelationOf(group, part),
+        "probably the original: the other is put together from several pictures or covered in "
+        "part");
   }
 }
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 import unittest
 
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -282,6 +283,104 @@ class EqualFilesTest(unittest.TestCase):
                                   self.folder / "out", "--yes"], capture_output=True, text=True)
         self.assertEqual(applied.returncode, 0, applied.stderr)
         self.assertEqual([p.name for p in (self.folder / "in").iterdir()], ["001.jpg"])
+
+
+class PutTogetherTest(unittest.TestCase):
+    """Pictures that hold others: no group has two sources, and nobody loses one by deciding."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="siftsearch-page-")).resolve()
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.pictures = cls.folder / "in"
+        cls.pictures.mkdir()
+        cls.sources = [cls.enlarged(scene) for scene in SCENES]
+        for number, source in enumerate(cls.sources, 1):
+            cls.save(source, f"source{number}.jpg")
+        cls.save(cls.inset(1, 2, 0.5, 0.5), "middle 1 2.jpg")
+        cls.save(cls.inset(3, 4, 0.35, 0.95), "corner 3 4.jpg")
+        cls.save(cls.inset(5, 6, 0.8, 0.5), "large 5 6.jpg")
+        cls.save(cls.collage(1, 3, 7, 8), "collage 1 3 7 8.jpg")
+        cls.save(cls.sources[0], "copy 1.jpg", quality=40)
+        cls.save(cls.sources[6].resize((320, 240)), "small 7.jpg")
+        wide, high = cls.sources[2].size
+        cls.save(cls.sources[2].crop((0, 0, wide * 2 // 3, high * 2 // 3)), "crop 3.jpg")
+        program = [PROGRAM, "--quiet", "--db", cls.folder / "db"]
+        subprocess.run([*program, "add", cls.pictures], check=True)
+        cls.page = cls.folder / "report.html"
+        subprocess.run([*program, "report", "-o", cls.page], check=True)
+        cls.groups = [[{"name": pathlib.Path(m["path"]).stem, **m} for m in json.loads(group)["members"]]
+                      for group in re.findall(r'<script type="application/json" class="group">(.*?)'
+                                              r'</script>', cls.page.read_text(), re.DOTALL)]
+
+    @staticmethod
+    def enlarged(scene):
+        picture = Image.open(scene).convert("RGB")
+        scale = 640 / max(picture.size)
+        return picture.resize([round(side * scale) for side in picture.size], Image.LANCZOS)
+
+    @classmethod
+    def save(cls, picture, name, quality=92):
+        picture.save(cls.pictures / name, quality=quality)
+
+    @classmethod
+    def inset(cls, host, guest, side, place):
+        """Source `guest`, its sides `side` times those of `host`, at `place` of the room there is."""
+        picture = cls.sources[host - 1].copy()
+        laid_in = cls.sources[guest - 1].resize([round(side * s) for s in picture.size])
+        picture.paste(laid_in, [round(place * (a - b)) for a, b in zip(picture.size, laid_in.size)])
+        return picture
+
+    @classmethod
+    def collage(cls, *numbers):
+        picture = Image.new("RGB", (800, 600))
+        for i, number in enumerate(numbers):
+            picture.paste(cls.sources[number - 1].resize((400, 300)), (i % 2 * 400, i // 2 * 300))
+        return picture
+
+    def test_no_group_has_two_sources(self):
+        for members in self.groups:
+            sources = [m["name"] for m in members if m["name"].startswith("source")]
+            self.assertLessEqual(len(sources), 1, [m["name"] for m in members])
+
+    def test_copies_are_with_their_sources(self):
+        for copy, source in [("copy 1", "source1"), ("small 7", "source7"), ("crop 3", "source3")]:
+            together = [members for members in self.groups
+                        if {copy, source} <= {m["name"] for m in members}]
+            self.assertTrue(together, copy)
+
+    def test_what_holds_others_is_not_the_original(self):
+        seen = set()
+        for members in self.groups:
+            names = [m["name"] for m in members]
+            if any(name.startswith("source") for name in names):
+                self.assertRegex(names[0], "^source", names)
+                self.assertIn("probably the original", members[0]["relation"])
+            seen.update(names)
+        self.assertIn("collage 1 3 7 8", seen)
+
+    def test_deciding_every_group_and_applying_keeps_every_source(self):
+        driver = browser(self.folder)
+        self.addCleanup(driver.quit)
+        driver.get(self.page.as_uri())
+        driver.execute_script("document.querySelector('figure').focus()")
+        for _ in self.groups:
+            ActionChains(driver).send_keys("a").perform()
+        driver.find_element(By.ID, "export").click()
+        file = self.folder / "decisions.csv"
+        for _ in range(600):
+            if file.exists() and file.stat().st_size > 0:
+                break
+            time.sleep(0.1)
+        applied = subprocess.run([PROGRAM, "apply", file, "--action", "move", "--to",
+                                  self.folder / "out", "--yes"], capture_output=True, text=True)
+        left = {p.stem for p in self.pictures.iterdir()}
+        self.assertLessEqual({f"source{n}" for n in range(1, 9)}, left, applied.stdout)
+        # A composite has parts that its original lacks; a copy and a crop are whole in theirs.
+        for name in ["middle 1 2", "corner 3 4", "large 5 6", "collage 1 3 7 8"]:
+            self.assertIn(name, left, applied.stdout)
+        self.assertEqual({p.stem for p in (self.folder / "out").iterdir()},
+                         {"copy 1", "small 7", "crop 3"}, applied.stderr)
 
 
 class ManyGroupsTest(unittest.TestCase):

@@ -26,7 +26,7 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
       R"("attributes":{"seller":"acme"},"verdict":null,)"
       R"("evidence":{"log10_false_alarms":0.0,"query_found":0.0,"image_found":0.0,)"
       R"("closeness":0.0,"rarity":0.0,"pixel_correlation":0.0,"pixels_coherent":0.0,)"
-      R"("pixels_inside":0.0,"parallax":0.0,"own_background":0.0}}],)"
+      R"("pixels_inside":0.0,"pixels_covered":0.0,"parallax":0.0,"own_background":0.0}}],)"
       R"("timings_ms":{"decode":1.23,"extract":2.0,"search":3.0,"verify":4.0}})");
 }
 

@@ -96,6 +96,33 @@ TEST(CompareAlignedTest, AFaintCopyAgreesAndAFaintStrangerDoesNot) {
   EXPECT_LT(CompareAligned(stranger.view(), image.view(), kSame).correlation, 0.3);
 }
 
+TEST(CompareAlignedTest, WhatIsLaidOverAPictureIsCovered) {
+  const Picture image = See(160, 120, kSame, 1);
+  const Picture other = See(160, 120, kSame, 2);
+  EXPECT_EQ(CompareAligned(image.view(), image.view(), kSame).covered, 0);
+  for (const auto [left, top, width, height] :
+       {std::array{40, 30, 80, 60}, {104, 66, 48, 48}, {0, 90, 160, 30}}) {
+    Picture pasted = image, barred = image;
+    for (int y = top; y < top + height; ++y) {
+      for (int x = left; x < left + width; ++x) {
+        pasted.pixels[y * 160 + x] = other.pixels[y * 160 + x];
+        barred.pixels[y * 160 + x] = 20;
+      }
+    }
+    const double share = width * height / (160.0 * 120);
+    // A bar at an edge may also be cut off from the shared region.
+    const PixelAgreement cut = CompareAligned(pasted.view(), image.view(), kSame);
+    const auto [x0, y0, x1, y1] = cut.rectangle;
+    const double region = (x1 - x0) * (y1 - y0) / (160.0 * 120);
+    EXPECT_NEAR(1 - region * (1 - cut.covered), share, 0.06) << left;
+    EXPECT_NEAR(CompareAligned(image.view(), pasted.view(), kSame).covered, cut.covered, 0.03);
+    if (left > 0) {
+      const PixelAgreement bar = CompareAligned(barred.view(), image.view(), kSame);
+      EXPECT_NEAR(bar.covered, share, 0.1) << left;
+    }
+  }
+}
+
 TEST(CompareAlignedTest, StrangersDoNotAgree) {
   const Picture a = See(150, 150, kSame, 1), b = See(150, 150, kSame, 2);
   EXPECT_LT(CompareAligned(a.view(), b.view(), kSame).correlation, 0.3);
