@@ -1,6 +1,7 @@
 """compare, and the options that decide how much is searched and what is told."""
 
 import json
+import random
 import unittest
 
 from program import DATA, SCENES, ProgramTest
@@ -41,6 +42,54 @@ class CompareTest(ProgramTest):
         text = self.folder / "text.jpg"
         text.write_text("no picture")
         self.assertIn(str(text), self.run_program("compare", text, SCENES[0], code=1).stderr)
+
+
+class ColourTest(ProgramTest):
+    """The relation says so where a copy has other colours, in every verb that tells relations."""
+
+    side = 240
+
+    def setUp(self):
+        super().setUp()
+        random.seed(1)
+        spots = [(random.randrange(self.side), random.randrange(self.side), random.randrange(3, 14),
+                  tuple(random.randrange(256) for _ in range(3))) for _ in range(500)]
+        pixels = [(90, 140, 60)] * self.side ** 2
+        for x, y, size, colour in spots:
+            for row in range(y, min(self.side, y + size)):
+                for column in range(x, min(self.side, x + size)):
+                    pixels[row * self.side + column] = colour
+        self.original = self.write("original.ppm", pixels)
+        # The hue turned by 90 degrees, of the same lightness, as Cb and Cr become -Cr and Cb.
+        self.turned = self.write("turned.ppm", [self.turn(*pixel) for pixel in pixels])
+        self.grey = self.write("grey.ppm", [(self.lightness(*pixel),) * 3 for pixel in pixels])
+
+    @staticmethod
+    def lightness(red, green, blue):
+        return round(0.299 * red + 0.587 * green + 0.114 * blue)
+
+    @classmethod
+    def turn(cls, red, green, blue):
+        light = cls.lightness(red, green, blue)
+        cb, cr = 0.564 * (blue - light), 0.713 * (red - light)
+        turned = light + 1.402 * cb, light + 0.344 * cr - 0.714 * cb, light - 1.772 * cr
+        return tuple(max(0, min(255, round(value))) for value in turned)
+
+    def write(self, name, pixels):
+        path = self.folder / name
+        path.write_bytes(b"P6 %d %d 255\n" % (self.side, self.side) +
+                         bytes(value for pixel in pixels for value in pixel))
+        return path
+
+    def test_compare_query_and_report_tell_of_colours(self):
+        self.add(self.original)
+        for copy, words in [(self.turned, "same picture, other colours"),
+                            (self.grey, "same picture, in grey")]:
+            told = [*self.lines("compare", "--format", "jsonl", copy, self.original),
+                    *self.query(copy)]
+            relations = [result["matches"][0]["relation"] for result in told]
+            relations += [pair["relation"] for pair in self.lines("report", "--format", "jsonl", copy)]
+            self.assertEqual(relations, [words] * 3)
 
 
 class EffortTest(ProgramTest):
