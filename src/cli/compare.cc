@@ -51,10 +51,12 @@ Status DrawResult(const CompareFlags& flags, const QueryResult& result, const Co
 int RunCompare(Command& command) {
   const CompareFlags flags = ParseCompareFlags(command);
   const Console& console = command.console();
-  const EngineOptions options = flags.engine.Options();
-  const auto result =
-      Compare({.name = flags.images[0]}, {.name = flags.images[1]},
-              {.limits = options.limits, .threads = options.threads, .kernel = options.kernel});
+  const EngineOptions asked = flags.engine.Options();
+  CompareOptions options;
+  options.limits = asked.limits;
+  options.threads = asked.threads;
+  options.kernel = asked.kernel;
+  const auto result = Compare({.name = flags.images[0]}, {.name = flags.images[1]}, options);
   if (!result.ok()) {
     console.Error(result.status().message());
     return ExitCodeOfFailed(result.status().code() == StatusCode::kOutOfMemory);

@@ -256,10 +256,11 @@ void ExpectSourcesApart(const Scenes& scenes, const std::string& about) {
     }
     EXPECT_LE(sources.size(), 1u) << about << ": " << testing::PrintToString(group);
   }
-  for (const auto& [source, names] : copies) {
+  for (const auto& [number, names] : copies) {
+    const std::string source = "source" + std::to_string(number);
     for (const std::string& name : names) {
       const bool together = std::any_of(groups.begin(), groups.end(), [&](const auto& group) {
-        return group.contains(name) && group.contains("source" + std::to_string(source));
+        return group.contains(name) && group.contains(source);
       });
       EXPECT_TRUE(together) << about << ": " << name;
     }
