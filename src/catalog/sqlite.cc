@@ -163,7 +163,9 @@ Result<std::unique_ptr<Connection>> Connection::Open(const std::string& file, Mo
   if (handle == nullptr) {
     return Status(StatusCode::kOutOfMemory, fmt::format("{}: out of memory", file));
   }
+  std::unique_ptr<sqlite3, decltype(&sqlite3_close)> owned(handle, &sqlite3_close);
   std::unique_ptr<Connection> db(new Connection(file, handle));
+  (void)owned.release();  // The connection closes it.
   if (code != SQLITE_OK) return db->Error(code);
   sqlite3_busy_timeout(handle, busy_ms);
   // Readers go on during a write transaction: it must not spill into the file before the commit.
@@ -184,7 +186,9 @@ Result<Query> Connection::Prepare(const char* sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (code != SQLITE_OK) return Error(code);
+  std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> owned(statement, &sqlite3_finalize);
   statements_.emplace(sql, statement);
+  (void)owned.release();  // The connection finalizes it.
   return Query(this, statement);
 }
 

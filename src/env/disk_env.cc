@@ -300,17 +300,16 @@ class DiskFileEnv : public FileEnv {
   }
 
   Result<std::vector<std::string>> List(const std::string& directory) override {
-    DIR* const stream = ::opendir(directory.c_str());
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), &::closedir);
     if (stream == nullptr) return ErrnoStatus(directory, "can't be listed", errno);
     std::vector<std::string> names;
     errno = 0;
-    while (const dirent* entry = ::readdir(stream)) {
+    while (const dirent* entry = ::readdir(stream.get())) {
       const std::string_view name = entry->d_name;
       if (name != "." && name != "..") names.emplace_back(name);
       errno = 0;
     }
     const int error = errno;
-    ::closedir(stream);
     if (error != 0) return ErrnoStatus(directory, "can't be listed", error);
     std::sort(names.begin(), names.end());
     return names;

@@ -60,6 +60,9 @@ void* operator new[](std::size_t size, std::align_val_t alignment) {
   return siftsearch::Allocate(size, static_cast<std::size_t>(alignment),
                               __builtin_return_address(0));
 }
+// Those that give null instead, so that all memory is of one kind; libstdc++ sorts with it.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return std::malloc(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return std::malloc(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
