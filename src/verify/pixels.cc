@@ -302,6 +302,22 @@ Rectangle LargestSum(const Cells& cells) {
   return best;
 }
 
+/// The cells of a rectangle whose values are above zero, and those between them.
+Rectangle Trimmed(const Cells& cells, const Rectangle& r) {
+  Rectangle trimmed{
+      .sum = r.sum, .left = r.right, .top = r.bottom, .right = r.left, .bottom = r.top};
+  for (int y = r.top; y < r.bottom; ++y) {
+    for (int x = r.left; x < r.right; ++x) {
+      if (cells.values[static_cast<std::size_t>(y) * cells.columns + x] <= 0) continue;
+      trimmed.left = std::min(trimmed.left, x);
+      trimmed.top = std::min(trimmed.top, y);
+      trimmed.right = std::max(trimmed.right, x + 1);
+      trimmed.bottom = std::max(trimmed.bottom, y + 1);
+    }
+  }
+  return trimmed;
+}
+
 /// Share of `region` that the block of it takes up whose windows disagree most.
 double CoveredShare(const Cells& cells, int all_windows, const Rectangle& region) {
   Cells against = cells;
@@ -313,7 +329,7 @@ double CoveredShare(const Cells& cells, int all_windows, const Rectangle& region
       against.values[cell] = inside ? -cells.values[cell] - kAgainst * cells.windows[cell] : 0;
     }
   }
-  const Rectangle block = LargestSum(against);
+  const Rectangle block = Trimmed(against, LargestSum(against));
   if (!Disagrees(cells, all_windows, block.left, block.top, block.right, block.bottom)) return 0;
   const auto area = [](const Rectangle& r) {
     return static_cast<double>(r.right - r.left) * (r.bottom - r.top);
