@@ -106,6 +106,8 @@ struct ReportOptions {
   /// Stored images that it refuses are in no pair.
   std::function<bool(const ImageRecord&)> accept;
   bool skip_same_folder = false;  ///< Two pictures of one folder are no pair.
+  /// Relations of copies say what colours they have, for which their files are read once more.
+  bool tell_colours = true;
   /// What else the pairs depend on, in words of the caller's: what `accept` asks, an approximation.
   std::string conditions = {};
   /// File that holds what was compared until the report is done (schema/report.md), for its owner

@@ -17,6 +17,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
+#include "engine/boxes.h"
 #include "engine/picture_file.h"
 #include "env/file_env.h"
 #include "env/place_file.h"
@@ -44,12 +45,6 @@ struct Containment {
   double contained = 0;
   double scale = 0;
 };
-
-/// Per cent of a picture from which all of it is contained: rounding leaves a full overlap below
-/// 100.
-constexpr double kAllOfIt = 93;
-/// Per cent of its size from which it is shown in its resolution.
-constexpr double kFullSize = 98;
 
 /// A row of the decisions.
 struct Decision {
@@ -199,8 +194,10 @@ std::string LostBeside(const Decision& copy, const std::string& path, const std:
     return "the decisions do not say how much of it is in " + path;
   }
   const Containment& in = found->second;
-  if (in.contained < kAllOfIt) return fmt::format("only {} % of it is in {}", in.contained, path);
-  if (in.scale < kFullSize) return fmt::format("{} shows it at {} % of its size", path, in.scale);
+  if (in.contained < engine::kWholePercent)
+    return fmt::format("only {} % of it is in {}", in.contained, path);
+  if (in.scale < engine::kFullSizePercent)
+    return fmt::format("{} shows it at {} % of its size", path, in.scale);
   return "";
 }
 

@@ -101,6 +101,8 @@ ReportFlags ParseReportFlags(Command& command) {
   CheckFlags(flags);
   flags.report.accept = ParseWhere(flags.where);
   if (flags.format == "html") flags.report.order = ReportOrder::kGroup;
+  // CSV has no relations; the page looks at the files itself.
+  flags.report.tell_colours = flags.format == "jsonl" || flags.format == "table";
   if (!flags.file.empty() && flags.file != "-") flags.report.journal = flags.file + ".journal";
   return flags;
 }

@@ -11,6 +11,8 @@ namespace siftsearch::engine {
 namespace {
 
 constexpr int kSmallSide = 64;
+/// A file is decoded no larger than it must be for that.
+constexpr int kDecodedSide = 2 * kSmallSide;
 constexpr std::size_t kMostKnown = 1000;
 /// Shared pixels of the small pictures from which they tell something.
 constexpr double kEnough = 40;
@@ -88,7 +90,9 @@ ChromaSums SumsOf(const PictureColours& query, const PictureColours& image, cons
 PictureColours ColoursOf(const image::RgbImage& picture) {
   auto small = draw::Thumbnail(picture, kSmallSide);
   if (!small.ok()) return {};
-  return {picture.width, picture.height, std::move(small).value()};
+  const bool reduced = picture.full_width > 0;
+  return {reduced ? picture.full_width : picture.width,
+          reduced ? picture.full_height : picture.height, std::move(small).value()};
 }
 
 std::string ColourWords(const PictureColours& query, const PictureColours& image,
@@ -108,7 +112,8 @@ std::string ColourWords(const PictureColours& query, const PictureColours& image
 }
 
 void ColourBook::Put(const std::string& name, std::span<const std::uint8_t> bytes) {
-  const auto picture = image::DecodeRgb(bytes, {limits_.max_pixels, limits_.max_file_bytes});
+  const auto picture =
+      image::DecodeRgb(bytes, {limits_.max_pixels, limits_.max_file_bytes}, kDecodedSide);
   known_[name] = picture.ok() ? ColoursOf(*picture) : PictureColours();
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "engine/boxes.h"
 #include "verify/verify.h"
 
 namespace siftsearch::engine {
@@ -11,22 +12,15 @@ namespace {
 
 /// Pictures from which a group is dense enough to be kept apart from another.
 constexpr std::size_t kDense = 3;
-/// How large a picture shows what was cut from it, at least, in parts of the cut.
-constexpr double kCutScale = 0.98;
-/// Per cent of a picture from which it counts as contained.
-constexpr double kAllOfIt = 93;
 /// Share of its bounding box that an upright region fills at least.
 constexpr double kUpright = 0.93;
 
-double BoxArea(const Box& box) { return box.width * box.height; }
-
 /// Area of the shared region.
 double AreaOf(const std::vector<Point>& polygon, const Box& box) {
-  return polygon.empty() ? BoxArea(box) : verify::PolygonArea(polygon);
+  return polygon.empty() ? Area(box) : verify::PolygonArea(polygon);
 }
 
-PairSide SideOf(const ImageRecord& image, const ImageRecord& other, const Match& match,
-                bool is_query) {
+PairSide SideOf(const ImageRecord& image, const Match& match, bool is_query) {
   const Box& box = is_query ? match.query_box : match.image_box;
   const double query_area = AreaOf(match.query_polygon, match.query_box);
   const double image_area = AreaOf(match.image_polygon, match.image_box);
@@ -36,9 +30,9 @@ PairSide SideOf(const ImageRecord& image, const ImageRecord& other, const Match&
   PairSide side;
   side.area = static_cast<double>(image.width) * image.height;
   side.box = box;
-  side.identical = image.hash != ContentHash{} && image.hash == other.hash;
-  const bool turned = here < kUpright * BoxArea(box);
-  side.foreign = here < kCutScale * kCutScale * there || (contained >= kAllOfIt && turned);
+  const bool turned = here < kUpright * Area(box);
+  constexpr double kCutScale = kFullSizePercent / 100;
+  side.foreign = here < kCutScale * kCutScale * there || (contained >= kWholePercent && turned);
   for (const auto& [query, found] : match.inlier_points) {
     side.points.push_back(is_query ? query : found);
   }
@@ -66,14 +60,14 @@ std::size_t GroupBuilder::NumberOf(const ImageRecord& image) {
 }
 
 PairSide GroupBuilder::QuerySide(const ReportPair& pair) {
-  PairSide side = SideOf(pair.query, pair.match.image, pair.match, true);
+  PairSide side = SideOf(pair.query, pair.match, true);
   side.picture = NumberOf(pair.query);
   side.other = NumberOf(pair.match.image);
   return side;
 }
 
 PairSide GroupBuilder::ImageSide(const ReportPair& pair) {
-  PairSide side = SideOf(pair.match.image, pair.query, pair.match, false);
+  PairSide side = SideOf(pair.match.image, pair.match, false);
   side.picture = NumberOf(pair.match.image);
   side.other = NumberOf(pair.query);
   return side;

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "base/parallel.h"
+#include "engine/boxes.h"
 #include "engine/picture_file.h"
 #include "engine/relation.h"
 #include "verify/verify.h"
@@ -19,8 +20,6 @@
 namespace siftsearch::engine {
 namespace {
 
-/// Per cent of a picture from which it counts as contained.
-constexpr double kContained = 93;
 /// A picture that shows a part smaller than this has not been what the part was cut from.
 constexpr double kLeastScale = 0.6;
 /// Tangent of the angle up to which a part lies upright in a picture.
@@ -157,8 +156,8 @@ class GroupDescriber {
       image.size += std::log2(scale);
       ++query.pairs;
       ++image.pairs;
-      const bool query_inside = pair.match.query_overlap_percent >= kContained;
-      const bool image_inside = pair.match.image_overlap_percent >= kContained;
+      const bool query_inside = pair.match.query_overlap_percent >= kWholePercent;
+      const bool image_inside = pair.match.image_overlap_percent >= kWholePercent;
       if (query_inside == image_inside) continue;
       if (!IsUpright(pair.match)) {
         // Turned into a larger frame: parts are seldom cut out askew.
@@ -176,7 +175,9 @@ class GroupDescriber {
   /// Where some agree all over with others, those that agree so with none have something laid over
   /// them. Of a pair alone nothing tells which of the two has.
   void FindCovered() {
-    const auto covered = [](const auto& entry) { return entry.second.covered > 100 - kContained; };
+    const auto covered = [](const auto& entry) {
+      return entry.second.covered > 100 - kWholePercent;
+    };
     if (std::all_of(claims_.begin(), claims_.end(), covered)) return;
     for (auto& entry : claims_) entry.second.put_together |= covered(entry);
   }

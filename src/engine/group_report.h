@@ -11,8 +11,8 @@ namespace siftsearch::engine {
 
 /// A picture of a group and what to say of it.
 struct GroupMember {
-  ImageRecord
-      image;  ///< Of files of equal bytes the oldest that can be read, else the first by path.
+  /// Of files of equal bytes the oldest that can be read, else the oldest.
+  ImageRecord image;
   std::vector<ImageRecord> equal_files;  ///< The others of these bytes, in the same order.
   /// What each of them is to `image`: "identical file", "same file", or that it is gone.
   std::vector<std::string> equal_relations;
@@ -31,12 +31,12 @@ struct GroupReport {
 };
 
 /// Describes the pairs of one group. Originals are ranked: those whose file is there first,
-/// then those that are not put together from several pictures, then by how many others are parts of
-/// them, how large they show the shared content, their size in pixels, whether their JPEG quality
-/// is good, their age (by EXIF, else the file's time), their path. Relations come from the pairs'
-/// geometry and, where the files can be read, from their bytes and pixels. Files are read on
-/// `threads` threads, of equal ones one. A picture `asked` for (its path, or empty) comes first, in
-/// the place of the original.
+/// then those that are not put together from several pictures and not covered in part, then by how
+/// many others are parts of them, how large they show the shared content, their size in pixels,
+/// whether their JPEG quality is good, their age (by EXIF, else the file's time), their path.
+/// Relations come from the pairs' geometry and, where the files can be read, from their bytes and
+/// pixels. Files are read on `threads` threads, of equal ones one. A picture `asked` for (its path,
+/// or empty) comes first, in the place of the original.
 GroupReport DescribeGroup(std::vector<ReportPair> pairs, const InputLimits& limits, int threads,
                           const std::string& asked = "");
 

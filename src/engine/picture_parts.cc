@@ -5,6 +5,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "engine/boxes.h"
+
 namespace siftsearch::engine {
 namespace {
 
@@ -34,14 +36,6 @@ constexpr int kNoRegion = -2;
 constexpr std::size_t kMostRegions = 64;
 constexpr std::size_t kMostShownBy = 8;
 constexpr std::size_t kMostAsked = 32;
-
-double Area(const Box& box) { return box.width * box.height; }
-
-double Common(const Box& a, const Box& b) {
-  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
-  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
-  return width > 0 && height > 0 ? width * height : 0;
-}
 
 bool Contains(const Box& box, const Point& point) {
   return point.x >= box.x && point.x <= box.x + box.width && point.y >= box.y &&
@@ -76,21 +70,22 @@ void PictureParts::Look(const PairSide& side) {
 
 /// What the points of a pair say of a box that others show.
 PictureParts::Finding PictureParts::Find(const PairSide& side, const Box& box) {
-  const double common = Common(side.box, box);
+  const double common = SharedArea(side.box, box);
   if (common < kSamePart * Area(box)) return Finding::kBeside;
   const Box inner = WithoutBorder(box);
   const double inside = CountIn(inner, side.points);
   const double beside = static_cast<double>(side.points.size()) - CountIn(box, side.points);
   const double outside = std::max(1.0, Area(side.box) - common);
-  const double due = beside / outside * Common(side.box, inner);
-  if (side.identical || (inside > 0 && inside >= kAgreeing * due)) return Finding::kAgrees;
+  const double due = beside / outside * SharedArea(side.box, inner);
+  if (side.picture == side.other || (inside > 0 && inside >= kAgreeing * due))
+    return Finding::kAgrees;
   return due >= kSurelyDue ? Finding::kSureHole : Finding::kHole;
 }
 
 /// True where a pair shows the region, in the same box, and not only what surrounds it.
 bool PictureParts::IsSameRegion(const PairSide& side, const Region& region) {
   const Box& box = region.first.box;
-  const double common = Common(side.box, box);
+  const double common = SharedArea(side.box, box);
   if (common < kSameRegion * (Area(side.box) + Area(box) - common)) return false;
   return Find(side, box) != Finding::kSureHole &&
          Find(region.first, side.box) != Finding::kSureHole;
@@ -178,7 +173,7 @@ void PictureParts::Place(std::size_t index) {
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const std::size_t smallest = parts_[i].smallest;
     const Region& other = regions_[smallest];
-    const bool shared = Common(other.first.box, box) >= kSamePart * Area(other.first.box);
+    const bool shared = SharedArea(other.first.box, box) >= kSamePart * Area(other.first.box);
     const bool foreign =
         IsApart(other, static_cast<int>(index)) || IsApart(region, static_cast<int>(smallest));
     if (shared && !foreign) same.push_back(i);
@@ -219,7 +214,7 @@ double PictureParts::Covered(const PairSide& side) const {
     if (part.laid_in < 0 || !HasHole(side, regions_[part.smallest])) continue;
     const Box& box = regions_[static_cast<std::size_t>(part.laid_in)].first.box;
     // Of a part beside the region a little, which tells that the pair does not show it.
-    covered += std::max(1.0, Common(box, side.box)) / Area(side.box);
+    covered += std::max(1.0, SharedArea(box, side.box)) / Area(side.box);
   }
   return std::min(1.0, covered);
 }
@@ -232,7 +227,7 @@ bool PictureParts::IsTiled() const {
     sum += Area(box);
     for (std::size_t j = 0; j < i; ++j) {
       const Box& other = regions_[parts_[j].smallest].first.box;
-      if (Common(box, other) > kOverlapOfTiles * std::min(Area(box), Area(other))) return false;
+      if (SharedArea(box, other) > kOverlapOfTiles * std::min(Area(box), Area(other))) return false;
     }
   }
   return parts_.size() > 1 && sum >= kMadeOfParts * area_;

@@ -11,11 +11,10 @@ namespace siftsearch::engine {
 /// A pair as one of its two pictures sees it.
 struct PairSide {
   std::size_t picture = 0;    ///< Number of the picture,
-  std::size_t other = 0;      ///< and of its counterpart.
+  std::size_t other = 0;      ///< and of its counterpart; the same of files of equal bytes.
   double area = 0;            ///< Of the picture, in pixels.
   Box box;                    ///< Around the shared region.
   std::vector<Point> points;  ///< That agree.
-  bool identical = false;     ///< The two files have equal bytes.
   /// The counterpart was not cut from the picture: it shows the region larger, or it is all in the
   /// picture and turned.
   bool foreign = false;

@@ -141,6 +141,7 @@ Status HandOn(ReportJournal& journal, const ReportOptions& options, const InputL
   SIFTSEARCH_RETURN_IF_ERROR(journal.Visit(options.order, [&](const ReportPair& pair) {
     ++report.pairs;
     report.copies += pair.match.copy && (!of_files || pair.query.id == 0);
+    if (!options.tell_colours) return sink(pair);
     ReportPair told = pair;
     colours.Tell(told.query, told.match);
     return sink(told);
@@ -148,10 +149,6 @@ Status HandOn(ReportJournal& journal, const ReportOptions& options, const InputL
   if (options.finish) SIFTSEARCH_RETURN_IF_ERROR(options.finish(report));
   return report.stopped ? Status() : journal.Finish();
 }
-
-}  // namespace
-
-namespace {
 
 using CountedContents = std::vector<std::pair<std::int64_t, int>>;
 

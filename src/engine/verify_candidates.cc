@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "engine/boxes.h"
 #include "engine/confirm.h"
 #include "engine/impl.h"
 #include "engine/match_alone.h"
@@ -73,20 +74,14 @@ bool RanksBefore(const VerifiedContent& a, const VerifiedContent& b) {
   return AgreesBetter(a, b);
 }
 
-double SharedArea(const Box& a, const Box& b) {
-  const double width = std::min(a.x + a.width, b.x + b.width) - std::max(a.x, b.x);
-  const double height = std::min(a.y + a.height, b.y + b.height) - std::max(a.y, b.y);
-  return width <= 0 || height <= 0 ? 0 : width * height;
-}
-
 double OverlapOfBoxes(const Box& a, const Box& b) {
   const double both = SharedArea(a, b);
-  return both > 0 ? both / (a.width * a.height + b.width * b.height - both) : 0;
+  return both > 0 ? both / (Area(a) + Area(b) - both) : 0;
 }
 
 double ShareInside(const Box& box, const Box& other) {
   const double both = SharedArea(box, other);
-  return both > 0 ? both / (box.width * box.height) : 0;
+  return both > 0 ? both / Area(box) : 0;
 }
 
 class CandidateVerifier {

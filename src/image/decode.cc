@@ -126,12 +126,16 @@ Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLi
                    .remark = std::move(raster.remark)};
 }
 
-Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(Raster raster,
-                              Decode({.bytes = bytes, .limits = limits, .channels = 3}));
+Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits,
+                           int min_side) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Raster raster,
+      Decode({.bytes = bytes, .limits = limits, .channels = 3, .min_side = min_side}));
   return RgbImage{.width = raster.width,
                   .height = raster.height,
                   .pixels = std::move(raster.pixels),
+                  .full_width = raster.full_width,
+                  .full_height = raster.full_height,
                   .pages = raster.pages,
                   .remark = std::move(raster.remark)};
 }

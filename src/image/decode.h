@@ -36,7 +36,9 @@ struct RgbImage {
   int width = 0;
   int height = 0;
   std::vector<std::uint8_t> pixels;  ///< width × height × 3.
-  int pages = 1;                     ///< As of GreyImage.
+  int full_width = 0;                ///< As of GreyImage, like those below.
+  int full_height = 0;
+  int pages = 1;
   std::string remark = {};
 };
 
@@ -57,12 +59,11 @@ bool HasImageExtension(std::string_view path);
 ///   counts, of at most 16; the first one where none does. A frame is laid on the ground alone, as
 ///   if there were none before it.
 /// - Transparency is laid on white; where that leaves no grey below 224, and black leaves
-/// something,
-///   on black (a white drawing).
+///   something, on black (a white drawing).
 /// - Samples of 16 bits (of PNG; of TIFF in grey or RGB without alpha) of which the largest is
-/// below 2^8, 2^10, 2^12 or 2^14 hold that
-///   many bits, the smallest that suffice, and are stretched to 8 accordingly; a TIFF's
-///   MaxSampleValue counts as a sample. A picture of one value is left as it is.
+///   below 2^8, 2^10, 2^12 or 2^14 hold that many bits, the smallest that suffice, and are
+///   stretched to 8 accordingly; a TIFF's MaxSampleValue counts as a sample. A picture of one value
+///   is left as it is.
 /// - Bands of a TIFF that are no alpha are ignored.
 /// Errors say the cause without the file's name, which the caller adds: kUnsupported (naming what
 /// the file is; also a file of which only a stand-in could be decoded, as a raw camera picture's
@@ -75,7 +76,8 @@ Result<GreyImage> DecodeGrey(std::span<const std::uint8_t> bytes, const DecodeLi
                              int min_side = 0);
 
 /// The same in colour.
-Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits);
+Result<RgbImage> DecodeRgb(std::span<const std::uint8_t> bytes, const DecodeLimits& limits,
+                           int min_side = 0);
 
 /// Encodes RGB as "png" or "jpeg" (quality 1 to 100, ignored for PNG).
 Result<std::vector<std::uint8_t>> Encode(const RgbImage& image, std::string_view format,

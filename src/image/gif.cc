@@ -173,10 +173,6 @@ Status DrawFrame(GifFileType* gif, int transparent, Raster& canvas) {
   return Status();
 }
 
-}  // namespace
-
-namespace {
-
 Result<Raster> DecodeFrame(const DecodeRequest& request, GifSource source) {
   int error = 0;
   const std::unique_ptr<GifFileType, CloseGif> gif(DGifOpen(&source, ReadBytes, &error));

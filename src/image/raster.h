@@ -38,7 +38,7 @@ struct DecodeRequest {
   std::span<const std::uint8_t> bytes;
   DecodeLimits limits;
   int channels = 1;           ///< 1: grey, 3: RGB.
-  int min_side = 0;           ///< Of DecodeGrey.
+  int min_side = 0;           ///< Of DecodeGrey and DecodeRgb.
   std::uint8_t ground = 255;  ///< Grey on which what is transparent is laid.
   int used_bits = 16;         ///< Samples of 16 bits hold this many; the lowest ones.
 };

@@ -13,8 +13,8 @@ namespace siftsearch::report {
 std::string CsvField(std::string_view text);  ///< Quoted where it must be.
 
 /// The same rows for a spreadsheet program: a field that it would take for a formula (it begins
-/// with
-/// `=`, `+`, `-`, `@`, a tab or a carriage return and is no number) gets an apostrophe before it.
+/// with `=`, `+`, `-`, `@`, a tab or a carriage return and is no number) gets an apostrophe before
+/// it.
 std::string ForSpreadsheet(std::string_view csv);
 
 std::string QueryCsvHeader();
