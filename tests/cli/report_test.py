@@ -234,14 +234,19 @@ class ContractTest(ProgramTest):
         self.add(*reversed(paths))
         self.assertEqual(groups, self.groups("--threads", "2", "--batch-memory", "1"))
 
+    def same_folder(self, *words):
+        """For each pair of the report, whether its two files lie in one folder."""
+        return [p["query"].rsplit("/", 1)[0] == p["image"].rsplit("/", 1)[0]
+                for p in self.lines("report", "--format", "jsonl", *words)]
+
     def test_pairs_inside_a_folder_can_be_left_out(self):
-        self.add(DATA / "pictures", self.copy(SCENES[0], "a/1.jpg"), self.copy(SCENES[0], "a/2.jpg"))
-        def folders(*words):
-            return [(p["query"].rsplit("/", 1)[0], p["image"].rsplit("/", 1)[0])
-                    for p in self.lines("report", "--format", "jsonl", *words)]
-        self.assertEqual([a == b for a, b in folders()].count(True), 1)
-        apart = folders("--skip-same-folder")
-        self.assertEqual([a == b for a, b in apart], [False, False])
+        self.add(*[self.copy(SCENES[0], name) for name in ["b/1.jpg", "b/2.jpg", "c/1.jpg"]])
+        self.assertEqual(sorted(self.same_folder()), [False, True])
+        self.assertEqual(self.same_folder("--skip-same-folder"), [False, False])
+
+    def test_none_is_lost_when_the_file_alone_in_its_folder_comes_first(self):
+        self.add(*[self.copy(SCENES[0], name) for name in ["a/1.jpg", "b/1.jpg", "b/2.jpg"]])
+        self.assertEqual(self.same_folder("--skip-same-folder"), [False, False])
 
 
 def page_groups(text):
