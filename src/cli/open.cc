@@ -57,7 +57,8 @@ void EngineFlags::AddSettings(Command& command) {
       "max-side", po::value<int>()->value_name("PX")->notifier(max_side),
       "longer side to which pictures are scaled down; fixed when the database is made [640]")(
       "index", po::value<std::string>()->value_name("KEY")->notifier(index),
-      "Faiss factory key of the search, such as IDMap,HNSW48 or IVF256,Flat; fixed when the "
+      "how the database is searched: Terms, or a Faiss factory key such as IDMap,HNSW48; fixed "
+      "when the "
       "database is made [IDMap,Flat: exact]");
 }
 

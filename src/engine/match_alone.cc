@@ -17,15 +17,13 @@ constexpr double kUnvotedWeight = 1e-3;
 
 }  // namespace
 
-Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image,
-                                const VotedContent& voted, kernel::Variant variant) {
+Result<VotedContent> MatchAlone(const FeatureSet& query, const kernel::PreparedQueries& descriptors,
+                                const FeatureSet& image, const VotedContent& voted) {
   const kernel::RowSpan rows{image.descriptors.data(), image.size(), 0};
   std::vector<kernel::Neighbour> nearest;
   const std::vector<std::int32_t> limits(query.size(), kFarthestPair * kFarthestPair + 1);
-  const kernel::TopKOptions options{
-      .k = kNeighboursAlone, .variant = variant, .distances_below = limits};
-  SIFTSEARCH_RETURN_IF_ERROR(
-      kernel::TopK({&rows, 1}, kDescriptorBytes, query.descriptors, options, &nearest));
+  SIFTSEARCH_RETURN_IF_ERROR(kernel::TopK(
+      {&rows, 1}, descriptors, {.k = kNeighboursAlone, .distances_below = limits}, &nearest));
   VotedContent matched{voted.content, voted.width, voted.height, voted.votes, {}};
   auto vote = voted.pairs.begin();  // Ascending by query.
   for (std::size_t i = 0; i < query.size(); ++i) {

@@ -12,8 +12,9 @@ namespace siftsearch::engine {
 /// blends), the right row is often not among them. Each query descriptor is paired with its two
 /// nearest rows of `image`, at most 260 (L2) apart. The pairs of a point that voted have its vote's
 /// weight and rarity; the others weigh next to nothing, the nearer the more, and count as common.
-/// `image` has the features of `voted.content`. Pure; errors of kernel::TopK.
-Result<VotedContent> MatchAlone(const FeatureSet& query, const FeatureSet& image,
-                                const VotedContent& voted, kernel::Variant variant);
+/// `descriptors` are those of `query`; `image` has the features of `voted.content`. Pure; errors of
+/// kernel::TopK.
+Result<VotedContent> MatchAlone(const FeatureSet& query, const kernel::PreparedQueries& descriptors,
+                                const FeatureSet& image, const VotedContent& voted);
 
 }  // namespace siftsearch::engine

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
@@ -86,7 +87,8 @@ double ShareInside(const Box& box, const Box& other) {
 
 class CandidateVerifier {
  public:
-  CandidateVerifier(const VerifyInput& input, int threads) : input_(input), threads_(threads) {
+  CandidateVerifier(const VerifyInput& input, int threads)
+      : input_(input), threads_(threads), prepared_(input.forms.size()) {
     for (const QueryForm& form : input.forms) {
       for (std::size_t rank = 0; rank < form.candidates.size(); ++rank) {
         const VotedContent& voted = form.candidates[rank];
@@ -189,11 +191,24 @@ class CandidateVerifier {
       if (!image) image = input_.features_of(voted->content);
       if (image->status().code() == StatusCode::kNotFound) continue;  // Removed meanwhile.
       SIFTSEARCH_RETURN_IF_ERROR(image->status());
+      SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::PreparedQueries* const descriptors,
+                                  Prepared(*form));
       SIFTSEARCH_ASSIGN_OR_RETURN(const VotedContent matched,
-                                  MatchAlone(form->features, **image, *voted, input_.kernel));
+                                  MatchAlone(form->features, *descriptors, **image, *voted));
       take(Fit(*form, matched, places));
     }
     return std::move(*best);
+  }
+
+  /// The descriptors of a form, laid out when they are needed for the first time.
+  Result<const kernel::PreparedQueries*> Prepared(const QueryForm& form) const {
+    auto& prepared = prepared_[static_cast<std::size_t>(&form - input_.forms.data())];
+    std::call_once(prepared.once, [&] {
+      prepared.queries.emplace(kernel::PreparedQueries::Make(form.features.descriptors,
+                                                             kDescriptorBytes, input_.kernel));
+    });
+    SIFTSEARCH_RETURN_IF_ERROR(prepared.queries->status());
+    return &**prepared.queries;
   }
 
   /// Makes the whole features of those forms of which only the strongest were searched.
@@ -392,9 +407,15 @@ class CandidateVerifier {
     Score(input_.itself, v);
   }
 
+  struct PreparedForm {
+    std::once_flag once;
+    std::optional<Result<kernel::PreparedQueries>> queries;
+  };
+
   const VerifyInput& input_;
   const int threads_;
-  std::size_t discounted_ = 0;  ///< Sure copies when rarity was last discounted.
+  mutable std::vector<PreparedForm> prepared_;  ///< By form.
+  std::size_t discounted_ = 0;                  ///< Sure copies when rarity was last discounted.
   image::GreyImage preview_;
   std::map<std::int64_t, Candidates> candidates_;
   std::vector<std::unique_ptr<QueryForm>> complete_;  ///< By form; null: as it was searched.

@@ -23,6 +23,8 @@ class FactoryKey {
   const std::string& text() const { return text_; }
   /// Searched by our own kernel over the stored bytes: nothing is built.
   bool exact() const { return exact_; }
+  /// "Terms": rows are looked up by our own files of terms, and Faiss has no part in it.
+  bool terms() const { return terms_; }
   /// Inverted lists, of which a search visits `nprobe`; 0: none.
   std::int64_t lists() const { return lists_; }
   /// A graph, in which a search keeps `efSearch` candidates.
@@ -31,8 +33,8 @@ class FactoryKey {
   /// Fewer rows than this can't train the index.
   std::int64_t min_rows() const { return min_rows_; }
 
-  /// An empty index with this project's parameters, none for an exact key; `variant` computes its
-  /// distances where it keeps whole descriptors. Throws what Faiss does.
+  /// An empty index with this project's parameters, none for an exact key or terms; `variant`
+  /// computes its distances where it keeps whole descriptors. Throws what Faiss does.
   std::unique_ptr<faiss::Index> Make(kernel::Variant variant) const;
 
  private:
@@ -41,6 +43,7 @@ class FactoryKey {
 
   std::string text_;
   bool exact_ = false;
+  bool terms_ = false;
   std::int64_t lists_ = 0;
   bool graph_ = false;
   std::int64_t min_rows_ = 1;

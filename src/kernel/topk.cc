@@ -25,7 +25,7 @@ constexpr Variant kAllVariants[] = {Variant::kAmxInt8, Variant::kAvx512Vnni, Var
                                     Variant::kNeonDotprod, Variant::kPortable};
 
 /// Bounds of one pass over the rows: queries, and bytes of their buffers in all threads.
-constexpr std::size_t kPassQueries = 32'768;
+constexpr std::size_t kPassQueries = PreparedQueries::kMost;
 constexpr std::size_t kPassBytes = std::size_t{256} << 20;
 constexpr std::size_t kMinRowsPerThread = 1024;
 
@@ -133,9 +133,8 @@ void Merge(std::span<NearestRows> parts, std::size_t query, Neighbour* out) {
   }
 }
 
-void OnePass(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,
-             const TopKOptions& options, std::size_t threads, Neighbour* out) {
-  const Packing packing(options.variant, queries, static_cast<std::size_t>(dim));
+void OnePass(std::span<const RowSpan> rows, const Packing& packing, const TopKOptions& options,
+             std::size_t threads, Neighbour* out) {
   const std::size_t count = packing.view().count;
   std::vector<NearestRows> parts;
   parts.reserve(threads);
@@ -276,9 +275,42 @@ Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t
     if (!options.distances_below.empty()) {
       part.distances_below = options.distances_below.subspan(first, pass);
     }
-    OnePass(rows, dim, queries.subspan(first * dim, pass * dim), part, threads,
-            result->data() + first * options.k);
+    const Packing packing(options.variant, queries.subspan(first * dim, pass * dim),
+                          static_cast<std::size_t>(dim));
+    OnePass(rows, packing, part, threads, result->data() + first * options.k);
   }
+  return {};
+}
+
+PreparedQueries::PreparedQueries(PreparedQueries&&) noexcept = default;
+PreparedQueries& PreparedQueries::operator=(PreparedQueries&&) noexcept = default;
+PreparedQueries::~PreparedQueries() = default;
+
+Result<PreparedQueries> PreparedQueries::Make(std::span<const std::uint8_t> queries, int dim,
+                                              Variant variant) {
+  if (Status status = CheckArguments({}, dim, queries.size(), {.variant = variant}); !status.ok()) {
+    return status;
+  }
+  if (queries.size() / static_cast<std::size_t>(dim) > kMost) {
+    return Status(StatusCode::kLimitExceeded, "more queries than can be prepared at once");
+  }
+  PreparedQueries prepared;
+  prepared.queries_ = queries;
+  prepared.dim_ = dim;
+  prepared.variant_ = variant;
+  prepared.packing_ =
+      std::make_unique<const Packing>(variant, queries, static_cast<std::size_t>(dim));
+  return prepared;
+}
+
+Status TopK(std::span<const RowSpan> rows, const PreparedQueries& queries,
+            const TopKOptions& options, std::vector<Neighbour>* result) {
+  TopKOptions as_prepared = options;
+  as_prepared.variant = queries.variant_;
+  Status status = CheckArguments(rows, queries.dim_, queries.queries_.size(), as_prepared);
+  if (!status.ok()) return status;
+  result->assign(queries.packing_->view().count * options.k, Neighbour{});
+  OnePass(rows, *queries.packing_, as_prepared, 1, result->data());
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,37 @@ struct TopKOptions {
 /// queries, and whole vectors of distances are compared with the current k-th before anything
 /// scalar happens. AVX2 compares a lower bound of the distances first (scan_avx2.cc).
 Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t> queries,
+            const TopKOptions& options, std::vector<Neighbour>* result);
+
+class Packing;
+
+/// Queries laid out for a variant once, to meet many small sets of rows. Immutable, safe from
+/// several threads.
+class PreparedQueries {
+ public:
+  /// At most so many.
+  static constexpr std::size_t kMost = 32'768;
+
+  /// `queries`: n × dim bytes; borrowed. Errors as of TopK; kLimitExceeded for more than kMost.
+  static Result<PreparedQueries> Make(std::span<const std::uint8_t> queries, int dim,
+                                      Variant variant);
+  PreparedQueries(PreparedQueries&&) noexcept;
+  PreparedQueries& operator=(PreparedQueries&&) noexcept;
+  ~PreparedQueries();
+
+ private:
+  friend Status TopK(std::span<const RowSpan> rows, const PreparedQueries& queries,
+                     const TopKOptions& options, std::vector<Neighbour>* result);
+  PreparedQueries() = default;
+
+  std::span<const std::uint8_t> queries_;
+  int dim_ = 0;
+  Variant variant_ = Variant::kPortable;
+  std::unique_ptr<const Packing> packing_;
+};
+
+/// The same as TopK of these queries, by the variant that they were prepared for, on one thread.
+Status TopK(std::span<const RowSpan> rows, const PreparedQueries& queries,
             const TopKOptions& options, std::vector<Neighbour>* result);
 
 }  // namespace siftsearch::kernel

@@ -12,6 +12,9 @@ namespace {
 
 /// The kernel is through with so few rows before an index is read.
 constexpr std::int64_t kAlwaysExact = 4096;
+/// The kernel is through with so few rows in the time that finding the words and looking terms up
+/// takes, which is that of some 8,000 rows.
+constexpr std::int64_t kFewRows = 8192;
 /// The index gets new rows when they are more than this part of all: exact search of them then
 /// costs an eighth of searching without an index, and the file is written some nine times in all
 /// while a database grows, whatever its size.
@@ -25,10 +28,15 @@ constexpr std::int64_t kRetrainGrowth = 2;
 
 IndexKeeper::IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key,
                          kernel::Variant variant)
-    : env_(env), folder_(std::move(folder)), key_(std::move(key)), variant_(variant) {}
+    : env_(env),
+      folder_(std::move(folder)),
+      key_(std::move(key)),
+      variant_(variant),
+      terms_(env, folder_, variant) {}
 
 std::int64_t IndexKeeper::bytes() const {
   if (key_.exact()) return 0;
+  if (key_.terms()) return terms_.bytes();
   const auto size = env_.FileSize(file());
   return size.ok() ? *size : 0;
 }
@@ -37,18 +45,29 @@ bool IndexKeeper::WorthAnIndex(std::int64_t rows) const {
   return !key_.exact() && rows > kAlwaysExact && rows >= key_.min_rows();
 }
 
-Result<std::shared_ptr<const IndexView>> IndexKeeper::View(std::shared_ptr<const Snapshot> snapshot,
-                                                           int threads) {
-  if (key_.exact()) return std::shared_ptr<const IndexView>();
+Result<std::shared_ptr<const SearchView>> IndexKeeper::View(
+    std::shared_ptr<const Snapshot> snapshot, int threads) {
+  if (key_.exact()) return std::shared_ptr<const SearchView>();
+  if (!key_.terms()) return FaissView(std::move(snapshot), threads);
+  if (snapshot->rows() <= kFewRows) return std::shared_ptr<const SearchView>();
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto view, terms_.View(std::move(snapshot), threads));
+  return std::shared_ptr<const SearchView>(std::move(view));
+}
+
+Result<std::shared_ptr<const SearchView>> IndexKeeper::FaissView(
+    std::shared_ptr<const Snapshot> snapshot, int threads) {
   const std::lock_guard lock(mutex_);
-  if (view_ != nullptr && &view_->snapshot() == snapshot.get()) return view_;
+  if (view_ != nullptr && &view_->snapshot() == snapshot.get()) {
+    return std::shared_ptr<const SearchView>(view_);
+  }
   Load(*snapshot, threads);
   if (index_ == nullptr) {
-    if (!WorthAnIndex(Measure(*snapshot, {}).uncovered)) return std::shared_ptr<const IndexView>();
+    if (!WorthAnIndex(Measure(*snapshot, {}).uncovered)) return std::shared_ptr<const SearchView>();
     SIFTSEARCH_ASSIGN_OR_RETURN(index_, BuildAnew(*snapshot, threads));
     TryToStore(*index_);
   }
-  return view_ = std::make_shared<const IndexView>(std::move(snapshot), index_);
+  view_ = std::make_shared<const IndexView>(std::move(snapshot), index_);
+  return std::shared_ptr<const SearchView>(view_);
 }
 
 void IndexKeeper::Load(const Snapshot& snapshot, int threads) {
@@ -87,6 +106,12 @@ IndexKeeper::Due IndexKeeper::PlanUpdate(const Coverage& coverage, std::int64_t 
 }
 
 Status IndexKeeper::Update(const Snapshot& snapshot, bool all, int threads) const {
+  if (key_.exact()) return {};
+  if (!key_.terms()) return UpdateFaiss(snapshot, all, threads);
+  return snapshot.rows() > kFewRows ? terms_.Update(snapshot, threads) : Status();
+}
+
+Status IndexKeeper::UpdateFaiss(const Snapshot& snapshot, bool all, int threads) const {
   std::shared_ptr<index::ApproximateIndex> index;
   Due due = Due::kAnew;
   if (auto header = index::ReadCacheHeader(env_, file(), key_); header.ok()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -41,10 +42,6 @@ std::int32_t SquaredDistance(const std::uint8_t* a, const std::uint8_t* b) {
     sum += difference * difference;
   }
   return sum;
-}
-
-bool Nearer(const kernel::Neighbour& a, const kernel::Neighbour& b) {
-  return a.distance != b.distance ? a.distance < b.distance : a.row < b.row;
 }
 
 void AppendSpan(const kernel::RowSpan& span, std::vector<kernel::RowSpan>* spans) {
@@ -121,6 +118,8 @@ IndexView::IndexView(std::shared_ptr<const Snapshot> snapshot,
   }
   uncovered_ = Measure(*snapshot_, index_->contents()).uncovered_spans;
 }
+
+double IndexView::farthest_yardstick() const { return std::numeric_limits<double>::infinity(); }
 
 Status IndexView::Nearest(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
                           const Approximation& approximation,

@@ -7,6 +7,7 @@
 
 #include "index/approximate_index.h"
 #include "kernel/topk.h"
+#include "local/search_view.h"
 #include "local/snapshot.h"
 #include "siftsearch/search_backend.h"
 #include "siftsearch/status.h"
@@ -33,16 +34,16 @@ bool IsIndexOf(const Snapshot& snapshot, std::span<const index::IndexedContent> 
 
 /// A snapshot searched with an index: what the index holds of it by the index, the rest exactly.
 /// Immutable.
-class IndexView {
+class IndexView : public SearchView {
  public:
   IndexView(std::shared_ptr<const Snapshot> snapshot,
             std::shared_ptr<const index::ApproximateIndex> index);
 
-  const Snapshot& snapshot() const { return *snapshot_; }
-
-  /// As kernel::TopK over the live rows, but that neighbours may be missed.
+  const Snapshot& snapshot() const override { return *snapshot_; }
   Status Nearest(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
-                 const Approximation& approximation, std::vector<kernel::Neighbour>* found) const;
+                 const Approximation& approximation,
+                 std::vector<kernel::Neighbour>* found) const override;
+  double farthest_yardstick() const override;
 
  private:
   /// Where the rows of an indexed content lie.

@@ -213,7 +213,12 @@ Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
   SearchOptions effort = options;
   if (!effort.approximation) effort.approximation = approximation_;
   SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(index_.key(), *effort.approximation));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto view, index_.View(snapshot, threads()));
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto view, index_.View(snapshot, threads()));
+  auto found = SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
+  if (view == nullptr || found.status().code() != StatusCode::kCorrupt) return found;
+  // The segments are sound, so it is their index that is not.
+  index_.Distrust();
+  SIFTSEARCH_ASSIGN_OR_RETURN(view, index_.View(snapshot, threads()));
   return SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
 } catch (const std::exception& error) {
   return StatusOf(error);

@@ -44,8 +44,9 @@ struct Slot {
 /// Searches for some of the queries at a time: those whose neighbours fit the memory.
 class BatchSearch {
  public:
-  BatchSearch(const Snapshot& snapshot, const IndexView* view, std::span<const SearchQuery> queries,
-              const SearchOptions& options, kernel::Variant variant)
+  BatchSearch(const Snapshot& snapshot, const SearchView* view,
+              std::span<const SearchQuery> queries, const SearchOptions& options,
+              kernel::Variant variant)
       : snapshot_(snapshot),
         view_(view),
         queries_(queries),
@@ -225,10 +226,11 @@ class BatchSearch {
       neighbours.push_back(neighbour);
     }
     std::vector<VotedContent> voted;
+    vote::VoteOptions counting{.max_candidates = options_.max_candidates,
+                               .further = static_cast<int>(further_[query])};
+    if (view_ != nullptr) counting.farthest_yardstick = view_->farthest_yardstick();
     for (const vote::Candidate& candidate :
-         vote::CountVotes(neighbours, options_.neighbours,
-                          {.max_candidates = options_.max_candidates,
-                          .further = static_cast<int>(further_[query])})) {
+         vote::CountVotes(neighbours, options_.neighbours, counting)) {
       voted.push_back(Describe(candidate));
     }
     return voted;
@@ -254,7 +256,7 @@ class BatchSearch {
   }
 
   const Snapshot& snapshot_;
-  const IndexView* const view_;
+  const SearchView* const view_;
   const std::span<const SearchQuery> queries_;
   const SearchOptions& options_;
   const kernel::TopKOptions top_k_;
@@ -297,7 +299,7 @@ std::size_t BatchEnd(std::span<const SearchQuery> queries, std::size_t begin, in
 }  // namespace
 
 Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
-                                                              const IndexView* view,
+                                                              const SearchView* view,
                                                               std::span<const SearchQuery> queries,
                                                               const SearchOptions& options,
                                                               kernel::Variant variant) {

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "local/index_view.h"
+#include "local/search_view.h"
 #include "local/snapshot.h"
 #include "siftsearch/search_backend.h"
 #include "siftsearch/status.h"
@@ -15,7 +15,7 @@ namespace siftsearch::local {
 /// With a `view` of the snapshot (may be null), by its index. kInvalidArgument: a query's sizes do
 /// not fit each other, or k is not in 1 to 4088.
 Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
-                                                              const IndexView* view,
+                                                              const SearchView* view,
                                                               std::span<const SearchQuery> queries,
                                                               const SearchOptions& options,
                                                               kernel::Variant variant);

@@ -47,6 +47,7 @@ class Snapshot {
   /// Where a content lies, live or not; none when it has no rows.
   std::optional<Place> Find(std::int64_t content) const;
   bool IsLive(std::int64_t content) const;
+  bool IsLiveRow(std::int64_t row) const { return dead_.empty() || IsLive(At(row).entry->content); }
 
   struct Part {
     std::int64_t segment = 0;

@@ -34,8 +34,6 @@ std::uint16_t RoundToU16(double value) {
 
 }  // namespace
 
-std::uint32_t LoadU32(const std::uint8_t* from) { return Load<std::uint32_t>(from); }
-std::uint64_t LoadU64(const std::uint8_t* from) { return Load<std::uint64_t>(from); }
 void StoreU16(std::uint16_t value, std::uint8_t* to) { Store(value, to); }
 void StoreU32(std::uint32_t value, std::uint8_t* to) { Store(value, to); }
 void StoreU64(std::uint64_t value, std::uint8_t* to) { Store(value, to); }

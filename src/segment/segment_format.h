@@ -51,8 +51,13 @@ PackedKeypoint PackKeypoint(const Keypoint& keypoint, double quantum);
 Keypoint UnpackKeypoint(const std::uint8_t* packed, double quantum);
 
 /// Little-endian integers at any address.
-std::uint32_t LoadU32(const std::uint8_t* from);
-std::uint64_t LoadU64(const std::uint8_t* from);
+inline std::uint32_t LoadU32(const std::uint8_t* from) {
+  return std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]} << 16 |
+         std::uint32_t{from[3]} << 24;
+}
+inline std::uint64_t LoadU64(const std::uint8_t* from) {
+  return LoadU32(from) | std::uint64_t{LoadU32(from + 4)} << 32;
+}
 void StoreU16(std::uint16_t value, std::uint8_t* to);
 void StoreU32(std::uint32_t value, std::uint8_t* to);
 void StoreU64(std::uint64_t value, std::uint8_t* to);

@@ -75,6 +75,7 @@ Status SegmentReader::LoadFooter() {
   if (LoadU64(&end[kFooterBytes - 8]) != Checksum(end.first(kFooterBytes - 8))) {
     return Corrupt("the footer's checksum differs");
   }
+  digest_ = LoadU64(&end[kFooterBytes - 8]);
   // The checksum does not make the numbers true. They follow from three of them, so compute the
   // rest, once those are too small to overflow, and compare the whole footer.
   Footer footer{.contents = LoadU64(&end[0]), .rows = LoadU64(&end[8])};

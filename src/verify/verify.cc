@@ -136,21 +136,13 @@ class InlierTest {
     return count;
   }
 
-  std::vector<int> Collect() const {
-    std::vector<int> inliers;
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if ((*this)(i)) inliers.push_back(static_cast<int>(i));
-    }
-    return inliers;
-  }
-
  private:
   const Columns& columns_;
   float a_, b_, tx_, ty_, limit_, log_scale_, max_log_scale_, degrees_, max_degrees_;
 };
 
 /// The pairs sorted by their own rotation and scale ratio, so that the inliers of a model are
-/// counted among the few pairs that may be some.
+/// looked for among the few pairs that may be some.
 class Binned {
  public:
   Binned(const Columns& columns, const Tolerance& tolerance)
@@ -168,27 +160,49 @@ class Binned {
     std::vector<std::size_t> next = starts_;
     for (std::size_t i = 0; i < columns.size(); ++i) order[next[bin[i]]++] = i;
     for (const std::size_t i : order) sorted_.Append(columns, i);
+    place_.assign(order.begin(), order.end());
   }
 
-  /// How many of all pairs agree with the model that pair `proposing` gives.
-  int Count(const Columns& columns, std::size_t proposing, const Similarity& model,
-            const Tolerance& tolerance, double widening) const {
+  /// How many of all pairs agree with a model.
+  int Count(const Similarity& model, const Tolerance& tolerance, double widening) const {
     const InlierTest test(sorted_, model, tolerance, widening);
-    if (rotations_ < 3) return test.Count(0, sorted_.size());
-    const int rotation = Rotation(columns.degrees[proposing]);
-    const int scale = Scale(columns.log_scale[proposing]);
     int count = 0;
-    for (const int turn : {rotations_ - 1, 0, 1}) {
-      const int there = (rotation + turn) % rotations_;
-      count += test.Count(starts_[Bin(there, std::max(0, scale - 1))],
-                          starts_[Bin(there, std::min(kScales - 1, scale + 1)) + 1]);
-    }
+    ForEachRange(model,
+                 [&](std::size_t begin, std::size_t end) { count += test.Count(begin, end); });
     return count;
+  }
+
+  /// Those that do, ascending.
+  std::vector<int> Collect(const Similarity& model, const Tolerance& tolerance,
+                           double widening) const {
+    const InlierTest test(sorted_, model, tolerance, widening);
+    std::vector<int> inliers;
+    ForEachRange(model, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (test(i)) inliers.push_back(place_[i]);
+      }
+    });
+    std::sort(inliers.begin(), inliers.end());
+    return inliers;
   }
 
  private:
   static constexpr int kScales = 16;
   static constexpr double kRoom = 1.05;  // For rounding.
+
+  /// Runs of `sorted_` that hold every pair whose own rotation and scale ratio fit the model.
+  template <typename Visit>
+  void ForEachRange(const Similarity& model, const Visit& visit) const {
+    if (rotations_ < 3) return visit(0, sorted_.size());
+    const double degrees = model.degrees();
+    const int rotation = Rotation(static_cast<float>(degrees < 0 ? degrees + 360 : degrees));
+    const int scale = Scale(static_cast<float>(std::log(model.scale())));
+    for (const int turn : {rotations_ - 1, 0, 1}) {
+      const int there = (rotation + turn) % rotations_;
+      visit(starts_[Bin(there, std::max(0, scale - 1))],
+            starts_[Bin(there, std::min(kScales - 1, scale + 1)) + 1]);
+    }
+  }
 
   std::size_t Bin(int rotation, int scale) const {
     return static_cast<std::size_t>(rotation) * kScales + scale;
@@ -206,6 +220,7 @@ class Binned {
   const double log_scale_;
   std::vector<std::size_t> starts_;  ///< Of each bin in `sorted_`, and its end.
   Columns sorted_;
+  std::vector<int> place_;  ///< Of each pair of `sorted_` among all.
 };
 
 Similarity FromPair(const Columns& columns, std::size_t i) {
@@ -243,28 +258,65 @@ Similarity LeastSquaresSimilarity(const Columns& c, const std::vector<int>& inli
   return Plausible(refined) ? refined : model;
 }
 
-/// Positions already counted in one picture.
+/// Positions already counted in one picture, in the cells of a grid.
 class Positions {
  public:
-  explicit Positions(double pixel) : limit_(static_cast<float>(pixel * pixel)) {}
+  /// `most`: how many there may be; the grid has about as many cells.
+  Positions(double pixel, Size size, std::size_t most)
+      : limit_(static_cast<float>(pixel * pixel)),
+        cell_(static_cast<float>(
+            std::max({1e-3, pixel,
+                      std::sqrt(static_cast<double>(size.width) * size.height /
+                                static_cast<double>(std::max<std::size_t>(1, most)))}))),
+        columns_(CellsOf(size.width)),
+        rows_(CellsOf(size.height)),
+        last_(static_cast<std::size_t>(columns_) * rows_, kNone) {}
 
   bool Near(float x, float y) const {
-    int near = 0;
-    for (std::size_t i = 0; i < x_.size(); ++i) {
-      const float dx = x_[i] - x, dy = y_[i] - y;
-      near |= dx * dx + dy * dy < limit_;
+    const int column = Cell(x, columns_), row = Cell(y, rows_);
+    for (int r = std::max(0, row - 1); r <= std::min(rows_ - 1, row + 1); ++r) {
+      for (int c = std::max(0, column - 1); c <= std::min(columns_ - 1, column + 1); ++c) {
+        for (int i = last_[At(c, r)]; i != kNone; i = points_[i].before) {
+          const float dx = points_[i].x - x, dy = points_[i].y - y;
+          if (dx * dx + dy * dy < limit_) return true;
+        }
+      }
     }
-    return near != 0;
+    return false;
   }
 
   void Add(float x, float y) {
-    x_.push_back(x);
-    y_.push_back(y);
+    int& last = last_[At(Cell(x, columns_), Cell(y, rows_))];
+    points_.push_back({x, y, last});
+    last = static_cast<int>(points_.size()) - 1;
   }
 
  private:
+  static constexpr int kMostCells = 1024;
+  static constexpr int kNone = -1;
+
+  struct Point {
+    float x, y;
+    int before;  ///< Another point of the cell.
+  };
+
+  int CellsOf(int length) const {
+    return static_cast<int>(std::clamp(length / cell_ + 1, 1.0f, static_cast<float>(kMostCells)));
+  }
+  /// What lies outside belongs to the outermost cells: neighbours stay neighbours.
+  int Cell(float at, int cells) const {
+    return static_cast<int>(std::clamp(at / cell_, 0.0f, static_cast<float>(cells - 1)));
+  }
+  std::size_t At(int column, int row) const {
+    return static_cast<std::size_t>(row) * columns_ + column;
+  }
+
   const float limit_;
-  std::vector<float> x_, y_;
+  const float cell_;
+  const int columns_;
+  const int rows_;
+  std::vector<int> last_;  ///< Point of each cell.
+  std::vector<Point> points_;
 };
 
 struct Agreement {
@@ -276,18 +328,20 @@ struct Agreement {
 class Fitter {
  public:
   Fitter(std::span<const PointPair> pairs, Size query, Size image, const VerifyOptions& options)
-      : columns_(pairs),
+      : query_(query),
+        image_(image),
+        columns_(pairs),
         tolerance_{options.tolerance * std::max(image.width, image.height),
                    std::log(options.max_scale_factor), options.max_angle_degrees},
         query_pixel_(std::max(query.width, query.height) / kWorkingSide),
-        image_pixel_(std::max(image.width, image.height) / kWorkingSide) {}
+        image_pixel_(std::max(image.width, image.height) / kWorkingSide),
+        binned_(columns_, tolerance_) {}
 
   const Columns& columns() const { return columns_; }
   const Tolerance& tolerance() const { return tolerance_; }
 
   Agreement Best() const {
     Agreement best;
-    const Binned binned(columns_, tolerance_);
     int most_wide = 0;
     std::vector<bool> explained(columns_.size());
     const std::size_t hypotheses = std::min(columns_.size(), kMaxHypotheses);
@@ -295,12 +349,11 @@ class Fitter {
       if (explained[h]) continue;
       const Similarity model = FromPair(columns_, h);
       if (!Plausible(model)) continue;
-      const int wide = binned.Count(columns_, h, model, tolerance_, kWidening[0]);
+      const int wide = binned_.Count(model, tolerance_, kWidening[0]);
       // Only a hypothesis that nearly matches the widest agreement met so far can beat it.
       if (wide < 2 || wide * 4 < most_wide * 3) continue;
       most_wide = std::max(most_wide, wide);
-      Agreement refined =
-          Refined(model, InlierTest(columns_, model, tolerance_, kWidening[0]).Collect());
+      Agreement refined = Refined(model, binned_.Collect(model, tolerance_, kWidening[0]));
       if (refined.distinct <= best.distinct) continue;
       best = std::move(refined);
       explained.assign(columns_.size(), false);
@@ -312,8 +365,8 @@ class Fitter {
   /// Inliers at positions of their own in both pictures: keypoints with several orientations, and
   /// many that match one, are one piece of evidence.
   int Distinct(const std::vector<int>& inliers) const {
-    Positions query(query_pixel_);
-    Positions image(image_pixel_);
+    Positions query(query_pixel_, query_, inliers.size());
+    Positions image(image_pixel_, image_, inliers.size());
     int distinct = 0;
     for (const int i : inliers) {
       const float qx = columns_.qx[i], qy = columns_.qy[i];
@@ -328,7 +381,7 @@ class Fitter {
 
  private:
   Agreement Judged(const Similarity& model) const {
-    Agreement agreement{model, InlierTest(columns_, model, tolerance_, 1).Collect(), 0};
+    Agreement agreement{model, binned_.Collect(model, tolerance_, 1), 0};
     agreement.distinct = Distinct(agreement.inliers);
     return agreement;
   }
@@ -340,7 +393,7 @@ class Fitter {
     for (const double widening : kWidening) {
       if (inliers.size() < 2) break;
       model = LeastSquaresSimilarity(columns_, inliers, model);
-      inliers = InlierTest(columns_, model, tolerance_, widening).Collect();
+      inliers = binned_.Collect(model, tolerance_, widening);
       if (widening > 1) continue;
       Agreement refined = Judged(model);
       // Of equals the last one, fitted to more points, is the more precise.
@@ -349,10 +402,13 @@ class Fitter {
     return best;
   }
 
+  const Size query_;
+  const Size image_;
   const Columns columns_;
   const Tolerance tolerance_;
   const double query_pixel_;
   const double image_pixel_;
+  const Binned binned_;
 };
 
 double Log10Binomial(double n, double k) {

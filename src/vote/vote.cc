@@ -14,9 +14,10 @@ double Distance(const Neighbour& neighbour) {
 }
 
 /// What the distances of one query descriptor's neighbours are measured with.
-double Yardstick(std::span<const Neighbour> row) {
+double Yardstick(std::span<const Neighbour> row, double farthest) {
   const Neighbour& kth = row.back();
-  return kth.image < 0 ? kTypicalDistance : std::max(Distance(kth), kCopyDistance);
+  if (kth.image < 0) return kTypicalDistance;
+  return std::min(std::max(Distance(kth), kCopyDistance), farthest);
 }
 
 double Weight(const Neighbour& neighbour, double yardstick) {
@@ -80,7 +81,7 @@ std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
   for (std::size_t query = 0; query < queries; ++query) {
     const auto row = neighbours.subspan(query * width, width);
     const auto nearest = row.first(k);
-    const double yardstick = Yardstick(nearest);
+    const double yardstick = Yardstick(nearest, options.farthest_yardstick);
     for (const Neighbour& neighbour : row) {
       if (neighbour.image < 0) break;
       const double weight = Weight(neighbour, yardstick);

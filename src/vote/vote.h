@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct VoteOptions {
   /// Further neighbours in each row behind the first k (of rows that have k equally near ones).
   /// They vote, but are no part of the yardstick or of rarity.
   int further = 0;
+  /// Upper end of the yardstick, where near rows may have been missed.
+  double farthest_yardstick = std::numeric_limits<double>::infinity();
 };
 
 /// Yardstick where there is no k-th neighbour. Distance (L2 between RootSIFT bytes of length 512)
@@ -55,13 +58,13 @@ inline constexpr double kAboutAsNear = 0.8;
 /// ascending by distance, empty slots last, one row per query descriptor. A neighbour at distance d
 /// (L2, not squared) votes with (1 − d/y)², or not at all where d ≥ y. The yardstick y of a row is
 /// its k-th neighbour's distance (Jégou, Douze, Schmid, "Exploiting descriptor distances for
-/// precise image search", INRIA RR-7656, 2011), at least kCopyDistance; kTypicalDistance where
-/// fewer than k rows exist. It is one for the whole row, so a farther neighbour never weighs more
-/// than a nearer one. An image gets at most one vote per query descriptor, its nearest's. The
-/// vote's rarity tells a descriptor that only this image has (1) from lettering or a frame that
-/// many share: rows count as about as near up to 1 / kAboutAsNear of the distance (the ratio test
-/// of Lowe, IJCV 2004, against other images). Ordered by votes descending, then image ascending;
-/// without a vote an image is no candidate. Pure.
+/// precise image search", INRIA RR-7656, 2011), at least kCopyDistance and at most the farthest
+/// that the options allow; kTypicalDistance where fewer than k rows exist. It is one for the whole
+/// row, so a farther neighbour never weighs more than a nearer one. An image gets at most one vote
+/// per query descriptor, its nearest's. The vote's rarity tells a descriptor that only this image
+/// has (1) from lettering or a frame that many share: rows count as about as near up to 1 /
+/// kAboutAsNear of the distance (the ratio test of Lowe, IJCV 2004, against other images). Ordered
+/// by votes descending, then image ascending; without a vote an image is no candidate. Pure.
 std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
                                   const VoteOptions& options);
 

@@ -43,10 +43,17 @@ VotedContent Voted(std::int64_t content) {
   return voted;
 }
 
+Result<VotedContent> Matched(const FeatureSet& query, const FeatureSet& image,
+                             const VotedContent& voted) {
+  const auto descriptors =
+      kernel::PreparedQueries::Make(query.descriptors, kDescriptorBytes, kVariant);
+  return descriptors.ok() ? MatchAlone(query, *descriptors, image, voted) : descriptors.status();
+}
+
 TEST(MatchAloneTest, PairsEachPointWithItsNearestRows) {
   const FeatureSet query = RandomFeatures(30, 1);
   const FeatureSet image = Moved(query, 5, 7);
-  const auto matched = MatchAlone(query, image, Voted(3), kVariant);
+  const auto matched = Matched(query, image, Voted(3));
   ASSERT_TRUE(matched.ok());
   EXPECT_EQ(matched->content, 3);
   std::vector<int> rights(query.size());
@@ -66,7 +73,7 @@ TEST(MatchAloneTest, PairsThatVotedKeepWhatTheyHad) {
   const FeatureSet query = RandomFeatures(10, 2);
   VotedContent voted = Voted(1);
   voted.pairs.push_back({.query = 4, .image = {}, .weight = 0.7f, .rarity = 0.9f});
-  const auto matched = MatchAlone(query, Moved(query, 1, 1), voted, kVariant);
+  const auto matched = Matched(query, Moved(query, 1, 1), voted);
   ASSERT_TRUE(matched.ok());
   EXPECT_EQ(matched->votes, 0.7);
   int of_the_vote = 0;
@@ -82,13 +89,13 @@ TEST(MatchAloneTest, PairsThatVotedKeepWhatTheyHad) {
 TEST(MatchAloneTest, FarDescriptorsAreNoPair) {
   FeatureSet query = RandomFeatures(5, 3), image = query;
   for (std::uint8_t& byte : image.descriptors) byte = static_cast<std::uint8_t>(255 - byte);
-  const auto matched = MatchAlone(query, image, Voted(1), kVariant);
+  const auto matched = Matched(query, image, Voted(1));
   ASSERT_TRUE(matched.ok());
   EXPECT_TRUE(matched->pairs.empty());
 }
 
 TEST(MatchAloneTest, NothingMatchesAPictureWithoutFeatures) {
-  const auto matched = MatchAlone(RandomFeatures(5, 4), {}, Voted(1), kVariant);
+  const auto matched = Matched(RandomFeatures(5, 4), {}, Voted(1));
   ASSERT_TRUE(matched.ok());
   EXPECT_TRUE(matched->pairs.empty());
 }

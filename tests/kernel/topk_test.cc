@@ -77,6 +77,11 @@ class EveryVariant : public testing::TestWithParam<Variant> {
         ASSERT_EQ(found[i].distance, expected[i].distance) << i;
       }
     }
+    const auto prepared = PreparedQueries::Make(queries, dim, GetParam());
+    ASSERT_TRUE(prepared.ok()) << prepared.status().message();
+    std::vector<Neighbour> found;
+    ASSERT_TRUE(TopK(spans, *prepared, {.k = k}, &found).ok());
+    EXPECT_EQ(found, expected);
   }
 };
 
@@ -246,6 +251,21 @@ INSTANTIATE_TEST_SUITE_P(Kernel, EveryVariant, testing::ValuesIn(SupportedVarian
                            std::erase(name, '-');
                            return name;
                          });
+
+TEST(PreparedQueriesTest, RefusesWhatItCannotDo) {
+  const Bytes few = Random(2, 128, 1);
+  EXPECT_EQ(PreparedQueries::Make(few, 6, Variant::kPortable).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(PreparedQueries::Make({few.data(), 100}, 128, Variant::kPortable).status().code(),
+            StatusCode::kInvalidArgument);
+  const Bytes many((PreparedQueries::kMost + 1) * 4);
+  EXPECT_EQ(PreparedQueries::Make(many, 4, Variant::kPortable).status().code(),
+            StatusCode::kLimitExceeded);
+  const auto prepared = PreparedQueries::Make(few, 128, Variant::kPortable);
+  ASSERT_TRUE(prepared.ok());
+  std::vector<Neighbour> found;
+  EXPECT_EQ(TopK({}, *prepared, {.k = 0}, &found).code(), StatusCode::kInvalidArgument);
+}
 
 TEST(TopK, RefusesWhatItCannotDo) {
   const Bytes rows(128, 0);

@@ -151,6 +151,127 @@ INSTANTIATE_TEST_SUITE_P(Keys, LocalIndexTest,
                            return name;
                          });
 
+/// Enough contents for lookups by terms.
+constexpr int kTermedContents = 24;
+
+class LocalTermsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    backend_ = OpenWith(folder(), "Terms");
+    ASSERT_NE(backend_, nullptr);
+    for (int seed = 1; seed <= kTermedContents; ++seed) {
+      PutOne(*backend_, MakeItem("/p/" + std::to_string(seed), seed, kRowsEach));
+    }
+  }
+
+  std::string folder() const { return root_.path("db"); }
+
+  std::vector<std::string> Names(const std::string& part) const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder() + "/" + part)) {
+      names.push_back(entry.path().stem().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  std::vector<std::string> TermsFiles() const {
+    std::vector<std::string> files;
+    for (const std::string& name : Names("terms")) {
+      files.push_back(folder() + "/terms/" + name + ".terms");
+    }
+    return files;
+  }
+
+  static std::string BytesOf(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  void ExpectAllFound(int last = kTermedContents) {
+    const auto reader = OpenWith(folder(), "Terms");
+    ASSERT_NE(reader, nullptr);
+    for (int seed = 1; seed <= last; ++seed) {
+      EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
+    }
+  }
+
+  TestFolder root_;
+  std::unique_ptr<SearchBackend> backend_;
+};
+
+TEST_F(LocalTermsTest, EachSegmentHasItsFile) {
+  EXPECT_EQ(Names("terms"), Names("segments"));
+  EXPECT_GT(Names("terms").size(), 1u);
+  // Eight bytes a row, and tables.
+  EXPECT_GE(backend_->Stats()->index_bytes, 8 * kRowsEach * kTermedContents);
+  EXPECT_LT(backend_->Stats()->index_bytes, 9 * kRowsEach * kTermedContents);
+  ExpectAllFound();
+}
+
+TEST_F(LocalTermsTest, MissingAndDamagedFilesAreMadeAgain) {
+  const std::string file = TermsFiles().front();
+  const std::string whole = BytesOf(file);
+  std::filesystem::remove(file);
+  ExpectAllFound();
+  EXPECT_EQ(BytesOf(file), whole);
+  for (const std::size_t part : {std::size_t{0}, whole.size() / 2, whole.size() - 1}) {
+    std::string damaged = whole;
+    damaged[part] = static_cast<char>(damaged[part] ^ 1);
+    std::ofstream(file, std::ios::binary) << damaged;
+    ExpectAllFound();
+    EXPECT_EQ(BytesOf(file), whole);
+    std::ofstream(file, std::ios::binary) << whole.substr(0, part);
+    ExpectAllFound();
+    EXPECT_EQ(BytesOf(file), whole);
+  }
+}
+
+TEST_F(LocalTermsTest, AnotherSegmentsFileIsNotTrusted) {
+  const auto files = TermsFiles();
+  ASSERT_GT(files.size(), 1u);
+  const std::string whole = BytesOf(files[0]);
+  std::ofstream(files[0], std::ios::binary) << BytesOf(files[1]);
+  ExpectAllFound();
+  EXPECT_EQ(BytesOf(files[0]), whole);
+}
+
+TEST_F(LocalTermsTest, AMergeTakesTermsOverAndGivesWhatComputingGives) {
+  ASSERT_TRUE(backend_->Compact().ok());
+  ASSERT_EQ(Names("terms"), Names("segments"));
+  ASSERT_EQ(Names("terms").size(), 1u);
+  ExpectAllFound();
+  const std::string merged = BytesOf(TermsFiles().front());
+  std::filesystem::remove(TermsFiles().front());
+  ExpectAllFound();
+  EXPECT_EQ(BytesOf(TermsFiles().front()), merged);
+}
+
+TEST_F(LocalTermsTest, RemovedImagesAndTheExcludedOneAreNeverReturned) {
+  EXPECT_NE(BestContent(*backend_, 4, /*exclude=*/4, kProbe), 4);
+  const std::vector<ImageId> ids = {3, 5};
+  ASSERT_EQ(*backend_->Remove(ids), 2);
+  for (const int seed : {3, 5}) EXPECT_NE(BestContent(*backend_, seed, 0, kProbe), seed);
+  ASSERT_TRUE(backend_->Compact().ok());
+  for (const int seed : {3, 5}) EXPECT_NE(BestContent(*backend_, seed, 0, kProbe), seed);
+  EXPECT_EQ(BestContent(*backend_, 4, 0, kProbe), 4);
+}
+
+TEST_F(LocalTermsTest, AReaderThatMayNotWriteFindsAllTheSame) {
+  for (const std::string& file : TermsFiles()) std::filesystem::remove(file);
+  // A file in the place of the folder: nothing can be written there.
+  std::filesystem::remove(folder() + "/terms");
+  std::ofstream(folder() + "/terms") << "x";
+  const auto reader = OpenWith(folder(), "Terms", /*read_only=*/true);
+  ASSERT_NE(reader, nullptr);
+  for (int seed = 1; seed <= kTermedContents; ++seed) {
+    EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
+  }
+  // Nor does it keep anybody from storing more.
+  PutOne(*backend_, MakeItem("/p/more", kTermedContents + 1, kRowsEach));
+  EXPECT_EQ(BestContent(*backend_, kTermedContents + 1, 0, kProbe), kTermedContents + 1);
+}
+
 TEST(LocalIndexKeyTest, TwiceTheRowsAreTrainedAnew) {
   const TestFolder root;
   const std::string folder = root.path("db");

@@ -13,7 +13,7 @@ LEVELS = {
     "base": 0,
     "env": 1, "kernel": 1, "vote": 1, "verify": 1,
     "image": 2, "segment": 2, "catalog": 2, "report": 2,
-    "features": 3, "index": 3, "draw": 3,
+    "features": 3, "lists": 3, "index": 3, "draw": 3,
     "local": 4,
     "engine": 5,
     "server": 6,

@@ -79,6 +79,15 @@ TEST(CountVotesTest, WithoutKRowsTheTypicalDistanceIsTheYardstick) {
   EXPECT_NEAR(candidates[0].votes, Squared(1 - 50 / kTypicalDistance), 1e-6);
 }
 
+TEST(CountVotesTest, AKthNeighbourBeyondTheFarthestYardstickIsNone) {
+  // Distances 115, 400; what lies between them may have been missed.
+  const std::vector<Neighbour> row = {{5, 1, 115 * 115}, {7, 2, 160'000}};
+  const std::vector<Candidate> candidates = CountVotes(row, 2, {.farthest_yardstick = 230});
+  ASSERT_THAT(candidates, SizeIs(1));
+  EXPECT_DOUBLE_EQ(candidates[0].votes, Squared(0.5));
+  EXPECT_NEAR(CountVotes(row, 2, {})[0].votes, Squared(1 - 115.0 / 400), 1e-6);
+}
+
 TEST(CountVotesTest, ADatabaseOfOneImageVotes) {
   // All neighbours are rows of the same image, the k-th included.
   const std::vector<Neighbour> row = {{0, 1, 0}, {1, 1, 3600}};

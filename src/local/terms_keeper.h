@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "env/file_env.h"
+#include "kernel/topk.h"
+#include "lists/terms_file.h"
+#include "local/snapshot.h"
+#include "local/terms_view.h"
+#include "siftsearch/status.h"
+
+namespace siftsearch::local {
+
+/// The files of terms of a database, one beside each segment (schema/terms.md). They are derived:
+/// one that is missing, damaged or another segment's is made again, in memory where nothing may be
+/// written. What a merge of segments needs is taken over from the files of those it merged.
+class TermsKeeper {
+ public:
+  /// `folder` is the database's.
+  TermsKeeper(FileEnv& env, const std::string& folder, kernel::Variant variant);
+
+  /// Size of the files.
+  std::int64_t bytes() const;
+
+  /// How to look rows of a verified snapshot up.
+  Result<std::shared_ptr<const TermsView>> View(std::shared_ptr<const Snapshot> snapshot,
+                                                int threads);
+
+  /// A file was damaged where nobody had looked yet: the next view reads all of each.
+  void Distrust();
+
+  /// Makes the files that a verified snapshot lacks and removes those of segments that are gone.
+  /// The caller holds the folder's write lock.
+  Status Update(const Snapshot& snapshot, int threads) const;
+
+ private:
+  using File = std::shared_ptr<const lists::TermsFile>;
+
+  std::string PathOf(std::int64_t segment) const;
+  Result<File> Load(const Snapshot::Part& part, bool verify) const;
+  Result<std::vector<std::uint8_t>> Make(const Snapshot::Part& part, int threads) const;
+  Status Store(std::int64_t segment, std::span<const std::uint8_t> bytes) const;
+  Status RemoveOthers(const Snapshot& snapshot) const;
+
+  FileEnv& env_;
+  const std::string database_;
+  const std::string folder_;
+  const kernel::Variant variant_;
+
+  std::mutex mutex_;  ///< Guards what follows.
+  std::shared_ptr<const TermsView> view_;
+  bool distrust_ = false;
+};
+
+}  // namespace siftsearch::local

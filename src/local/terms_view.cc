@@ -1,0 +1,101 @@
+#include "local/terms_view.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "siftsearch/types.h"
+#include "vote/vote.h"
+
+namespace siftsearch::local {
+namespace {
+
+/// Rows below which no sign counts; with twice as many one more sign does. A descriptor then meets
+/// some 60 rows, whatever the size of the database.
+constexpr std::uint64_t kRowsWithoutSigns = 16'384;
+constexpr std::size_t kQueriesAtOnce = 32;
+
+int SignsFor(std::int64_t rows) {
+  const std::uint64_t cells = static_cast<std::uint64_t>(rows) / kRowsWithoutSigns;
+  return std::min(static_cast<int>(std::bit_width(cells)), lists::kSigns);
+}
+
+}  // namespace
+
+TermsView::TermsView(std::shared_ptr<const Snapshot> snapshot,
+                     std::vector<std::shared_ptr<const lists::TermsFile>> files)
+    : snapshot_(std::move(snapshot)), files_(std::move(files)) {}
+
+double TermsView::farthest_yardstick() const { return vote::kTypicalDistance; }
+
+Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
+                          const Approximation&, std::vector<kernel::Neighbour>* found) const {
+  lists::ProbeOptions probing;
+  probing.signs = SignsFor(snapshot_->rows());
+  probing.flips = std::min(probing.flips, probing.signs);
+  probing.variant = options.variant;
+  probing.threads = options.threads;
+  std::vector<lists::Term> probes;
+  SIFTSEARCH_RETURN_IF_ERROR(lists::Vocabulary::Shipped().Probes(queries, probing, &probes));
+  const std::size_t count = queries.size() / kDescriptorBytes;
+  const std::size_t k = static_cast<std::size_t>(options.k);
+  const std::size_t each = probing.probes();
+  const lists::Term mask = lists::TermMask(probing.signs);
+  kernel::Distance* const distance = kernel::DistanceOf(options.variant);
+  found->assign(count * k, {});
+  const std::size_t parts = (count + kQueriesAtOnce - 1) / kQueriesAtOnce;
+  std::vector<Status> statuses(parts);
+  ParallelFor(parts, options.threads, [&](std::size_t part) {
+    const std::size_t end = std::min(count, (part + 1) * kQueriesAtOnce);
+    for (std::size_t i = part * kQueriesAtOnce; i < end && statuses[part].ok(); ++i) {
+      statuses[part] =
+          NearestOf(&queries[i * std::size_t{kDescriptorBytes}], {&probes[i * each], each}, mask,
+                    distance, {found->data() + i * k, k});
+    }
+  });
+  for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
+  return {};
+}
+
+/// Looks one descriptor up and keeps the nearest live rows.
+Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes,
+                            lists::Term mask, kernel::Distance* distance,
+                            std::span<kernel::Neighbour> nearest) const {
+  thread_local std::vector<std::uint32_t> rows;
+  thread_local std::vector<kernel::Neighbour> measured;
+  measured.clear();
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    rows.clear();
+    for (const lists::Term probe : probes) {
+      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, &rows));
+    }
+    const Snapshot::Part& part = snapshot_->parts()[i];
+    const std::uint8_t* descriptors = part.reader->descriptors().data();
+    // The rows lie anywhere: their memory is asked for before the first is needed.
+    for (const std::uint32_t row : rows) {
+      __builtin_prefetch(descriptors + std::size_t{row} * kDescriptorBytes);
+      __builtin_prefetch(descriptors + std::size_t{row} * kDescriptorBytes + 64);
+    }
+    for (const std::uint32_t row : rows) {
+      measured.push_back({.row = part.first_row + row,
+                          .distance = distance(query,
+                                               descriptors + std::size_t{row} * kDescriptorBytes,
+                                               kDescriptorBytes)});
+    }
+  }
+  std::size_t kept = 0, sorted = 0;
+  while (kept < nearest.size() && sorted < measured.size()) {
+    const std::size_t end = std::min(measured.size(), sorted + nearest.size() - kept);
+    std::partial_sort(measured.begin() + static_cast<std::ptrdiff_t>(sorted),
+                      measured.begin() + static_cast<std::ptrdiff_t>(end), measured.end(), Nearer);
+    for (; sorted < end; ++sorted) {
+      const kernel::Neighbour& found = measured[sorted];
+      if (snapshot_->IsLiveRow(found.row)) nearest[kept++] = found;
+    }
+  }
+  return {};
+}
+
+}  // namespace siftsearch::local
