@@ -116,8 +116,8 @@ std::array<lists::Vocabulary::Projection, lists::kSigns> Directions(unsigned see
       const double dot = std::inner_product(other.begin(), other.end(), direction.begin(), 0.0);
       for (int i = 0; i < kDescriptorBytes; ++i) direction[i] -= dot * other[i];
     }
-    const double length = std::sqrt(
-        std::inner_product(direction.begin(), direction.end(), direction.begin(), 0.0));
+    const double length =
+        std::sqrt(std::inner_product(direction.begin(), direction.end(), direction.begin(), 0.0));
     double largest = 0;
     for (double& value : direction) largest = std::max(largest, std::abs(value /= length));
     for (int i = 0; i < kDescriptorBytes; ++i) {
@@ -133,8 +133,8 @@ std::vector<std::int32_t> Medians(const std::vector<std::uint8_t>& sample,
                                   const std::vector<std::uint8_t>& centroids,
                                   const lists::Vocabulary& unsigned_words) {
   std::vector<lists::Term> terms;
-  const Status status = unsigned_words.Terms(sample, kernel::SupportedVariants().front(),
-                                             AvailableThreads(), &terms);
+  const Status status =
+      unsigned_words.Terms(sample, kernel::SupportedVariants().front(), AvailableThreads(), &terms);
   if (!status.ok()) throw std::runtime_error(status.message());
   std::vector<std::vector<std::size_t>> members(lists::kWords);
   for (std::size_t i = 0; i < terms.size(); ++i) {

@@ -82,7 +82,8 @@ std::vector<std::uint8_t> EncodeTerms(const TermsOwner& owner,
   StoreU64(owner.segment, &bytes[24]);
   StoreU64(terms.size(), &bytes[32]);
   StoreU64(contents.size(), &bytes[40]);
-  StoreU64(Checksum(std::span(bytes).subspan(kTermsHeaderBytes, entries_at - kTermsHeaderBytes)), &bytes[48]);
+  StoreU64(Checksum(std::span(bytes).subspan(kTermsHeaderBytes, entries_at - kTermsHeaderBytes)),
+           &bytes[48]);
   StoreU64(Checksum(std::span(bytes).first(kTermsHeaderBytes - 8)), &bytes[56]);
   return bytes;
 }
@@ -113,7 +114,8 @@ Status TermsFile::Damaged(const std::string& cause) const {
 
 Status TermsFile::Load(std::uint64_t vocabulary) {
   const auto bytes = file_->bytes();
-  if (bytes.size() < kTermsHeaderBytes || !std::equal(kTermsMagic.begin(), kTermsMagic.end(), bytes.begin())) {
+  if (bytes.size() < kTermsHeaderBytes ||
+      !std::equal(kTermsMagic.begin(), kTermsMagic.end(), bytes.begin())) {
     return Damaged("it does not begin as a file of terms");
   }
   if (Checksum(bytes.first(kTermsHeaderBytes - 8)) != LoadU64(&bytes[kTermsHeaderBytes - 8])) {
@@ -137,7 +139,8 @@ Status TermsFile::Load(std::uint64_t vocabulary) {
   if (entries_at + rows_ * kEntryBytes != bytes.size()) {
     return Damaged("its length is not the one it was written with");
   }
-  if (Checksum(bytes.subspan(kTermsHeaderBytes, entries_at - kTermsHeaderBytes)) != LoadU64(&bytes[48])) {
+  if (Checksum(bytes.subspan(kTermsHeaderBytes, entries_at - kTermsHeaderBytes)) !=
+      LoadU64(&bytes[48])) {
     return Damaged("the checksum of its tables is wrong");
   }
   table_ = bytes.subspan(blocks_at, blocks() * kBlockEntryBytes);

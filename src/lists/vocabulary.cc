@@ -26,7 +26,8 @@ constexpr std::size_t kVocabularyHeaderBytes = 32;
 constexpr std::size_t kCentroidBytes = std::size_t{kWords} * kDescriptorBytes;
 constexpr std::size_t kProjectionBytes = std::size_t{kSigns} * kDescriptorBytes;
 constexpr std::size_t kMedianBytes = std::size_t{kWords} * kSigns * 4;
-constexpr std::size_t kFileBytes = kVocabularyHeaderBytes + kCentroidBytes + kProjectionBytes + kMedianBytes;
+constexpr std::size_t kFileBytes =
+    kVocabularyHeaderBytes + kCentroidBytes + kProjectionBytes + kMedianBytes;
 
 /// Descriptors that one part of a parallel loop takes.
 constexpr std::size_t kAtOnce = 256;
@@ -64,7 +65,8 @@ Vocabulary::Vocabulary(std::vector<std::uint8_t> centroids,
       digest_(LoadU64(&Encode()[16])) {}
 
 Result<Vocabulary> Vocabulary::Parse(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() != kFileBytes || !std::equal(kVocabularyMagic.begin(), kVocabularyMagic.end(), bytes.begin()) ||
+  if (bytes.size() != kFileBytes ||
+      !std::equal(kVocabularyMagic.begin(), kVocabularyMagic.end(), bytes.begin()) ||
       Checksum(bytes.subspan(kVocabularyHeaderBytes)) != LoadU64(&bytes[16])) {
     return Status(StatusCode::kCorrupt, "the vocabulary is damaged");
   }
@@ -90,7 +92,8 @@ std::vector<std::uint8_t> Vocabulary::Encode() const {
   std::vector<std::uint8_t> bytes(kFileBytes);
   std::copy(kVocabularyMagic.begin(), kVocabularyMagic.end(), bytes.begin());
   StoreU32(kVocabularyVersion, &bytes[8]);
-  std::uint8_t* to = std::copy(centroids_.begin(), centroids_.end(), bytes.data() + kVocabularyHeaderBytes);
+  std::uint8_t* to =
+      std::copy(centroids_.begin(), centroids_.end(), bytes.data() + kVocabularyHeaderBytes);
   for (const Projection& projection : projections_) {
     for (const std::int8_t value : projection) *to++ = static_cast<std::uint8_t>(value);
   }
@@ -167,8 +170,8 @@ Status Vocabulary::Probes(std::span<const std::uint8_t> descriptors, const Probe
       for (int rank = 0; rank < options.words; ++rank) {
         const std::int64_t word = words[i * static_cast<std::size_t>(options.words) + rank].row;
         const auto residuals = Residuals(word, at);
-        const Term term = (static_cast<Term>(word) << kSigns | SignsOf(residuals)) &
-                          TermMask(options.signs);
+        const Term term =
+            (static_cast<Term>(word) << kSigns | SignsOf(residuals)) & TermMask(options.signs);
         const auto bits = LeastCertain(residuals, options.signs, options.flips);
         for (std::size_t choice = 0; choice < each; ++choice) {
           *to = term;

@@ -24,8 +24,8 @@ constexpr Term TermMask(int signs) { return ~Term{0} << (kSigns - signs); }
 /// How a query's descriptor is looked up.
 struct ProbeOptions {
   int signs = kSigns;  ///< First signs that count.
-  int words = 3;       ///< Nearest words, 1 to 8.
-  int flips = 3;       ///< Least certain of these signs that are tried both ways, at most `signs`.
+  int words = 1;       ///< Nearest words, at least 1.
+  int flips = 0;       ///< Least certain of these signs that are tried both ways, at most `signs`.
   kernel::Variant variant = kernel::Variant::kPortable;
   int threads = 1;
 

@@ -2,7 +2,7 @@
 
 import unittest
 
-from program import SCENES, ProgramTest
+from program import DATA, SCENES, ProgramTest
 
 
 class IndexTest(ProgramTest):
@@ -31,6 +31,21 @@ class IndexTest(ProgramTest):
             self.assert_all_found(*option)
             self.assert_all_found("--no-rerank")
             self.assert_sound()
+
+    def test_terms_report_the_copies_that_the_exact_search_reports(self):
+        pairs = {}
+        for key in ("IDMap,Flat", "Terms"):
+            self.database = self.folder / key
+            self.run_program("add", "--index", key, DATA / "pictures", DATA / "copies")
+            pairs[key] = {(p["query"], p["image"], p["relation"])
+                          for p in self.lines("report", "--format", "jsonl")}
+            self.assert_sound()
+        self.assertEqual(len(pairs["Terms"]), 3)
+        self.assertEqual(pairs["Terms"], pairs["IDMap,Flat"])
+        self.assertEqual(len(list((self.database / "terms").iterdir())),
+                         len(list((self.database / "segments").iterdir())))
+        result = self.run_program("query", "--nprobe", "4", SCENES[0], code=3)
+        self.assertIn("the database's is Terms", result.stderr)
 
     def test_the_cache_can_be_deleted_or_spoilt(self):
         self.add_scenes("IVF16,Flat")

@@ -95,10 +95,9 @@ TEST(TermsFileTest, EveryFlippedByteIsFoundBeforeItGivesAWrongRow) {
 TEST(TermsFileTest, EveryCutIsFound) {
   const auto bytes = Encode(RandomTerms(1500, 2000, 3));
   for (std::size_t size = 0; size < bytes.size(); size += size < 300 ? 1 : 37) {
-    EXPECT_EQ(Open({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)})
-                  .status()
-                  .code(),
-              StatusCode::kCorrupt)
+    EXPECT_EQ(
+        Open({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}).status().code(),
+        StatusCode::kCorrupt)
         << size;
   }
 }

@@ -66,7 +66,8 @@ TEST(VocabularyTest, FlippedSignsAreThoseNearestTheirMedians) {
   std::mt19937 random(4);
   auto moved = descriptors;
   for (auto& value : moved) {
-    value = static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(random() % 3) - 1, 0, 255));
+    value =
+        static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(random() % 3) - 1, 0, 255));
   }
   const auto terms = TermsOf(moved, kernel::Variant::kPortable, 1);
   int same = 0, flipped = 0;
@@ -85,7 +86,8 @@ TEST(VocabularyTest, WhatIsWrittenIsReadAndDamageIsNamed) {
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->digest(), Vocabulary::Shipped().digest());
   EXPECT_EQ(again->Encode(), bytes);
-  for (const std::size_t at : {std::size_t{0}, std::size_t{16}, bytes.size() / 2, bytes.size() - 1}) {
+  for (const std::size_t at :
+       {std::size_t{0}, std::size_t{16}, bytes.size() / 2, bytes.size() - 1}) {
     auto damaged = bytes;
     damaged[at] ^= 1;
     EXPECT_EQ(Vocabulary::Parse(damaged).status().code(), StatusCode::kCorrupt);
