@@ -58,8 +58,7 @@ void EngineFlags::AddSettings(Command& command) {
       "longer side to which pictures are scaled down; fixed when the database is made [640]")(
       "index", po::value<std::string>()->value_name("KEY")->notifier(index),
       "how the database is searched: Terms, or a Faiss factory key such as IDMap,HNSW48; fixed "
-      "when the "
-      "database is made [IDMap,Flat: exact]");
+      "when the database is made [IDMap,Flat: exact]");
 }
 
 void EngineFlags::AddSearch(Command& command) {

@@ -35,6 +35,21 @@ class OwnedBytes : public MappedFile {
   const std::vector<std::uint8_t> bytes_;
 };
 
+/// How many of the first numbers below `count` lie before what is sought.
+template <typename IsBefore>
+std::size_t CountBefore(std::size_t count, const IsBefore& is_before) {
+  std::size_t low = 0, high = count;
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (is_before(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 /// A term above its row, so that numbers ascend as the entries of a file do.
 std::vector<std::uint64_t> Sorted(std::span<const Term> terms) {
   std::vector<std::uint64_t> entries(terms.size());
@@ -186,30 +201,16 @@ Result<const std::uint8_t*> TermsFile::Block(std::size_t block) const {
 Status TermsFile::Find(Term term, Term mask, std::vector<std::uint32_t>* rows) const {
   const Term last = term | ~mask;
   // The last block that begins below the term may end with it.
-  std::size_t low = 0, high = blocks();
-  while (low < high) {
-    const std::size_t middle = (low + high) / 2;
-    if (FirstTerm(middle) < term) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  for (std::size_t block = low > 0 ? low - 1 : 0; block < blocks() && FirstTerm(block) <= last;
-       ++block) {
+  const std::size_t before =
+      CountBefore(blocks(), [&](std::size_t i) { return FirstTerm(i) < term; });
+  for (std::size_t block = before > 0 ? before - 1 : 0;
+       block < blocks() && FirstTerm(block) <= last; ++block) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::uint8_t* const begin, Block(block));
     const std::size_t count = RowsOf(block);
-    std::size_t from = 0, to = count;
-    while (from < to) {
-      const std::size_t middle = (from + to) / 2;
-      if (LoadU32(begin + 4 * middle) < term) {
-        from = middle + 1;
-      } else {
-        to = middle;
-      }
-    }
-    for (; from < count && LoadU32(begin + 4 * from) <= last; ++from) {
-      rows->push_back(LoadU32(begin + 4 * (count + from)));
+    std::size_t i =
+        CountBefore(count, [&](std::size_t at) { return LoadU32(begin + 4 * at) < term; });
+    for (; i < count && LoadU32(begin + 4 * i) <= last; ++i) {
+      rows->push_back(LoadU32(begin + 4 * (count + i)));
     }
   }
   return {};

@@ -160,30 +160,35 @@ Status Vocabulary::Probes(std::span<const std::uint8_t> descriptors, const Probe
   SIFTSEARCH_RETURN_IF_ERROR(
       NearestWords(descriptors, options.words, options.variant, options.threads, &words));
   const std::size_t count = descriptors.size() / kDescriptorBytes;
-  const std::size_t each = std::size_t{1} << options.flips;
+  const std::size_t near = static_cast<std::size_t>(options.words);
   terms->resize(count * options.probes());
   ParallelFor((count + kAtOnce - 1) / kAtOnce, options.threads, [&](std::size_t part) {
     const std::size_t end = std::min(count, (part + 1) * kAtOnce);
     for (std::size_t i = part * kAtOnce; i < end; ++i) {
       const auto at = Project(&descriptors[i * std::size_t{kDescriptorBytes}]);
       Term* to = &(*terms)[i * options.probes()];
-      for (int rank = 0; rank < options.words; ++rank) {
-        const std::int64_t word = words[i * static_cast<std::size_t>(options.words) + rank].row;
-        const auto residuals = Residuals(word, at);
-        const Term term =
-            (static_cast<Term>(word) << kSigns | SignsOf(residuals)) & TermMask(options.signs);
-        const auto bits = LeastCertain(residuals, options.signs, options.flips);
-        for (std::size_t choice = 0; choice < each; ++choice) {
-          *to = term;
-          for (std::size_t bit = 0; bit < bits.size(); ++bit) {
-            if (choice >> bit & 1) *to ^= bits[bit];
-          }
-          ++to;
-        }
+      for (std::size_t rank = 0; rank < near; ++rank) {
+        to = WriteProbes(words[i * near + rank].row, at, options, to);
       }
     }
   });
   return {};
+}
+
+Term* Vocabulary::WriteProbes(std::int64_t word, const std::array<std::int32_t, kSigns>& at,
+                              const ProbeOptions& options, Term* to) const {
+  const auto residuals = Residuals(word, at);
+  const Term term =
+      (static_cast<Term>(word) << kSigns | SignsOf(residuals)) & TermMask(options.signs);
+  const auto bits = LeastCertain(residuals, options.signs, options.flips);
+  for (unsigned choice = 0; choice < 1u << options.flips; ++choice) {
+    *to = term;
+    for (std::size_t bit = 0; bit < bits.size(); ++bit) {
+      if (choice >> bit & 1) *to ^= bits[bit];
+    }
+    ++to;
+  }
+  return to;
 }
 
 }  // namespace siftsearch::lists

@@ -76,6 +76,9 @@ class Vocabulary {
   /// Distances from the medians of a word, the sign being that of the sign bit.
   std::array<std::int32_t, kSigns> Residuals(std::int64_t word,
                                              const std::array<std::int32_t, kSigns>& at) const;
+  /// Writes the terms of one word; gives the place behind them.
+  Term* WriteProbes(std::int64_t word, const std::array<std::int32_t, kSigns>& at,
+                    const ProbeOptions& options, Term* to) const;
 
   std::vector<std::uint8_t> centroids_;
   std::array<Projection, kSigns> projections_;

@@ -10,21 +10,13 @@
 
 #include "base/hash.h"
 #include "base/status_macros.h"
+#include "local/numbered_name.h"
 #include "siftsearch/types.h"
 
 namespace siftsearch::local {
 namespace {
 
 constexpr std::string_view kEnding = ".terms";
-
-/// Names that we give: digits and ".terms", with ".tmp" while being written.
-bool IsTermsName(std::string_view name) {
-  if (name.ends_with(".tmp")) name.remove_suffix(4);
-  if (!name.ends_with(kEnding)) return false;
-  name.remove_suffix(kEnding.size());
-  return !name.empty() &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
 
 const lists::Vocabulary& Words() { return lists::Vocabulary::Shipped(); }
 
@@ -202,7 +194,8 @@ Status TermsKeeper::RemoveOthers(const Snapshot& snapshot) const {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto names, env_.List(folder_));
   for (const std::string& name : names) {
     const std::string path = folder_ + "/" + name;
-    if (IsTermsName(name) && !kept.contains(path)) SIFTSEARCH_RETURN_IF_ERROR(env_.Remove(path));
+    if (!IsNumberedName(name, kEnding) || kept.contains(path)) continue;
+    SIFTSEARCH_RETURN_IF_ERROR(env_.Remove(path));
   }
   return {};
 }

@@ -13,8 +13,7 @@ namespace siftsearch::local {
 namespace {
 
 /// Words that a descriptor is looked up under, and rows below which no sign counts: it meets a
-/// thousand of 400,000 rows then. With 3 words and signs that leave 60, a report of 686 pictures
-/// lost 7 % of the exact one's pairs, with these 3 %.
+/// thousand of 400,000 rows then. More words lose fewer pairs and take longer (bench/README.md).
 constexpr int kNearWords = 8;
 constexpr std::uint64_t kRowsWithoutSigns = 400'000;
 constexpr int kMostFlips = 3;
@@ -92,6 +91,13 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
                                 kDescriptorBytes)});
     }
   }
+  KeepNearest(measured, nearest);
+  return {};
+}
+
+/// The nearest live ones of rows, which are put in order as far as that takes.
+void TermsView::KeepNearest(std::vector<kernel::Neighbour>& measured,
+                            std::span<kernel::Neighbour> nearest) const {
   std::size_t kept = 0, sorted = 0;
   while (kept < nearest.size() && sorted < measured.size()) {
     const std::size_t end = std::min(measured.size(), sorted + nearest.size() - kept);
@@ -102,7 +108,6 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
       if (snapshot_->IsLiveRow(found.row)) nearest[kept++] = found;
     }
   }
-  return {};
 }
 
 }  // namespace siftsearch::local

@@ -34,6 +34,8 @@ class TermsView : public SearchView {
  private:
   Status NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes, lists::Term mask,
                    kernel::Distance* distance, std::span<kernel::Neighbour> nearest) const;
+  void KeepNearest(std::vector<kernel::Neighbour>& measured,
+                   std::span<kernel::Neighbour> nearest) const;
 
   const std::shared_ptr<const Snapshot> snapshot_;
   const std::vector<std::shared_ptr<const lists::TermsFile>> files_;

@@ -10,6 +10,7 @@
 
 #include "base/status_macros.h"
 #include "local/merge_plan.h"
+#include "local/numbered_name.h"
 #include "local/snapshot.h"
 #include "segment/segment_writer.h"
 #include "siftsearch/types.h"
@@ -25,15 +26,6 @@ std::int64_t NowSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-/// Names that a writer gives: digits and ".seg", with ".tmp" while being written.
-bool IsSegmentName(std::string_view name) {
-  if (name.ends_with(".tmp")) name.remove_suffix(4);
-  if (!name.ends_with(".seg")) return false;
-  name.remove_suffix(4);
-  return !name.empty() &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 Status CheckItem(const PutItem& item) {
@@ -80,7 +72,7 @@ Status Writer::RemoveLeftovers() {
   for (const catalog::SegmentRecord& segment : listed_) listed.insert(segment.file);
   SIFTSEARCH_ASSIGN_OR_RETURN(std::vector<std::string> names, env_.List(folder_));
   for (const std::string& name : names) {
-    if (listed.contains(name) || !IsSegmentName(name)) continue;
+    if (listed.contains(name) || !IsNumberedName(name, ".seg")) continue;
     SIFTSEARCH_RETURN_IF_ERROR(env_.Remove(folder_ + "/" + name));
   }
   return {};

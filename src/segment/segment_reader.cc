@@ -75,7 +75,6 @@ Status SegmentReader::LoadFooter() {
   if (LoadU64(&end[kFooterBytes - 8]) != Checksum(end.first(kFooterBytes - 8))) {
     return Corrupt("the footer's checksum differs");
   }
-  digest_ = LoadU64(&end[kFooterBytes - 8]);
   // The checksum does not make the numbers true. They follow from three of them, so compute the
   // rest, once those are too small to overflow, and compare the whole footer.
   Footer footer{.contents = LoadU64(&end[0]), .rows = LoadU64(&end[8])};
@@ -137,6 +136,8 @@ Status SegmentReader::LoadContents() {
   }
   return next_row == rows_ ? Status() : Corrupt("rows belong to no content");
 }
+
+std::uint64_t SegmentReader::digest() const { return LoadU64(file_->bytes().last(8).data()); }
 
 const SegmentContent* SegmentReader::Find(std::int64_t content) const {
   const auto found = std::lower_bound(

@@ -41,7 +41,7 @@ class SegmentReader {
   std::int64_t bytes() const { return static_cast<std::int64_t>(file_->bytes().size()); }
   const std::string& path() const { return path_; }
   /// Tells this segment from others: the checksum of its footer, which holds those of all the rest.
-  std::uint64_t digest() const { return digest_; }
+  std::uint64_t digest() const;
 
   /// The entry of a content, null when it is not in this segment.
   const SegmentContent* Find(std::int64_t content) const;
@@ -72,7 +72,6 @@ class SegmentReader {
   const std::string path_;
   const std::shared_ptr<const MappedFile> file_;
   std::uint64_t header_checksum_ = 0;
-  std::uint64_t digest_ = 0;
   std::uint64_t rows_ = 0;
   std::span<const std::uint8_t> descriptors_;
   std::span<const std::uint8_t> keypoints_;

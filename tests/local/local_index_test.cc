@@ -28,6 +28,16 @@ std::unique_ptr<SearchBackend> OpenWith(const std::string& folder, const std::st
   return backend.ok() ? std::move(backend).value() : nullptr;
 }
 
+/// Every content is found by its own descriptors, by a reader that begins anew.
+void ExpectContentsFound(const std::string& folder, const std::string& key, bool read_only,
+                         int last) {
+  const auto reader = OpenWith(folder, key, read_only);
+  ASSERT_NE(reader, nullptr);
+  for (int seed = 1; seed <= last; ++seed) {
+    EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
+  }
+}
+
 class LocalIndexTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -47,13 +57,8 @@ class LocalIndexTest : public ::testing::TestWithParam<std::string> {
     ASSERT_TRUE(backend_->Put(items).ok());
   }
 
-  /// Every content is found by its own descriptors, by a reader that begins anew.
   void ExpectAllFound(int last = kContents) {
-    const auto reader = OpenWith(folder(), GetParam(), /*read_only=*/true);
-    ASSERT_NE(reader, nullptr);
-    for (int seed = 1; seed <= last; ++seed) {
-      EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
-    }
+    ExpectContentsFound(folder(), GetParam(), /*read_only=*/true, last);
   }
 
   TestFolder root_;
@@ -188,12 +193,8 @@ class LocalTermsTest : public ::testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  void ExpectAllFound(int last = kTermedContents) {
-    const auto reader = OpenWith(folder(), "Terms");
-    ASSERT_NE(reader, nullptr);
-    for (int seed = 1; seed <= last; ++seed) {
-      EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
-    }
+  void ExpectAllFound() {
+    ExpectContentsFound(folder(), "Terms", /*read_only=*/false, kTermedContents);
   }
 
   TestFolder root_;
@@ -262,11 +263,7 @@ TEST_F(LocalTermsTest, AReaderThatMayNotWriteFindsAllTheSame) {
   // A file in the place of the folder: nothing can be written there.
   std::filesystem::remove(folder() + "/terms");
   std::ofstream(folder() + "/terms") << "x";
-  const auto reader = OpenWith(folder(), "Terms", /*read_only=*/true);
-  ASSERT_NE(reader, nullptr);
-  for (int seed = 1; seed <= kTermedContents; ++seed) {
-    EXPECT_EQ(BestContent(*reader, seed, 0, kProbe), seed);
-  }
+  ExpectContentsFound(folder(), "Terms", /*read_only=*/true, kTermedContents);
   // Nor does it keep anybody from storing more.
   PutOne(*backend_, MakeItem("/p/more", kTermedContents + 1, kRowsEach));
   EXPECT_EQ(BestContent(*backend_, kTermedContents + 1, 0, kProbe), kTermedContents + 1);
