@@ -17,6 +17,9 @@ namespace {
 constexpr int kNearWords = 8;
 constexpr std::uint64_t kRowsWithoutSigns = 400'000;
 constexpr int kMostFlips = 3;
+/// Signs in which a row that is measured may differ. Of unrelated rows of a word a quarter differs
+/// in no more (20 throws of a coin); with 6 copies lose votes (bench/README.md).
+constexpr int kMostDiffering = 8;
 constexpr std::size_t kQueriesAtOnce = 32;
 
 /// With each doubling of the rows the signs leave half of them, so that a descriptor meets about as
@@ -75,7 +78,7 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
   for (std::size_t i = 0; i < files_.size(); ++i) {
     rows.clear();
     for (const lists::Term probe : probes) {
-      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, &rows));
+      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, kMostDiffering, &rows));
     }
     const Snapshot::Part& part = snapshot_->parts()[i];
     const std::uint8_t* descriptors = part.reader->descriptors().data();
