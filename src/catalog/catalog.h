@@ -37,6 +37,7 @@ struct ContentRecord {
 /// What a reader needs of one commit.
 struct Listing {
   std::int64_t generation = 0;
+  std::string index_key;                    ///< How to search: "auto", "Terms" or a key of Faiss.
   std::vector<SegmentRecord> segments;      ///< By ascending id.
   std::vector<std::int64_t> dead_contents;  ///< Ascending.
 };
@@ -59,16 +60,19 @@ enum class Access {
 /// time; other connections see what was committed. Errors carry the file's name: see Connection.
 class Catalog {
  public:
-  /// `settings` are stored when a catalogue is made. kNotFound when there is no catalogue yet (also
-  /// an empty file, which a crash can leave), kIncompatible for a newer format.
+  /// `settings` and `index_key` are stored when a catalogue is made. kNotFound when there is no
+  /// catalogue yet (also an empty file, which a crash can leave), kIncompatible for a newer format.
   static Result<std::unique_ptr<Catalog>> Open(const std::string& file, Access access,
-                                               const ExtractorSettings& settings = {});
+                                               const ExtractorSettings& settings = {},
+                                               std::string_view index_key = "auto");
 
   const ExtractorSettings& settings() const { return settings_; }
-  /// Identifies the settings in segment files.
-  std::uint64_t settings_digest() const { return settings_digest_; }
+  /// What identifies the settings in segment files: first the digest that new ones get, then that
+  /// of segments from before format 4, if the catalogue is as old.
+  const std::vector<std::uint64_t>& settings_digests() const { return settings_digests_; }
 
   Result<std::int64_t> Generation();
+  Result<std::string> IndexKey();
   /// All of one commit.
   Result<Listing> ReadListing();
   Result<Counts> Count();
@@ -117,6 +121,8 @@ class Catalog {
   Result<bool> DeleteVerdict(const ContentHash& a, const ContentHash& b);
   Result<std::vector<VerdictRecord>> Verdicts();  ///< By a, then b.
 
+  Status SetIndexKey(std::string_view key);
+
   /// Counts the commit up; the last change before it.
   Status AdvanceGeneration();
 
@@ -132,7 +138,7 @@ class Catalog {
 
   std::unique_ptr<Connection> db_;
   ExtractorSettings settings_;
-  std::uint64_t settings_digest_ = 0;
+  std::vector<std::uint64_t> settings_digests_;
 };
 
 /// JSON object of strings; kInvalidArgument where a key or value is not UTF-8.

@@ -52,9 +52,12 @@ class EngineFlags {
   /// Memory for the queries of one pass over the database.
   std::int64_t batch_bytes() const;
 
-  /// The extractor settings asked for, over those in `defaults`; none without --features,
-  /// --max-side and --index. UsageError where --index is no key of an index.
+  /// The extractor settings asked for, over those in `defaults`; none without --features and
+  /// --max-side.
   std::optional<ExtractorSettings> Settings(const ExtractorSettings& defaults) const;
+
+  /// The key of the index asked for. UsageError where --index is none.
+  std::optional<std::string> Index() const;
 
  private:
   int threads_ = 0;

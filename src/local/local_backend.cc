@@ -38,14 +38,12 @@ Status CheckApproximation(const index::FactoryKey& key, const Approximation& ask
 }  // namespace
 
 LocalBackend::LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
-                           std::unique_ptr<catalog::Catalog> catalog, index::FactoryKey key,
-                           kernel::Variant variant)
+                           std::unique_ptr<catalog::Catalog> catalog, kernel::Variant variant)
     : env_(env),
       folder_(std::move(folder)),
       options_(options),
       settings_(catalog->settings()),
       variant_(variant),
-      index_(env, folder_, std::move(key), variant),
       catalog_(std::move(catalog)) {}
 
 int LocalBackend::threads() const {
@@ -94,28 +92,80 @@ Status LocalBackend::OpenForWriting() {
   return {};
 }
 
-Status LocalBackend::Write(const std::function<Status(Writer&)>& change, bool all) {
-  if (options_.read_only) {
-    return {StatusCode::kPermissionDenied,
-            fmt::format("the database {} was opened for reading only", folder_)};
-  }
-  const std::lock_guard in_process(write_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+Status LocalBackend::CheckWritable() const {
+  if (!options_.read_only) return {};
+  return {StatusCode::kPermissionDenied,
+          fmt::format("the database {} was opened for reading only", folder_)};
+}
+
+Result<LocalBackend::WriteLock> LocalBackend::LockForWriting() {
+  SIFTSEARCH_RETURN_IF_ERROR(CheckWritable());
+  WriteLock lock{.in_process = std::unique_lock(write_mutex_), .folder = nullptr};
+  SIFTSEARCH_ASSIGN_OR_RETURN(lock.folder, env_.Lock(folder_, options_.lock_wait));
   SIFTSEARCH_RETURN_IF_ERROR(OpenForWriting());
+  return lock;
+}
+
+Status LocalBackend::Commit(const std::function<Status(Writer&)>& change) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
                               Writer::Begin(env_, segments_folder(), *write_catalog_, threads()));
   SIFTSEARCH_RETURN_IF_ERROR(change(*writer));
-  SIFTSEARCH_RETURN_IF_ERROR(writer->Commit());
-  writer.reset();
+  return writer->Commit();
+}
+
+Status LocalBackend::Write(const std::function<Status(Writer&)>& change, bool all) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
+  SIFTSEARCH_RETURN_IF_ERROR(Commit(change));
   // The commit stands without an index: the next search makes it up, or says why it can't.
-  if (!index_.key().exact()) (void)UpdateIndex(all);
+  (void)UpdateIndex(all);
   return {};
 }
 
 Status LocalBackend::UpdateIndex(bool all) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
-  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
-  return index_.Update(*snapshot, all, threads());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, KeeperOf(snapshot->index_key()));
+  SIFTSEARCH_RETURN_IF_ERROR(keeper->Update(*snapshot, all, threads()));
+  return all ? keeper->RemoveUnused(*snapshot) : Status();
+}
+
+std::shared_ptr<IndexKeeper> LocalBackend::NewKeeper(index::FactoryKey key) const {
+  return std::make_shared<IndexKeeper>(env_, folder_, std::move(key), variant_,
+                                       options_.terms_from);
+}
+
+Result<std::shared_ptr<IndexKeeper>> LocalBackend::KeeperOf(const std::string& key) {
+  const std::lock_guard lock(keeper_mutex_);
+  if (keeper_ != nullptr && keeper_->key().text() == key) return keeper_;
+  auto parsed = index::FactoryKey::Parse(key);
+  if (!parsed.ok()) {
+    return Status(StatusCode::kIncompatible,
+                  fmt::format("the database {} can't be searched: {}; `siftsearch index auto` sets "
+                              "an index that can",
+                              folder_, parsed.status().message()));
+  }
+  return keeper_ = NewKeeper(std::move(parsed).value());
+}
+
+Status LocalBackend::SetIndex(const std::string& key) try {
+  SIFTSEARCH_ASSIGN_OR_RETURN(index::FactoryKey parsed, index::FactoryKey::Parse(key));
+  SIFTSEARCH_RETURN_IF_ERROR(CheckWritable());
+  const std::shared_ptr<IndexKeeper> keeper = NewKeeper(std::move(parsed));
+  // What takes long is made before the change, while others read and write.
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, CurrentSnapshot());
+  SIFTSEARCH_RETURN_IF_ERROR(keeper->Prepare(std::move(snapshot), threads()));
+
+  SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
+  SIFTSEARCH_RETURN_IF_ERROR(Commit([&](Writer& writer) { return writer.SetIndex(key); }));
+  SIFTSEARCH_ASSIGN_OR_RETURN(snapshot, CurrentSnapshot());
+  Status stored = keeper->Update(*snapshot, /*all=*/false, threads());
+  if (stored.ok()) stored = keeper->RemoveUnused(*snapshot);
+  if (stored.ok()) return {};
+  return {stored.code(),
+          fmt::format("the index of the database {} is {} now, but its files are not as they "
+                      "should be: {}",
+                      folder_, key, stored.message())};
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 Result<std::vector<PutOutcome>> LocalBackend::Put(std::span<const PutItem> items) try {
@@ -166,8 +216,7 @@ Result<std::vector<VerdictRecord>> LocalBackend::Verdicts() try {
 
 Status LocalBackend::Compact() try {
   SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
-  const std::lock_guard in_process(write_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
   return write_catalog_->Vacuum();
 } catch (const std::exception& error) {
   return StatusOf(error);
@@ -185,15 +234,15 @@ Result<std::shared_ptr<const Snapshot>> LocalBackend::CurrentSnapshot() {
 
 Result<std::shared_ptr<const Snapshot>> LocalBackend::TryOpenSnapshot(Status* missing) {
   catalog::Listing listing;
-  std::uint64_t digest = 0;
+  std::vector<std::uint64_t> digests;
   {
     const std::lock_guard lock(read_mutex_);
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t generation, catalog_->Generation());
     if (snapshot_ != nullptr && snapshot_->generation() == generation) return snapshot_;
     SIFTSEARCH_ASSIGN_OR_RETURN(listing, catalog_->ReadListing());
-    digest = catalog_->settings_digest();
+    digests = catalog_->settings_digests();
   }
-  auto opened = Snapshot::Open(env_, segments_folder(), digest, listing, snapshot_.get());
+  auto opened = Snapshot::Open(env_, segments_folder(), digests, listing, snapshot_.get());
   if (opened.ok()) return opened;
   if (opened.status().code() != StatusCode::kNotFound) return WithAdvice(opened.status());
   *missing = opened.status();
@@ -201,7 +250,13 @@ Result<std::shared_ptr<const Snapshot>> LocalBackend::TryOpenSnapshot(Status* mi
 }
 
 Status LocalBackend::SetApproximation(const Approximation& approximation) {
-  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(index_.key(), approximation));
+  std::string key;
+  {
+    const std::lock_guard lock(read_mutex_);
+    SIFTSEARCH_ASSIGN_OR_RETURN(key, catalog_->IndexKey());
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, KeeperOf(key));
+  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), approximation));
   approximation_ = approximation;
   return {};
 }
@@ -210,15 +265,20 @@ Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
     std::span<const SearchQuery> queries, const SearchOptions& options) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, KeeperOf(snapshot->index_key()));
   SearchOptions effort = options;
-  if (!effort.approximation) effort.approximation = approximation_;
-  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(index_.key(), *effort.approximation));
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto view, index_.View(snapshot, threads()));
+  if (effort.approximation) {
+    SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), *effort.approximation));
+  } else {
+    // Was right when it was set: an index that came since takes of it what it has.
+    effort.approximation = approximation_;
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto view, keeper->View(snapshot, threads()));
   auto found = SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
   if (view == nullptr || found.status().code() != StatusCode::kCorrupt) return found;
   // The segments are sound, so it is their index that is not.
-  index_.Distrust();
-  SIFTSEARCH_ASSIGN_OR_RETURN(view, index_.View(snapshot, threads()));
+  keeper->Distrust();
+  SIFTSEARCH_ASSIGN_OR_RETURN(view, keeper->View(snapshot, threads()));
   return SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
 } catch (const std::exception& error) {
   return StatusOf(error);
@@ -265,8 +325,11 @@ Result<BackendStats> LocalBackend::Stats() try {
   }
   stats.catalog_bytes = counts.bytes;
   stats.generation = listing.generation;
-  stats.index = settings_.index;
-  stats.index_bytes = index_.bytes();
+  stats.index = listing.index_key;
+  if (const auto keeper = KeeperOf(listing.index_key); keeper.ok()) {
+    stats.index_in_use = (*keeper)->KeyInUse(counts.descriptors);
+    stats.index_bytes = (*keeper)->bytes();
+  }
   stats.kernel = kernel::VariantName(variant_);
   return stats;
 } catch (const std::exception& error) {

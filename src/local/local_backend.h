@@ -25,9 +25,13 @@ struct OpenOptions {
   bool read_only = false;  ///< Refuse writes.
   /// To create with (the defaults where not given); must equal an existing database's.
   std::optional<ExtractorSettings> settings{};
+  /// Key of the index to create with (the default where not given); must equal an existing
+  /// database's.
+  std::optional<std::string> index{};
   std::chrono::milliseconds lock_wait{60'000};  ///< How long a writer waits for another.
   int threads = 0;       ///< For verifying files; 0: one for each available processor.
   std::string kernel{};  ///< Variant of the exact search; empty: the best that the machine has.
+  std::int64_t terms_from = kTermsFrom;  ///< Live rows from which "auto" stands for "Terms".
 };
 
 /// A database in a folder on this machine (schema/catalog.md). Each write takes the folder's lock
@@ -38,7 +42,9 @@ class LocalBackend : public SearchBackend {
  public:
   /// `folder` is on the operating system's file system, whatever `env` wraps; `env` must outlive
   /// the backend. kNotFound: no database there, and none to be made. kInvalidArgument: the folder
-  /// is something else. kIncompatible: other settings, or a newer format.
+  /// is something else, or `options.index` is no key. kIncompatible: other settings or another
+  /// index, or a newer format. An index key that the catalogue has and this program does not know
+  /// fails searches only.
   static Result<std::unique_ptr<LocalBackend>> Open(FileEnv& env, const std::string& folder,
                                                     const OpenOptions& options);
 
@@ -58,6 +64,7 @@ class LocalBackend : public SearchBackend {
   Result<BackendStats> Stats() override;
   Result<std::vector<CheckProblem>> Check() override;
   Status Compact() override;
+  Status SetIndex(const std::string& key) override;
   Status PutVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::vector<VerdictRecord>> Verdicts() override;
@@ -65,8 +72,7 @@ class LocalBackend : public SearchBackend {
 
  private:
   LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
-               std::unique_ptr<catalog::Catalog> catalog, index::FactoryKey key,
-               kernel::Variant variant);
+               std::unique_ptr<catalog::Catalog> catalog, kernel::Variant variant);
   std::string segments_folder() const { return folder_ + "/segments"; }
   int threads() const;
 
@@ -74,10 +80,24 @@ class LocalBackend : public SearchBackend {
   Result<std::shared_ptr<const Snapshot>> CurrentSnapshot();
   /// One attempt; none when a listed file is missing (then `*missing` says which).
   Result<std::shared_ptr<const Snapshot>> TryOpenSnapshot(Status* missing);
+  /// What keeps the index of a key. kIncompatible for a key that is none.
+  Result<std::shared_ptr<IndexKeeper>> KeeperOf(const std::string& key);
+  std::shared_ptr<IndexKeeper> NewKeeper(index::FactoryKey key) const;
+
+  /// Held while the database is changed.
+  struct WriteLock {
+    std::unique_lock<std::mutex> in_process;
+    std::unique_ptr<FileLock> folder;
+  };
+  /// kPermissionDenied where the database was opened to be read only.
+  Result<WriteLock> LockForWriting();
   /// Takes the locks, lets `change` plan a commit, commits it, and sees to the index (`all` as of
   /// IndexKeeper::Update).
   Status Write(const std::function<Status(Writer&)>& change, bool all = false);
+  /// The same without the locks, which the caller holds, and without the index.
+  Status Commit(const std::function<Status(Writer&)>& change);
   Status UpdateIndex(bool all);
+  Status CheckWritable() const;
   Status OpenForWriting();
 
   FileEnv& env_;
@@ -86,8 +106,10 @@ class LocalBackend : public SearchBackend {
   const ExtractorSettings settings_;
 
   const kernel::Variant variant_;
-  IndexKeeper index_;
   Approximation approximation_;
+
+  std::mutex keeper_mutex_;              ///< Guards `keeper_`.
+  std::shared_ptr<IndexKeeper> keeper_;  ///< Of the key that was asked for last.
 
   std::mutex read_mutex_;  ///< Guards `catalog_`; held briefly.
   std::unique_ptr<catalog::Catalog> catalog_;
