@@ -13,7 +13,8 @@ namespace siftsearch::local {
 namespace {
 
 /// Words that a descriptor is looked up under, and rows below which no sign counts: it meets a
-/// thousand of 400,000 rows then. More words lose fewer pairs and take longer (bench/README.md).
+/// thousand of 400,000 rows then. More words lose fewer pairs and take longer
+/// (bench/EXPERIMENTS.md).
 constexpr int kNearWords = 8;
 constexpr std::uint64_t kRowsWithoutSigns = 400'000;
 constexpr int kMostFlips = 3;
