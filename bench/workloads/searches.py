@@ -53,13 +53,12 @@ def list_search(run):
 def open_database(run):
     file = os.path.join(run.work, "open.json")
     rows = run.size(10_000_000, 20_000)
-    run.command([run.setting.program("search_bench"), "--workload", "memory", "--rows", str(rows),
+    run.command([run.setting.program("search_bench"), "--workload", "open", "--rows", str(rows),
                  "--rounds", str(run.size(5, 1)), "--work", run.work, "--json", file])
     with open(file, encoding="utf-8") as results:
-        opened, queried = json.load(results)["results"]
+        opened = json.load(results)["results"][0]
     run.figure("descriptors", rows, "")
     run.median("open", [1000 * each for each in opened["seconds"]], "ms")
     run.figure("the whole process", rounded(1000 * opened["process_median"]), "ms")
     run.figure("own memory", rounded(opened["private_mb"]), "MB")
-    run.figure("own memory after a query", rounded(queried["private_mb"]), "MB")
     run.figure("disk of a descriptor", round(opened["bytes_per_descriptor"], 1), "bytes")
