@@ -160,7 +160,9 @@ void PrintResult(const Json& json) {
 class BestFaissThreads {
  public:
   BestFaissThreads(const Bytes& real, const Options& options)
-      : data_(real, kTrialRows, options), may_run_(data_.faiss != nullptr) {}
+      : rows_(std::min(kTrialRows, std::ranges::max(Numbers(options.rows)))),
+        data_(real, rows_, options),
+        may_run_(data_.faiss != nullptr) {}
 
   FaissThreads Of(std::size_t k, int max_threads) {
     if (!may_run_) return {};
@@ -173,13 +175,13 @@ class BestFaissThreads {
   FaissThreads Find(std::size_t k, int max_threads) {
     const std::vector<FaissTrial> trials = TryFaissThreads(*data_.faiss, k, max_threads);
     for (const FaissTrial& trial : trials) {
-      std::cout << fmt::format("faiss setting n={} k={}: omp {} openblas {}: {:.4f} s\n",
-                               kTrialRows, k, trial.threads.omp, trial.threads.openblas,
-                               trial.seconds);
+      std::cout << fmt::format("faiss setting n={} k={}: omp {} openblas {}: {:.4f} s\n", rows_, k,
+                               trial.threads.omp, trial.threads.openblas, trial.seconds);
     }
     return trials.front().threads;
   }
 
+  const std::size_t rows_;
   Data data_;
   const bool may_run_;
   std::map<std::pair<std::size_t, int>, FaissThreads> best_;

@@ -34,8 +34,8 @@ int ChangeIndex(const Command& command, const EngineFlags& flags, const std::str
   if (!changed.ok()) return Fail(console, changed);
   const auto after = backend.Stats();
   if (!after.ok()) return Fail(console, after.status());
-  console.Note(fmt::format("index {}, before {}", report::IndexName(*after),
-                           report::IndexName(*before)));
+  console.Note(
+      fmt::format("index {}, before {}", report::IndexName(*after), report::IndexName(*before)));
   return kExitDone;
 }
 

@@ -180,7 +180,7 @@ int Run(const std::vector<std::string>& words) {
 }
 
 /// SIFT's pyramids come and go with each picture. Freed memory that goes back to the system has to
-/// be cleared for the next one, which took 3 to 10 % of the time of `add` (bench/README.md).
+/// be cleared for the next one, which took 3 to 10 % of the time of `add` (bench/EXPERIMENTS.md).
 void KeepFreedMemory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 32 << 20);

@@ -13,12 +13,13 @@ namespace siftsearch::local {
 namespace {
 
 /// Words that a descriptor is looked up under, and rows below which no sign counts: it meets a
-/// thousand of 400,000 rows then. More words lose fewer pairs and take longer (bench/README.md).
+/// thousand of 400,000 rows then. More words lose fewer pairs and take longer
+/// (bench/EXPERIMENTS.md).
 constexpr int kNearWords = 8;
 constexpr std::uint64_t kRowsWithoutSigns = 400'000;
 constexpr int kMostFlips = 3;
 /// Signs in which a row that is measured may differ. Of unrelated rows of a word a quarter differs
-/// in no more (20 throws of a coin); with 6 copies lose votes (bench/README.md).
+/// in no more (20 throws of a coin); with 6 copies lose votes (bench/EXPERIMENTS.md).
 constexpr int kMostDiffering = 8;
 constexpr std::size_t kQueriesAtOnce = 32;
 

@@ -82,8 +82,7 @@ class LocalFormatsTest : public ::testing::TestWithParam<OldDatabase> {
 };
 
 TEST_P(LocalFormatsTest, ReadingAloneIsRefusedWithASentence) {
-  const Status status =
-      LocalBackend::Open(DiskEnv(), database(), {.read_only = true}).status();
+  const Status status = LocalBackend::Open(DiskEnv(), database(), {.read_only = true}).status();
   EXPECT_EQ(status.code(), StatusCode::kIncompatible);
   EXPECT_THAT(status.message(), HasSubstr("open it for writing once to bring it to 4"));
 }

@@ -62,8 +62,7 @@ class SetIndexTest : public ::testing::Test {
   std::size_t TermsFiles() const {
     const std::string terms = folder() + "/terms";
     if (!std::filesystem::exists(terms)) return 0;
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator(terms), {}));
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(terms), {}));
   }
   std::size_t Segments() const {
     return static_cast<std::size_t>(
@@ -91,8 +90,7 @@ TEST_F(SetIndexTest, EachKeyFindsTheSameAndLeavesItsOwnFilesOnly) {
     ASSERT_TRUE(backend->SetIndex(key).ok());
     const bool terms = key == "Terms" || key == "auto";
     EXPECT_EQ(TermsFiles(), terms ? Segments() : 0);
-    EXPECT_EQ(std::filesystem::exists(cache()),
-              key.starts_with("IVF") || key == "IDMap,HNSW48");
+    EXPECT_EQ(std::filesystem::exists(cache()), key.starts_with("IVF") || key == "IDMap,HNSW48");
     EXPECT_EQ(backend->Stats()->index, key);
     EXPECT_EQ(backend->Stats()->index_in_use, key == "auto" ? "Terms" : key);
     ExpectFound(*backend);
