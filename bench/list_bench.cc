@@ -1,7 +1,7 @@
 // Times the search of a database's index against Faiss's inverted lists over the same rows, at
 // equal recall.
 //   list_bench --db DB [--keys 'IVF1024,Flat;IVF1024,PQ64x4fs'] [--images 50] [--rounds 2]
-// Queries are the features of stored images with noise that puts each 60 to 130 (L2) from its own;
+// Queries are the features of stored images as copies have them, 60 to 130 (L2) from their own;
 // recall is the share of them that find their image among the ten nearest rows. Faiss visits ever
 // more lists until its recall is the database's. Prints a line of JSON.
 #include <faiss/IndexIVF.h>
@@ -9,17 +9,18 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <cmath>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "bench_data.h"
+#include "made_images.h"
+#include "program.h"
 #include "siftsearch/engine.h"
 
 namespace siftsearch::bench {
@@ -46,19 +47,14 @@ struct Data {
   std::size_t descriptors = 0;       ///< Of all queries.
 };
 
-/// Each descriptor with noise of a length from 70 to 150, of which some is lost below zero.
-FeatureSet Noisy(FeatureSet features, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::normal_distribution<double> normal;
+/// The descriptors as a copy of the image has them.
+FeatureSet Copied(FeatureSet features, std::uint64_t seed) {
+  Random random(seed);
+  Bytes copied;
   for (std::size_t i = 0; i < features.size(); ++i) {
-    const double length = std::uniform_real_distribution<double>(70, 150)(random);
-    for (int j = 0; j < kDescriptorBytes; ++j) {
-      std::uint8_t& value =
-          features.descriptors[i * kDescriptorBytes + static_cast<std::size_t>(j)];
-      const double moved = value + normal(random) * length / std::sqrt(double{kDescriptorBytes});
-      value = static_cast<std::uint8_t>(std::clamp(std::lround(moved), 0L, 255L));
-    }
+    AppendCopied(random, &features.descriptors[i * kDescriptorBytes], copied);
   }
+  features.descriptors = std::move(copied);
   return features;
 }
 
@@ -78,7 +74,7 @@ Result<Data> Load(SearchBackend& backend, std::size_t count) {
     data.content.resize(data.rows.size() / kDescriptorBytes, content);
     if (!queried.contains(content)) continue;
     data.descriptors += features.size();
-    data.queries.push_back(Noisy(std::move(features), static_cast<std::uint64_t>(content)));
+    data.queries.push_back(Copied(std::move(features), static_cast<std::uint64_t>(content)));
     data.wanted.push_back(content);
   }
   return data;
@@ -190,35 +186,20 @@ Status Run(const Options& options) {
   return Status();
 }
 
-Options Parse(int argc, char** argv) {
-  Options options;
-  po::options_description named("list_bench");
-  named.add_options()("help", "print this")("db", po::value(&options.db)->required(), "database")(
+po::options_description Named(Options& options) {
+  po::options_description named;
+  named.add_options()("db", po::value(&options.db)->required(), "database")(
       "keys", po::value(&options.keys), "factory keys of Faiss's IVF kinds, semicolons between")(
       "images", po::value(&options.images), "images to query [50]")(
       "rounds", po::value(&options.rounds), "rounds after a first one [2]");
-  po::variables_map values;
-  po::store(po::parse_command_line(argc, argv, named), values);
-  if (values.contains("help")) {
-    std::cout << named;
-    std::exit(0);
-  }
-  po::notify(values);
-  return options;
-}
-
-int Main(int argc, char** argv) {
-  try {
-    const Status status = Run(Parse(argc, argv));
-    if (!status.ok()) std::cerr << "list_bench: " << status.message() << '\n';
-    return status.ok() ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::cerr << "list_bench: " << error.what() << '\n';
-    return 2;
-  }
+  return named;
 }
 
 }  // namespace
 }  // namespace siftsearch::bench
 
-int main(int argc, char** argv) { return siftsearch::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace siftsearch::bench;
+  Options options;
+  return RunProgram("list_bench", argc, argv, Named(options), [&] { return Run(options); });
+}

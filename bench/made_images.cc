@@ -105,6 +105,13 @@ Bytes Jpeg(const cv::Mat& grey) {
 
 }  // namespace
 
+void AppendCopied(Random& random, const std::uint8_t* descriptor, Bytes& descriptors) {
+  Row row;
+  std::copy_n(descriptor, row.size(), row.begin());
+  AddNoise(random, Uniform(random, 70, 160), row);  // Some of it goes with what is below zero.
+  AppendBytes(row, descriptors);
+}
+
 MadeImages::MadeImages(std::vector<RealPicture> pictures, const Options& options)
     : options_(options) {
   for (std::size_t i = 0; i < pictures.size(); ++i) {
@@ -191,10 +198,7 @@ FeatureSet MadeImages::Copy(std::int64_t original, std::int64_t number) const {
     point.x += static_cast<float>(Uniform(random, -0.5, 0.5));
     point.y += static_cast<float>(Uniform(random, -0.5, 0.5));
     features.keypoints.push_back(point);
-    Row row;
-    std::copy_n(&from.descriptors[i * kDescriptorBytes], row.size(), row.begin());
-    AddNoise(random, Uniform(random, 70, 160), row);  // Some of it goes with what is below zero.
-    AppendBytes(row, features.descriptors);
+    AppendCopied(random, &from.descriptors[i * kDescriptorBytes], features.descriptors);
   }
   AppendNew(random, features);
   cv::Mat moved;

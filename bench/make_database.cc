@@ -20,6 +20,7 @@
 #include "bench_data.h"
 #include "kernel/topk.h"
 #include "made_images.h"
+#include "program.h"
 #include "siftsearch/engine.h"
 
 namespace siftsearch::bench {
@@ -160,11 +161,10 @@ Status Run(const Options& options) {
   return Status();
 }
 
-Options Parse(int argc, char** argv) {
-  Options options;
-  po::options_description named("make_database");
-  named.add_options()("help", "print this")("pictures", po::value(&options.pictures)->required(),
-                                            "folder of pictures to take descriptors from")(
+po::options_description Named(Options& options) {
+  po::options_description named;
+  named.add_options()("pictures", po::value(&options.pictures)->required(),
+                      "folder of pictures to take descriptors from")(
       "images", po::value(&options.images), "images [1000]")(
       "db", po::value(&options.db)->required(), "folder of the new database")(
       "truth", po::value(&options.truth)->required(), "file that lists the copies")(
@@ -173,28 +173,14 @@ Options Parse(int argc, char** argv) {
       "pool", po::value(&options.pool), "pictures taken of the folder [600]")(
       "descriptors", po::value(&options.made.descriptors), "of an image [750]")(
       "seed", po::value(&options.made.seed), "of everything random [1]");
-  po::variables_map values;
-  po::store(po::parse_command_line(argc, argv, named), values);
-  if (values.contains("help")) {
-    std::cout << named;
-    std::exit(0);
-  }
-  po::notify(values);
-  return options;
-}
-
-int Main(int argc, char** argv) {
-  try {
-    const Status status = Run(Parse(argc, argv));
-    if (!status.ok()) std::cerr << "make_database: " << status.message() << '\n';
-    return status.ok() ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::cerr << "make_database: " << error.what() << '\n';
-    return 2;
-  }
+  return named;
 }
 
 }  // namespace
 }  // namespace siftsearch::bench
 
-int main(int argc, char** argv) { return siftsearch::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace siftsearch::bench;
+  Options options;
+  return RunProgram("make_database", argc, argv, Named(options), [&] { return Run(options); });
+}

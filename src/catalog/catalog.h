@@ -34,6 +34,9 @@ struct ContentRecord {
   int pages = 1;
 };
 
+/// Key of the index of a new database.
+inline constexpr std::string_view kDefaultIndexKey = "auto";
+
 /// What a reader needs of one commit.
 struct Listing {
   std::int64_t generation = 0;
@@ -64,7 +67,7 @@ class Catalog {
   /// catalogue yet (also an empty file, which a crash can leave), kIncompatible for a newer format.
   static Result<std::unique_ptr<Catalog>> Open(const std::string& file, Access access,
                                                const ExtractorSettings& settings = {},
-                                               std::string_view index_key = "auto");
+                                               std::string_view index_key = kDefaultIndexKey);
 
   const ExtractorSettings& settings() const { return settings_; }
   /// What identifies the settings in segment files: first the digest that new ones get, then that

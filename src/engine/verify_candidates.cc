@@ -26,8 +26,8 @@ namespace {
 constexpr std::ptrdiff_t kConfirmedAtOnce = 30;
 constexpr double kWorthConfirming = -1;
 /// Log10 of the number of false alarms above which the two pictures are matched alone, too: where
-/// some voted pairs agree, and of the picture itself the first candidates in any case. Of 70,000
-/// others that were matched alone, three became copies (bench/EXPERIMENTS.md).
+/// some voted pairs agree, and of the picture itself the first candidates in any case. Of more than
+/// 60,000 others that were matched alone, six became copies (bench/EXPERIMENTS.md).
 constexpr double kInDoubt = -30;
 constexpr std::size_t kFirstMatchedAlone = 5;
 /// Places of one picture in another that are looked for.

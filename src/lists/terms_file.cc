@@ -222,16 +222,15 @@ Status TermsFile::Find(Term term, Term mask, int differing,
        block < blocks() && FirstTerm(block) <= last; ++block) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::uint8_t* const begin, Block(block));
     const std::size_t count = RowsOf(block);
-    std::size_t i =
-        CountBefore(count, [&](std::size_t at) { return LoadU32(begin + 4 * at) < first; });
+    const auto term_at = [&](std::size_t i) { return LoadU32(begin + 4 * i); };
+    const std::size_t from = CountBefore(count, [&](std::size_t i) { return term_at(i) < first; });
+    const std::size_t end = CountBefore(count, [&](std::size_t i) { return term_at(i) <= last; });
     const std::size_t kept = rows->size();
-    rows->resize(kept + count - i);
+    rows->resize(kept + end - from);
     std::uint32_t* to = rows->data() + kept;
-    for (; i < count; ++i) {
-      const Term found = LoadU32(begin + 4 * i);
-      if (found > last) break;
+    for (std::size_t i = from; i < end; ++i) {
       *to = LoadU32(begin + 4 * (count + i));
-      to += CountSigns(found ^ term) <= differing;
+      to += CountSigns(term_at(i) ^ term) <= differing;
     }
     rows->resize(static_cast<std::size_t>(to - rows->data()));
   }

@@ -12,7 +12,6 @@ namespace siftsearch::local {
 namespace {
 
 constexpr char kCatalogName[] = "catalog.sqlite";
-constexpr char kDefaultIndex[] = "auto";
 
 enum class FolderState {
   kMissing,
@@ -109,8 +108,9 @@ Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(FileEnv& env, const std::s
     if (to_migrate) access = catalog::Access::kWrite;
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(auto lock, env.Lock(folder, options.lock_wait));
+  const std::string_view index = options.index ? *options.index : catalog::kDefaultIndexKey;
   return catalog::Catalog::Open(file, access, options.settings.value_or(ExtractorSettings{}),
-                                options.index.value_or(kDefaultIndex));
+                                index);
 }
 
 Status CheckIndex(const std::string& folder, const std::string& stored, const std::string& asked) {
