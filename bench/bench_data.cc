@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "features/extractor.h"
+#include "features/preview.h"
 #include "image/decode.h"
 #include "siftsearch/types.h"
 
@@ -83,23 +85,36 @@ std::vector<std::string> CpuFeatures() {
   return present;
 }
 
-Result<Bytes> RealDescriptors(const std::string& folder) {
+Result<std::vector<RealPicture>> RealPictures(const std::string& folder, std::size_t most) {
   const std::vector<std::string> paths = FilesIn(folder);
   const auto extractor = features::MakeExtractor({});
   if (!extractor.ok()) return extractor.status();
-  std::vector<Bytes> parts(paths.size());
-  ParallelFor(paths.size(), AvailableThreads(), [&](std::size_t i) {
-    std::ifstream file(paths[i], std::ios::binary);
+  const std::size_t count = std::min(most, paths.size());
+  std::vector<RealPicture> pictures(count);
+  ParallelFor(count, AvailableThreads(), [&](std::size_t i) {
+    std::ifstream file(paths[i * paths.size() / count], std::ios::binary);
     const Bytes bytes{std::istreambuf_iterator<char>(file), {}};
     const auto picture = image::DecodeGrey(bytes, {});
     if (!picture.ok()) return;
-    const auto found = (*extractor)->Extract(*picture);
-    if (found.ok()) parts[i] = found->descriptors;
+    auto found = (*extractor)->Extract(*picture);
+    auto preview = features::MakePreview(*picture, features::kStoredPreviewQuality);
+    if (found.ok() && preview.ok()) {
+      pictures[i] = {std::move(found->descriptors), *std::move(preview)};
+    }
   });
-  Bytes all;
-  for (const Bytes& part : parts) all.insert(all.end(), part.begin(), part.end());
-  if (all.empty()) {
+  std::erase_if(pictures, [](const RealPicture& picture) { return picture.descriptors.empty(); });
+  if (pictures.empty()) {
     return Status(StatusCode::kNotFound, "No picture in " + folder + " gives a descriptor.");
+  }
+  return pictures;
+}
+
+Result<Bytes> RealDescriptors(const std::string& folder) {
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto pictures, RealPictures(folder, kAll));
+  Bytes all;
+  for (const RealPicture& picture : pictures) {
+    all.insert(all.end(), picture.descriptors.begin(), picture.descriptors.end());
   }
   return all;
 }

@@ -27,6 +27,16 @@ std::string Machine();
 /// Those instruction sets that the kernel can use and this processor has.
 std::vector<std::string> CpuFeatures();
 
+/// What a picture of a folder gives.
+struct RealPicture {
+  Bytes descriptors;
+  Bytes preview;  ///< JPEG.
+};
+
+/// The pictures in a folder and below that give a descriptor, by path; of more than `most` so many,
+/// spread over all of them. kNotFound when there is none.
+Result<std::vector<RealPicture>> RealPictures(const std::string& folder, std::size_t most);
+
 /// All descriptors of the pictures in a folder and below. kNotFound when there is none.
 Result<Bytes> RealDescriptors(const std::string& folder);
 

@@ -1,12 +1,11 @@
 #!/usr/bin/python3
 """Does the recall of the same copies fall as the database grows?
 
-  bench/database_size.py BUILD_FOLDER PICTURE_FOLDER OTHER_FOLDER
+  bench/database_size.py BUILD_FOLDER PICTURE_FOLDER [EACH [SIZE…]]
 
-The copies are of the first ten pictures of PICTURE_FOLDER, 20 each (crops, scales, turns, mirrors,
-JPEG, noise, covered parts; seeded). The database holds those ten, then also others up to 100, 1,000
-and 5,000 images: the rest of PICTURE_FOLDER, all of OTHER_FOLDER (folders below it, too), and tiles
-cut from both. Needs python3-opencv of /usr/bin/python3. Prints a JSON object.
+The copies are of the first ten pictures of PICTURE_FOLDER, EACH (20) of each (crops, scales, turns, mirrors,
+JPEG, noise, covered parts; seeded). The database holds those ten, then also others up to each SIZE
+(100, 1,000 and 5,000 images): the rest of PICTURE_FOLDER, and tiles cut from it. Needs python3-opencv of /usr/bin/python3. Prints a JSON object.
 """
 import itertools
 import json
@@ -18,7 +17,7 @@ import tempfile
 import cv2
 import numpy as np
 
-SIZES = [10, 100, 1000, 5000]
+SIZES = [100, 1000, 5000]
 ENDINGS = (".jpg", ".jpeg", ".png")
 
 
@@ -100,17 +99,19 @@ def measure(command, truth):
 
 
 def main():
-    build, pictures, others = sys.argv[1:4]
+    build, pictures = sys.argv[1:3]
+    each = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+    sizes = [10, *([int(size) for size in sys.argv[4:]] or SIZES)]
     program = os.path.join(build, "src/cli/siftsearch")
     own = [os.path.join(os.path.abspath(pictures), name) for name in sorted(os.listdir(pictures))]
-    further = own[10:] + pictures_below(others)
+    further = own[10:]
     results = []
     with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
-        truth = write_copies(own[:10], os.path.join(work, "copies"))
+        truth = write_copies(own[:10], os.path.join(work, "copies"), each)
         command = [program, "--db", os.path.join(work, "db"), "--quiet"]
         subprocess.run([*command, "add", *own[:10]], check=True)
         stored, rest = 10, fillers(further, os.path.join(work, "tiles"))
-        for size in SIZES:
+        for size in sizes:
             more = list(itertools.islice(rest, size - stored))
             if more:  # 1: some can't be read.
                 subprocess.run([*command, "add", "-", "-0"], input="\0".join(more).encode(),

@@ -5,7 +5,7 @@ find their original at rank 1.
   bench/half_crop.py BUILD_FOLDER PICTURE_FOLDER
 
 Adds the folder to a new database, makes one copy of each picture with tools/make_copy, queries them
-all in one command. Prints the misses and a JSON object.
+all in one command. Names the misses on stderr and prints a JSON object.
 """
 import json
 import os
@@ -38,7 +38,7 @@ def main():
         decided += right and matches[0]["copy"]
         strangers += sum(m["copy"] for m in matches if os.path.basename(m["path"]) != name)
         if not right:
-            print("missed:", name)
+            print("missed:", name, file=sys.stderr)
     print(json.dumps({"copies": len(names), "original_first": found,
                       "original_first_and_called_copy": decided,
                       "other_pictures_called_copies": strangers}))

@@ -174,7 +174,7 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 40
     sizes = [int(size) for size in sys.argv[3:]] or [1000, 600]
     result = {"stereo": measure(program, stereo_pair())}
-    for name, draw, number in [("forms", form, count), ("codes", code, count), ("months", month, 8)]:
+    for name, draw, number in [("forms", form, count), ("codes", code, count), ("months", month, min(count, 8))]:
         for size in sizes:
             pictures = [scaled(draw(i), size) for i in range(number)]
             result[f"{name}_{size}"] = measure(program, pictures)

@@ -1,6 +1,6 @@
 // The plain loop that `siftsearch add` is measured against: imread and OpenCV's SIFT, one image
 // after another on one thread, results dropped.
-//   imread_sift_loop FOLDER        prints a line of JSON
+//   imread_sift_loop FOLDER|FILE...        prints a line of JSON
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -30,19 +30,32 @@ std::size_t DescriptorsOf(const std::string& path, cv::SIFT& sift) {
   return keypoints.size();
 }
 
+/// Files, and those below folders in the order of their paths.
+std::vector<std::string> FilesOf(const std::vector<std::string>& arguments) {
+  std::vector<std::string> paths;
+  for (const std::string& argument : arguments) {
+    if (!std::filesystem::is_directory(argument)) {
+      paths.push_back(argument);
+      continue;
+    }
+    const std::size_t first = paths.size();
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(argument)) {
+      if (entry.is_regular_file()) paths.push_back(entry.path());
+    }
+    std::sort(paths.begin() + static_cast<std::ptrdiff_t>(first), paths.end());
+  }
+  return paths;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: imread_sift_loop FOLDER\n");
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: imread_sift_loop FOLDER|FILE...\n");
     return 2;
   }
   cv::setNumThreads(1);
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[1])) {
-    if (entry.is_regular_file()) paths.push_back(entry.path());
-  }
-  std::sort(paths.begin(), paths.end());
+  const std::vector<std::string> paths = FilesOf({argv + 1, argv + argc});
   const auto sift = cv::SIFT::create(kMaxFeatures);
   const auto start = std::chrono::steady_clock::now();
   std::size_t descriptors = 0;

@@ -17,6 +17,7 @@
 #include "index/approximate_index.h"
 #include "index/factory_key.h"
 #include "kernel/topk.h"
+#include "program.h"
 #include "siftsearch/types.h"
 
 namespace siftsearch::bench {
@@ -175,29 +176,16 @@ Status Run(const Options& options) {
 }  // namespace siftsearch::bench
 
 int main(int argc, char** argv) {
-  siftsearch::bench::Options options;
-  boost::program_options::options_description named("index_bench");
+  using namespace siftsearch::bench;
   namespace po = boost::program_options;
-  named.add_options()("help", "print this")("images", po::value(&options.images)->required(),
-                                            "folder of pictures to take descriptors from")(
+  Options options;
+  po::options_description named;
+  named.add_options()("images", po::value(&options.images)->required(),
+                      "folder of pictures to take descriptors from")(
       "rows", po::value(&options.rows), "rows [1000000]")(
       "keys", po::value(&options.keys), "Faiss factory keys, with semicolons between")(
       "queries", po::value(&options.queries), "query descriptors [1000]")(
       "rounds", po::value(&options.rounds), "rounds after a first one [3]")(
       "json", po::value(&options.json), "write the results to this file");
-  try {
-    po::variables_map values;
-    po::store(po::parse_command_line(argc, argv, named), values);
-    if (values.count("help") > 0) {
-      std::cout << named;
-      return 0;
-    }
-    po::notify(values);
-  } catch (const po::error& error) {
-    std::cerr << "index_bench: " << error.what() << '\n';
-    return 2;
-  }
-  const siftsearch::Status status = siftsearch::bench::Run(options);
-  if (!status.ok()) std::cerr << "index_bench: " << status.message() << '\n';
-  return status.ok() ? 0 : 1;
+  return RunProgram("index_bench", argc, argv, named, [&] { return Run(options); });
 }

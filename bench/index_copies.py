@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """What does a kind of index cost in copies found?
 
-  bench/index_copies.py BUILD_FOLDER PICTURE_FOLDER OTHER_FOLDER [IMAGES [KEY...]]
+  bench/index_copies.py BUILD_FOLDER PICTURE_FOLDER [IMAGES [KEY...]]
 
-For each factory key a new database of IMAGES (1,000) pictures, the first of PICTURE_FOLDER and
-OTHER_FOLDER (folders below it, too), and ten copies (those of database_size.py) of each of ten
+For each factory key a new database of IMAGES (1,000) pictures, the first of PICTURE_FOLDER
+(folders below it, too), and ten copies (those of database_size.py) of each of ten
 pictures of PICTURE_FOLDER, queried in one command with the defaults. The time to add includes
 building the index. Needs python3-opencv of /usr/bin/python3. Prints a JSON list.
 """
@@ -17,18 +17,18 @@ import time
 
 from database_size import measure, pictures_below, write_copies
 
-KEYS = ["IDMap,Flat", "IVF1024,Flat", "IVF1024,SQ8", "IVF1024,PQ16", "IDMap,HNSW48"]
+KEYS = ["IDMap,Flat", "IVF1024,Flat", "IVF1024,SQ8", "IVF1024,PQ16", "IDMap,HNSW48", "Terms"]
 
 
 def main():
-    build, pictures, others = sys.argv[1:4]
-    count = int(sys.argv[4]) if len(sys.argv) > 4 else 1000
+    build, pictures = sys.argv[1:3]
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
     own = pictures_below(pictures)
-    paths = (own + pictures_below(others))[:count]
+    paths = own[:count]
     results = []
     with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
-        truth = write_copies(own[::len(own) // 10][:10], os.path.join(work, "copies"), 10)
-        for number, key in enumerate(sys.argv[5:] or KEYS):
+        truth = write_copies(own[::max(1, len(own) // 10)][:10], os.path.join(work, "copies"), 10)
+        for number, key in enumerate(sys.argv[4:] or KEYS):
             database = os.path.join(work, f"db{number}")
             command = [os.path.join(build, "src/cli/siftsearch"), "--db", database, "--quiet"]
             start = time.monotonic()

@@ -1,21 +1,19 @@
-#!/usr/bin/python3
 """The task of finding copies in a folder, with siftsearch and with what people use: findimagedupes and
 a perceptual hash, side by side on the same files.
 
-  bench/other_tools.py BUILD_FOLDER PICTURE_FOLDER
-
-Makes twelve copies of each of 100 pictures (see ATTACKS), 1,300 files in one folder. Each tool says
+The workload `folder` of bench/run. Makes twelve copies of each of some pictures (see ATTACKS) in one
+folder. Each tool says
 which files are copies of one another: siftsearch by its all-pairs report (its groups' pairs), the
 others by default settings and, for the hash, by the largest distance without a false alarm among the
 originals, too. A copy counts as found when it is paired with its original; a false alarm is a pair of
-files of different originals. Needs python3-opencv of /usr/bin/python3 and findimagedupes. Prints a
-JSON object.
+files of different originals. Needs python3-opencv; findimagedupes is left out where
+it is not installed.
 """
 import itertools
 import json
 import os
+import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -76,10 +74,11 @@ ATTACKS = {
 }
 
 
-def make_files(pictures, folder):
+def make_files(pictures, count, folder):
+    """Copies of `count` pictures of a folder that has twice as many."""
     paths = [os.path.join(pictures, name) for name in sorted(os.listdir(pictures))]
-    for i, path in enumerate(paths[:100]):
-        picture, backdrop = cv2.imread(path), cv2.imread(paths[100 + i])
+    for i, path in enumerate(paths[:count]):
+        picture, backdrop = cv2.imread(path), cv2.imread(paths[len(paths) // 2 + i])
         cv2.imwrite(f"{folder}/{i:03}-original.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
         for name, attack in ATTACKS.items():
             copy = np.ascontiguousarray(attack(picture, backdrop))
@@ -98,13 +97,13 @@ def score(pairs, seconds):
             copy = (a if b[4:] == "original.jpg" else b)[4:-4].replace("_p", "_%").replace("_", " ")
             found[copy] += 1
     return {"seconds": round(seconds, 1), "found": sum(found.values()), "false_pairs": false,
-            "found_of_100": found}
+            "found_by_attack": found}
 
 
 def siftsearch(program, folder, work):
     command = [program, "--db", os.path.join(work, "db"), "--quiet"]
     start = time.monotonic()
-    subprocess.run([*command, "add", folder], check=True)
+    subprocess.run([*command, "add", "--index", "Terms", folder], check=True)
     lines = subprocess.run([*command, "report", "--format", "jsonl"], check=True,
                            stdout=subprocess.PIPE).stdout.splitlines()
     seconds = time.monotonic() - start
@@ -147,18 +146,15 @@ def hashes(folder):
     return results
 
 
-def main():
-    build, pictures = sys.argv[1:3]
-    program = os.path.join(build, "src/cli/siftsearch")
-    with tempfile.TemporaryDirectory(prefix="siftsearch-bench-") as work:
-        folder = os.path.join(work, "files")
+def compare(program, pictures, count, work):
+    """Figures of each tool, by its name; of one that is not there, why not."""
+    with tempfile.TemporaryDirectory(dir=work) as own:
+        folder = os.path.join(own, "files")
         os.makedirs(folder)
-        make_files(pictures, folder)
-        result = {"copies": 100 * len(ATTACKS),
-                  "siftsearch": siftsearch(program, folder, work),
-                  "findimagedupes": findimagedupes(folder), **hashes(folder)}
-    print(json.dumps(result, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+        make_files(pictures, count, folder)
+        result = {"siftsearch": siftsearch(program, folder, own)}
+        if shutil.which("findimagedupes"):
+            result["findimagedupes"] = findimagedupes(folder)
+        else:
+            result["findimagedupes"] = "findimagedupes is not installed (tools/setup --bench)"
+        return {**result, **hashes(folder)}

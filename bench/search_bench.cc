@@ -21,6 +21,7 @@
 #include "faiss_flat.h"
 #include "kernel/topk.h"
 #include "open_workload.h"
+#include "program.h"
 #include "siftsearch/types.h"
 
 namespace siftsearch::bench {
@@ -160,7 +161,9 @@ void PrintResult(const Json& json) {
 class BestFaissThreads {
  public:
   BestFaissThreads(const Bytes& real, const Options& options)
-      : data_(real, kTrialRows, options), may_run_(data_.faiss != nullptr) {}
+      : rows_(std::min(kTrialRows, std::ranges::max(Numbers(options.rows)))),
+        data_(real, rows_, options),
+        may_run_(data_.faiss != nullptr) {}
 
   FaissThreads Of(std::size_t k, int max_threads) {
     if (!may_run_) return {};
@@ -173,13 +176,13 @@ class BestFaissThreads {
   FaissThreads Find(std::size_t k, int max_threads) {
     const std::vector<FaissTrial> trials = TryFaissThreads(*data_.faiss, k, max_threads);
     for (const FaissTrial& trial : trials) {
-      std::cout << fmt::format("faiss setting n={} k={}: omp {} openblas {}: {:.4f} s\n",
-                               kTrialRows, k, trial.threads.omp, trial.threads.openblas,
-                               trial.seconds);
+      std::cout << fmt::format("faiss setting n={} k={}: omp {} openblas {}: {:.4f} s\n", rows_, k,
+                               trial.threads.omp, trial.threads.openblas, trial.seconds);
     }
     return trials.front().threads;
   }
 
+  const std::size_t rows_;
   Data data_;
   const bool may_run_;
   std::map<std::pair<std::size_t, int>, FaissThreads> best_;
@@ -339,11 +342,10 @@ Status Run(const Options& options) {
   return WriteJson(report, options.json);
 }
 
-Options Parse(int argc, char** argv) {
-  Options options;
-  po::options_description named("search_bench");
-  named.add_options()("help", "print this")("workload", po::value(&options.workload),
-                                            "search, threads, open or memory [search]")(
+po::options_description Named(Options& options) {
+  po::options_description named;
+  named.add_options()("workload", po::value(&options.workload),
+                      "search, threads, open or memory [search]")(
       "images", po::value(&options.images), "folder of pictures to take descriptors from")(
       "rows", po::value(&options.rows), "numbers of rows [100000,1000000]")(
       "k", po::value(&options.ks), "numbers of neighbours [1,10,100]")(
@@ -353,28 +355,14 @@ Options Parse(int argc, char** argv) {
       "faiss-rows-max", po::value(&options.faiss_rows_max), "no Faiss above [10000000]")(
       "work", po::value(&options.work), "folder to make, or find, databases in [a temporary one]")(
       "json", po::value(&options.json), "write the results to this file");
-  po::variables_map values;
-  po::store(po::parse_command_line(argc, argv, named), values);
-  po::notify(values);
-  if (values.contains("help")) {
-    std::cout << named;
-    std::exit(0);
-  }
-  return options;
-}
-
-int Main(int argc, char** argv) {
-  try {
-    const Status status = Run(Parse(argc, argv));
-    if (!status.ok()) std::cerr << "search_bench: " << status.message() << '\n';
-    return status.ok() ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::cerr << "search_bench: " << error.what() << '\n';
-    return 2;
-  }
+  return named;
 }
 
 }  // namespace
 }  // namespace siftsearch::bench
 
-int main(int argc, char** argv) { return siftsearch::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  using namespace siftsearch::bench;
+  Options options;
+  return RunProgram("search_bench", argc, argv, Named(options), [&] { return Run(options); });
+}

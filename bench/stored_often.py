@@ -65,6 +65,7 @@ def measure(program, paths, times, work):
     answers = subprocess.run([*command, "query", "--format", "jsonl", "--top", str(2 * times),
                               *copies], check=True, stdout=subprocess.PIPE).stdout.splitlines()
     called = dict.fromkeys((kind for kind, _ in copies.values()), 0)
+    right_pairs = times * min(WORN, len(paths))
     wrong = 0
     for line in answers:
         answer = json.loads(line)
@@ -73,7 +74,7 @@ def measure(program, paths, times, work):
         right = {path for path in found if os.path.basename(path).startswith(f"{number:03}_")}
         called[kind] += len(right)
         wrong += len(found - right)
-    return {"called": {kind: count / (WORN * times) for kind, count in called.items()},
+    return {"called": {kind: count / right_pairs for kind, count in called.items()},
             "other_pairs_called": wrong}
 
 

@@ -23,6 +23,7 @@
 #include "features/forms.h"
 #include "kernel/topk.h"
 #include "local/local_backend.h"
+#include "program.h"
 #include "siftsearch/engine.h"
 #include "vote/vote.h"
 
@@ -363,28 +364,11 @@ Status Run(const std::filesystem::path& folder, const std::string& database) {
 }  // namespace siftsearch::bench
 
 int main(int argc, char** argv) {
+  using namespace siftsearch::bench;
   namespace po = boost::program_options;
   std::string folder, database;
-  po::options_description named("vote_bench");
-  named.add_options()("help", "print this")("bench", po::value(&folder)->required(),
-                                            "folder that copybench made")(
+  po::options_description named;
+  named.add_options()("bench", po::value(&folder)->required(), "folder that copybench made")(
       "db", po::value(&database)->required(), "database of its originals");
-  try {
-    po::variables_map values;
-    po::store(po::parse_command_line(argc, argv, named), values);
-    if (values.count("help") > 0) {
-      std::cout << named;
-      return 0;
-    }
-    po::notify(values);
-    const siftsearch::Status status = siftsearch::bench::Run(folder, database);
-    if (!status.ok()) std::cerr << "vote_bench: " << status.message() << '\n';
-    return status.ok() ? 0 : 1;
-  } catch (const po::error& error) {
-    std::cerr << "vote_bench: " << error.what() << '\n';
-    return 2;
-  } catch (const nlohmann::json::exception& error) {
-    std::cerr << "vote_bench: truth.jsonl: " << error.what() << '\n';
-    return 1;
-  }
+  return RunProgram("vote_bench", argc, argv, named, [&] { return Run(folder, database); });
 }

@@ -33,6 +33,9 @@ struct EngineOptions {
   bool read_only = false;
   std::optional<ExtractorSettings> settings =
       {};  ///< To create with; must equal an existing database's.
+  /// Key of the index to create with; must equal an existing database's (SearchBackend::SetIndex
+  /// changes it). None: "auto".
+  std::optional<std::string> index = {};
   InputLimits limits = {};
   int threads = 0;                     ///< 0: one for each available processor.
   std::int64_t lock_wait_ms = 60'000;  ///< How long a writer waits for another.

@@ -141,8 +141,9 @@ struct BackendStats {
   std::int64_t segment_bytes = 0;
   std::int64_t catalog_bytes = 0;
   std::int64_t generation = 0;   ///< Counts commits.
-  std::string index;             ///< Factory key, "IDMap,Flat".
-  std::int64_t index_bytes = 0;  ///< Size of the cached index; 0: there is none.
+  std::string index;             ///< Key of the index: "auto", "Terms" or a factory key of Faiss.
+  std::string index_in_use;      ///< What "auto" stands for; empty for a key that can't be used.
+  std::int64_t index_bytes = 0;  ///< Size of the index's files; 0: there are none.
   std::string kernel;            ///< Variant that searches.
 };
 
@@ -224,6 +225,10 @@ class SIFTSEARCH_EXPORT SearchBackend {
   virtual Result<std::vector<CheckProblem>> Check() = 0;
   /// Merges segments and gives back the space of removed images.
   virtual Status Compact() = 0;
+  /// Searches by another index from now on: a key as of BackendStats::index. What it needs is built
+  /// first; searches that are under way, and those of other processes, go on with what they have.
+  /// kInvalidArgument, with the cause, for a key that is none.
+  virtual Status SetIndex(const std::string& key) = 0;
   /// Writes an `IDMap,Flat` file that stock Faiss reads; the ids are content numbers.
   virtual Status ExportFaiss(const std::string& file) = 0;
 };

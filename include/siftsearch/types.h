@@ -43,14 +43,12 @@ struct FeatureSet {
   std::size_t size() const { return keypoints.size(); }
 };
 
-/// How images become features and features are searched. Belongs to a database: fixed when it is
-/// made, checked on every use.
+/// How images become features. Belongs to a database: fixed when it is made, checked on every use.
 struct ExtractorSettings {
   std::string extractor = "sift-root";
   int max_features = 1000;           ///< Strongest keypoints kept per image, 1 to 100,000.
   int max_side = 640;                ///< Longer side in pixels above which images are scaled down.
   double contrast_threshold = 0.04;  ///< OpenCV's SIFT contrastThreshold.
-  std::string index = "IDMap,Flat";  ///< Faiss factory key (schema/index.md).
 
   bool operator==(const ExtractorSettings&) const = default;
 };

@@ -46,8 +46,7 @@ std::string SettingsToJson(const ExtractorSettings& settings) {
   return Json{{"extractor", settings.extractor},
               {"max_features", settings.max_features},
               {"max_side", settings.max_side},
-              {"contrast_threshold", settings.contrast_threshold},
-              {"index", settings.index}}
+              {"contrast_threshold", settings.contrast_threshold}}
       .dump();
 }
 
@@ -62,11 +61,6 @@ bool SettingsFromJson(const std::string& text, ExtractorSettings* settings) {
   settings->max_features = json["max_features"].get<int>();
   settings->max_side = json["max_side"].get<int>();
   settings->contrast_threshold = json["contrast_threshold"].get<double>();
-  // Databases from before there was a choice lack it and have the default.
-  if (json.contains("index")) {
-    if (!json["index"].is_string()) return false;
-    settings->index = json["index"].get<std::string>();
-  }
   return true;
 }
 
@@ -101,7 +95,8 @@ Status NoCatalog(const std::string& file) {
 
 /// Brings the file to the newest format, or says why not. Until a new catalogue has its row of
 /// `meta`, it counts as not there.
-Status PrepareFormat(Connection& db, Access access, const ExtractorSettings& settings) {
+Status PrepareFormat(Connection& db, Access access, const ExtractorSettings& settings,
+                     std::string_view index_key) {
   const std::vector<std::string_view> scripts = SchemaScripts();
   const int newest = static_cast<int>(scripts.size());
   SIFTSEARCH_ASSIGN_OR_RETURN(int format, ReadFormat(db, newest));
@@ -114,9 +109,9 @@ Status PrepareFormat(Connection& db, Access access, const ExtractorSettings& set
   SIFTSEARCH_RETURN_IF_ERROR(ApplyScripts(db, format, scripts));
   if (access != Access::kCreate) return {};
   SIFTSEARCH_ASSIGN_OR_RETURN(
-      Query insert,
-      db.Prepare("INSERT OR IGNORE INTO meta (id, settings, generation) VALUES (1, ?, 0)"));
-  return insert.Bind(std::string_view(SettingsToJson(settings))).Run();
+      Query insert, db.Prepare("INSERT OR IGNORE INTO meta (id, settings, index_key, generation) "
+                               "VALUES (1, ?, ?, 0)"));
+  return insert.Bind(std::string_view(SettingsToJson(settings))).Bind(index_key).Run();
 }
 
 }  // namespace
@@ -130,12 +125,13 @@ Result<std::string> AttributesToJson(const std::map<std::string, std::string>& a
 }
 
 Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& file, Access access,
-                                               const ExtractorSettings& settings) {
+                                               const ExtractorSettings& settings,
+                                               std::string_view index_key) {
   const auto mode =
       access == Access::kCreate ? Connection::Mode::kCreate : Connection::Mode::kExisting;
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Connection> db, Connection::Open(file, mode));
   SIFTSEARCH_RETURN_IF_ERROR(db->KeepWriteAheadLog());
-  SIFTSEARCH_RETURN_IF_ERROR(PrepareFormat(*db, access, settings));
+  SIFTSEARCH_RETURN_IF_ERROR(PrepareFormat(*db, access, settings, index_key));
   // Not while others read a catalogue that has none yet: the next writer tries again.
   if (access != Access::kRead) (void)db->Execute("PRAGMA journal_mode = WAL");
   std::unique_ptr<Catalog> catalog(new Catalog(std::move(db)));
@@ -144,12 +140,15 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& file, Access a
 }
 
 Status Catalog::LoadSettings() {
-  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare("SELECT settings FROM meta"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query, db_->Prepare("SELECT settings, coalesce(former_settings, '') FROM meta"));
   SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
   if (!row) return NoCatalog(db_->file());
   const std::string text = query.Text(0);
   if (!SettingsFromJson(text, &settings_)) return Corrupt("its settings can't be read");
-  settings_digest_ = Checksum(BytesOf(text));
+  settings_digests_ = {Checksum(BytesOf(text))};
+  const std::string former = query.Text(1);
+  if (!former.empty()) settings_digests_.push_back(Checksum(BytesOf(former)));
   return {};
 }
 
@@ -199,13 +198,21 @@ Result<bool> Catalog::HasWriteAheadLog() {
   return mode.Text(0) == "wal";
 }
 
+Result<std::string> Catalog::IndexKey() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare("SELECT index_key FROM meta"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
+  if (!row) return Corrupt("it has no key of an index");
+  return query.Text(0);
+}
+
 Result<Listing> Catalog::ReadListing() {
   Listing listing;
   // One open statement keeps the read transaction for those that follow.
-  SIFTSEARCH_ASSIGN_OR_RETURN(Query meta, db_->Prepare("SELECT generation FROM meta"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query meta, db_->Prepare("SELECT generation, index_key FROM meta"));
   SIFTSEARCH_ASSIGN_OR_RETURN(bool row, meta.Step());
   if (!row) return Corrupt("it has no generation");
   listing.generation = meta.Int(0);
+  listing.index_key = meta.Text(1);
   SIFTSEARCH_ASSIGN_OR_RETURN(
       Query segments,
       db_->Prepare("SELECT id, file, rows, contents, bytes FROM segments ORDER BY id"));
@@ -499,6 +506,11 @@ Result<std::vector<VerdictRecord>> Catalog::Verdicts() {
                                                                         : Verdict::kNotACopy;
     record.decided_s = select.Int(3);
   }
+}
+
+Status Catalog::SetIndexKey(std::string_view key) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare("UPDATE meta SET index_key = ?"));
+  return query.Bind(key).Run();
 }
 
 Status Catalog::AdvanceGeneration() {

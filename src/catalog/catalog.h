@@ -34,9 +34,13 @@ struct ContentRecord {
   int pages = 1;
 };
 
+/// Key of the index of a new database.
+inline constexpr std::string_view kDefaultIndexKey = "auto";
+
 /// What a reader needs of one commit.
 struct Listing {
   std::int64_t generation = 0;
+  std::string index_key;                    ///< How to search: "auto", "Terms" or a key of Faiss.
   std::vector<SegmentRecord> segments;      ///< By ascending id.
   std::vector<std::int64_t> dead_contents;  ///< Ascending.
 };
@@ -60,14 +64,16 @@ enum class Access {
 /// and EndRead that of BeginRead. Errors carry the file's name: see Connection.
 class Catalog {
  public:
-  /// `settings` are stored when a catalogue is made. kNotFound when there is no catalogue yet (also
-  /// an empty file, which a crash can leave), kIncompatible for a newer format.
+  /// `settings` and `index_key` are stored when a catalogue is made. kNotFound when there is no
+  /// catalogue yet (also an empty file, which a crash can leave), kIncompatible for a newer format.
   static Result<std::unique_ptr<Catalog>> Open(const std::string& file, Access access,
-                                               const ExtractorSettings& settings = {});
+                                               const ExtractorSettings& settings = {},
+                                               std::string_view index_key = kDefaultIndexKey);
 
   const ExtractorSettings& settings() const { return settings_; }
-  /// Identifies the settings in segment files.
-  std::uint64_t settings_digest() const { return settings_digest_; }
+  /// What identifies the settings in segment files: first the digest that new ones get, then that
+  /// of segments from before format 4, if the catalogue is as old.
+  const std::vector<std::uint64_t>& settings_digests() const { return settings_digests_; }
 
   /// Holds the newest commit fast for the reads that follow; returns its generation. Writers go on
   /// meanwhile. A catalogue without a write-ahead log, which its next writer gives it, can't be
@@ -78,6 +84,7 @@ class Catalog {
   void EndRead();
 
   Result<std::int64_t> Generation();
+  Result<std::string> IndexKey();
   /// All of one commit.
   Result<Listing> ReadListing();
   Result<Counts> Count();
@@ -125,6 +132,8 @@ class Catalog {
   Result<bool> DeleteVerdict(const ContentHash& a, const ContentHash& b);
   Result<std::vector<VerdictRecord>> Verdicts();  ///< By a, then b.
 
+  Status SetIndexKey(std::string_view key);
+
   /// Counts the commit up; the last change before it.
   Status AdvanceGeneration();
 
@@ -143,7 +152,7 @@ class Catalog {
   std::unique_ptr<Connection> db_;
   std::int64_t read_generation_ = 0;  ///< Of BeginRead.
   ExtractorSettings settings_;
-  std::uint64_t settings_digest_ = 0;
+  std::vector<std::uint64_t> settings_digests_;
 };
 
 /// JSON object of strings; kInvalidArgument where a key or value is not UTF-8.

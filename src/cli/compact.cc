@@ -1,21 +1,11 @@
 #include <fmt/format.h>
 
-#include "base/status_macros.h"
 #include "cli/exit_code.h"
 #include "cli/open.h"
 #include "cli/verbs.h"
 #include "report/table.h"
 
 namespace siftsearch::cli {
-namespace {
-
-Result<BackendStats> StatsOf(SearchBackend& backend) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
-  return snapshot->Stats();
-}
-
-}  // namespace
-
 int RunCompact(Command& command) {
   EngineFlags flags;
   flags.AddLockWait(command);

@@ -57,8 +57,7 @@ void EngineFlags::AddSettings(Command& command) {
       "max-side", po::value<int>()->value_name("PX")->notifier(max_side),
       "longer side to which pictures are scaled down; fixed when the database is made [640]")(
       "index", po::value<std::string>()->value_name("KEY")->notifier(index),
-      "how the database is searched: Terms, or a Faiss factory key such as IDMap,HNSW48; fixed "
-      "when the database is made [IDMap,Flat: exact]");
+      "how a new database is searched, as of the verb index [auto]");
 }
 
 void EngineFlags::AddSearch(Command& command) {
@@ -139,16 +138,18 @@ EngineOptions EngineFlags::Options() const {
 }
 
 std::optional<ExtractorSettings> EngineFlags::Settings(const ExtractorSettings& defaults) const {
-  if (!features_ && !max_side_ && !index_) return std::nullopt;
-  if (index_) {
-    const Status key = index::FactoryKey::Parse(*index_).status();
-    if (!key.ok()) throw UsageError("--index: " + key.message());
-  }
+  if (!features_ && !max_side_) return std::nullopt;
   ExtractorSettings settings = defaults;
   settings.max_features = features_.value_or(settings.max_features);
   settings.max_side = max_side_.value_or(settings.max_side);
-  settings.index = index_.value_or(settings.index);
   return settings;
+}
+
+std::optional<std::string> EngineFlags::Index() const {
+  if (!index_) return std::nullopt;
+  const Status key = index::FactoryKey::Parse(*index_).status();
+  if (!key.ok()) throw UsageError("--index: " + key.message());
+  return index_;
 }
 
 Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions options) {
@@ -159,22 +160,36 @@ Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions
 Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags) {
   SIFTSEARCH_ASSIGN_OR_RETURN(auto engine, OpenReader(command, flags.Options()));
   if (command.console().verbose()) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, engine->backend().Pin());
-    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, snapshot->Stats());
-    command.console().Detail(fmt::format("index {}, kernel {}", stats.index, stats.kernel));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, StatsOf(engine->backend()));
+    command.console().Detail(fmt::format("index {}, kernel {}", stats.index_in_use, stats.kernel));
   }
   return engine;
+}
+
+Result<BackendStats> StatsOf(SearchBackend& backend) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
+  return snapshot->Stats();
 }
 
 Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
                                               const EngineFlags& flags) {
   EngineOptions options = flags.Options();
+  const std::optional<std::string> index = flags.Index();
   auto engine = Engine::Open(database, options);
   const bool missing = !engine.ok() && engine.status().code() == StatusCode::kNotFound;
   if (!engine.ok() && !missing) return engine;
   options.settings =
       flags.Settings(missing ? ExtractorSettings() : engine.value()->backend().settings());
   options.create = true;
+  if (missing) options.index = index;
+  if (!missing && index) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, StatsOf((*engine)->backend()));
+    if (*index != stats.index) {
+      throw UsageError(fmt::format(
+          "--index: the index of the database {} is {}; `siftsearch index {}` changes it", database,
+          stats.index, *index));
+    }
+  }
   if (!missing && !options.settings) return engine;
   return Engine::Open(database, options);
 }

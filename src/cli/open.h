@@ -51,9 +51,12 @@ class EngineFlags {
   /// Memory for the queries of one pass over the database.
   std::int64_t batch_bytes() const;
 
-  /// The extractor settings asked for, over those in `defaults`; none without --features,
-  /// --max-side and --index. UsageError where --index is no key of an index.
+  /// The extractor settings asked for, over those in `defaults`; none without --features and
+  /// --max-side.
   std::optional<ExtractorSettings> Settings(const ExtractorSettings& defaults) const;
+
+  /// The key of the index asked for. UsageError where --index is none.
+  std::optional<std::string> Index() const;
 
  private:
   int threads_ = 0;
@@ -80,6 +83,9 @@ Result<std::unique_ptr<Engine>> OpenReader(const Command& command,
 
 /// The same, for searches.
 Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags);
+
+/// What the newest commit holds.
+Result<BackendStats> StatsOf(SearchBackend& backend);
 
 /// Opens the database or makes it; settings that were not asked for are those it has.
 Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,

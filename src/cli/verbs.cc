@@ -42,6 +42,11 @@ constexpr Verb kVerbs[] = {
     {"stats", "", "", "Tell the size of the database and how it is searched.", RunStats},
     {"check", "", "", "Verify every checksum and count of the database.", RunCheck},
     {"compact", "", "", "Merge segments and give back the space of removed images.", RunCompact},
+    {"index", "", "[KEY]",
+     "Tell how the database is searched, or change it: auto (exact below some 200,000 descriptors, "
+     "Terms from there on), IDMap,Flat (exact), Terms, or a Faiss factory key such as "
+     "IDMap,HNSW48.",
+     RunIndex},
     {"completion", "", "bash|zsh|fish", "Print the script that completes words in a shell.",
      RunCompletion},
     {"man", "", "", "Print the manual page.", RunMan},
@@ -175,7 +180,7 @@ int Run(const std::vector<std::string>& words) {
 }
 
 /// SIFT's pyramids come and go with each picture. Freed memory that goes back to the system has to
-/// be cleared for the next one, which took 3 to 10 % of the time of `add` (bench/README.md).
+/// be cleared for the next one, which took 3 to 10 % of the time of `add` (bench/EXPERIMENTS.md).
 void KeepFreedMemory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 32 << 20);

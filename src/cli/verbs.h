@@ -35,6 +35,7 @@ int RunCompact(Command& command);
 int RunCompletion(Command& command);
 int RunMan(Command& command);
 int RunExport(Command& command);
+int RunIndex(Command& command);
 
 /// The program: finds the verb and runs it. Returns the exit code (exit_code.h).
 int Main(int argc, char** argv);

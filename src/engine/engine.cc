@@ -39,6 +39,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::string& database,
   open.create = options.create;
   open.read_only = options.read_only;
   open.settings = options.settings;
+  open.index = options.index;
   open.lock_wait = std::chrono::milliseconds(options.lock_wait_ms);
   open.threads = options.threads > 0 ? options.threads : AvailableThreads();
   open.kernel = options.kernel;

@@ -18,7 +18,8 @@ constexpr int kMostAlone = 2;
 /// One of two near-duplicates lies in the other by this much, in percent.
 constexpr double kInTheOther = 80;
 /// Their pixels agree by this much all over the shared region, and of the keypoints of each this
-/// share has a pair: most versions of one picture do, hardly any other pairs (bench/README.md).
+/// share has a pair: most versions of one picture do, hardly any other pairs
+/// (bench/EXPERIMENTS.md).
 constexpr double kPixelsAgreeAllOver = 0.75;
 constexpr double kPointsFound = 0.3;
 

@@ -65,11 +65,11 @@ std::string TaskOf(const char* kind, const ReportOptions& options, const Backend
       "{} of generation {}, {} images, index {}; neighbours {}, candidates {}, min-score {}, "
       "false alarms {}, form features {}, query features {}, nprobe {}, ef-search {}, rerank {}, "
       "rejected {}, skip same folder {}, conditions {}",
-      kind, stats.generation, stats.images, stats.index, options.neighbours, options.max_candidates,
-      options.min_score, options.max_log10_false_alarms, options.form_features,
-      options.query_features, options.approximation.nprobe, options.approximation.ef_search,
-      options.approximation.rerank, options.list_rejected, options.skip_same_folder,
-      options.conditions);
+      kind, stats.generation, stats.images, stats.index_in_use, options.neighbours,
+      options.max_candidates, options.min_score, options.max_log10_false_alarms,
+      options.form_features, options.query_features, options.approximation.nprobe,
+      options.approximation.ef_search, options.approximation.rerank, options.list_rejected,
+      options.skip_same_folder, options.conditions);
 }
 
 /// Puts pairs of images into a journal, as far as verdicts and the options let them.

@@ -25,10 +25,11 @@ namespace {
 /// the points agree better than chance alone would have it.
 constexpr std::ptrdiff_t kConfirmedAtOnce = 30;
 constexpr double kWorthConfirming = -1;
-/// Log10 of the number of false alarms above which the two pictures are matched alone, too, and of
-/// how many of a form's candidates.
+/// Log10 of the number of false alarms above which the two pictures are matched alone, too: where
+/// some voted pairs agree, and of the picture itself the first candidates in any case. Of more than
+/// 60,000 others that were matched alone, six became copies (bench/EXPERIMENTS.md).
 constexpr double kInDoubt = -30;
-constexpr std::size_t kMostMatchedAlone = 20;
+constexpr std::size_t kFirstMatchedAlone = 5;
 /// Places of one picture in another that are looked for.
 constexpr std::size_t kMostPlaces = 12;
 /// Two places are one where their boxes overlap by this much (IoU) in both pictures.
@@ -54,7 +55,7 @@ constexpr double kCommon = 0.5;
 struct Candidate {
   const QueryForm* form = nullptr;
   const VotedContent* voted = nullptr;
-  bool matched_alone = false;  ///< Where the votes leave doubt.
+  bool promising = false;  ///< Even where no voted pairs agree.
 };
 
 using Candidates = std::vector<Candidate>;
@@ -92,9 +93,8 @@ class CandidateVerifier {
     for (const QueryForm& form : input.forms) {
       for (std::size_t rank = 0; rank < form.candidates.size(); ++rank) {
         const VotedContent& voted = form.candidates[rank];
-        // A picture alone with itself is but the same.
-        const bool matched_alone = !input.itself && rank < kMostMatchedAlone;
-        candidates_[voted.content].push_back({&form, &voted, matched_alone});
+        const bool promising = &form == input.forms.data() && rank < kFirstMatchedAlone;
+        candidates_[voted.content].push_back({&form, &voted, promising});
       }
     }
     if (auto decoded = image::DecodeGrey(input.preview, {}); decoded.ok()) {
@@ -183,11 +183,13 @@ class CandidateVerifier {
       if (!best || AgreesBetter(fit, *best)) best = std::move(fit);
     };
     std::optional<Result<FeatureSet>> image;
-    for (const auto& [form, voted, matched_alone] : candidates) {
+    for (const auto& [form, voted, promising] : candidates) {
       VerifiedContent fit = Fit(*form, *voted, places);
-      const bool in_doubt = fit.match.evidence.log10_false_alarms > kInDoubt;
+      const double false_alarms = fit.match.evidence.log10_false_alarms;
+      const bool worth = false_alarms > kInDoubt && (promising || false_alarms < 0);
       take(std::move(fit));
-      if (!matched_alone || !in_doubt) continue;
+      // A picture alone with itself is but the same.
+      if (!worth || input_.itself) continue;
       if (!image) image = input_.features_of(voted->content);
       if (image->status().code() == StatusCode::kNotFound) continue;  // Removed meanwhile.
       SIFTSEARCH_RETURN_IF_ERROR(image->status());

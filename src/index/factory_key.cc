@@ -115,7 +115,7 @@ void SetEffort(faiss::Index& index, int nprobe, int ef_search) {
 }
 
 std::unique_ptr<faiss::Index> FactoryKey::Make(kernel::Variant variant) const {
-  if (exact_ || terms_) return nullptr;
+  if (!faiss()) return nullptr;
   // Rows are numbered from 0 in the order of adding, so a map of ids would map each to itself.
   const std::string inner = text_.starts_with("IDMap,") ? text_.substr(6) : text_;
   std::unique_ptr<faiss::Index> index(
@@ -162,7 +162,8 @@ Result<FactoryKey> FactoryKey::Parse(const std::string& text) {
   key.text_ = text;
   key.exact_ = text == "IDMap,Flat" || text == "Flat";
   key.terms_ = text == "Terms";
-  if (key.exact_ || key.terms_) return key;
+  key.automatic_ = text == "auto";
+  if (!key.faiss()) return key;
   const bool clean =
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
   if (text.empty() || text.size() > kMaxKeyBytes || !clean) {

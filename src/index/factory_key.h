@@ -13,8 +13,8 @@ struct Index;
 
 namespace siftsearch::index {
 
-/// How a database is searched: a Faiss factory key (schema/index.md) for squared L2 between
-/// descriptors. Immutable.
+/// How a database is searched (schema/index.md): "auto", "Terms", or a Faiss factory key for
+/// squared L2 between descriptors. Immutable.
 class FactoryKey {
  public:
   /// kInvalidArgument, with what is wrong with it, for what Faiss can't make, train or store.
@@ -23,8 +23,12 @@ class FactoryKey {
   const std::string& text() const { return text_; }
   /// Searched by our own kernel over the stored bytes: nothing is built.
   bool exact() const { return exact_; }
+  /// "auto": the number of rows decides between the exact search and terms.
+  bool automatic() const { return automatic_; }
   /// "Terms": rows are looked up by our own files of terms, and Faiss has no part in it.
   bool terms() const { return terms_; }
+  /// Built by Faiss and kept as a cache.
+  bool faiss() const { return !automatic_ && !exact_ && !terms_; }
   /// Inverted lists, of which a search visits `nprobe`; 0: none.
   std::int64_t lists() const { return lists_; }
   /// A graph, in which a search keeps `efSearch` candidates.
@@ -33,7 +37,7 @@ class FactoryKey {
   /// Fewer rows than this can't train the index.
   std::int64_t min_rows() const { return min_rows_; }
 
-  /// An empty index with this project's parameters, none for an exact key or terms; `variant`
+  /// An empty index with this project's parameters, none for a key that is not Faiss's; `variant`
   /// computes its distances where it keeps whole descriptors. Throws what Faiss does.
   std::unique_ptr<faiss::Index> Make(kernel::Variant variant) const;
 
@@ -42,6 +46,7 @@ class FactoryKey {
   Status Inspect();
 
   std::string text_;
+  bool automatic_ = false;
   bool exact_ = false;
   bool terms_ = false;
   std::int64_t lists_ = 0;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -58,6 +60,18 @@ std::vector<std::uint64_t> Sorted(std::span<const Term> terms) {
   }
   std::sort(entries.begin(), entries.end());
   return entries;
+}
+
+/// Ones in numbers of half as many bits as a term has signs.
+constexpr auto kOnes = [] {
+  std::array<std::uint8_t, 1 << kSigns / 2> ones{};
+  for (unsigned i = 0; i < ones.size(); ++i) ones[i] = static_cast<std::uint8_t>(std::popcount(i));
+  return ones;
+}();
+
+/// Without the instruction, which not every processor has.
+int CountSigns(Term different) {
+  return kOnes[different % kOnes.size()] + kOnes[different / kOnes.size() % kOnes.size()];
 }
 
 }  // namespace
@@ -198,20 +212,27 @@ Result<const std::uint8_t*> TermsFile::Block(std::size_t block) const {
   return begin;
 }
 
-Status TermsFile::Find(Term term, Term mask, std::vector<std::uint32_t>* rows) const {
-  const Term last = term | ~mask;
-  // The last block that begins below the term may end with it.
+Status TermsFile::Find(Term term, Term mask, int differing,
+                       std::vector<std::uint32_t>* rows) const {
+  const Term first = term & mask, last = term | ~mask;
+  // The last block that begins below the first term may end with it.
   const std::size_t before =
-      CountBefore(blocks(), [&](std::size_t i) { return FirstTerm(i) < term; });
+      CountBefore(blocks(), [&](std::size_t i) { return FirstTerm(i) < first; });
   for (std::size_t block = before > 0 ? before - 1 : 0;
        block < blocks() && FirstTerm(block) <= last; ++block) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::uint8_t* const begin, Block(block));
     const std::size_t count = RowsOf(block);
-    std::size_t i =
-        CountBefore(count, [&](std::size_t at) { return LoadU32(begin + 4 * at) < term; });
-    for (; i < count && LoadU32(begin + 4 * i) <= last; ++i) {
-      rows->push_back(LoadU32(begin + 4 * (count + i)));
+    const auto term_at = [&](std::size_t i) { return LoadU32(begin + 4 * i); };
+    const std::size_t from = CountBefore(count, [&](std::size_t i) { return term_at(i) < first; });
+    const std::size_t end = CountBefore(count, [&](std::size_t i) { return term_at(i) <= last; });
+    const std::size_t kept = rows->size();
+    rows->resize(kept + end - from);
+    std::uint32_t* to = rows->data() + kept;
+    for (std::size_t i = from; i < end; ++i) {
+      *to = LoadU32(begin + 4 * (count + i));
+      to += CountSigns(term_at(i) ^ term) <= differing;
     }
+    rows->resize(static_cast<std::size_t>(to - rows->data()));
   }
   return {};
 }

@@ -50,9 +50,9 @@ class TermsFile {
   const std::vector<TermedContent>& contents() const { return contents_; }
   std::uint64_t rows() const { return rows_; }
 
-  /// Appends the rows whose terms are `term` under `mask`, a TermMask that `term` is under, too.
-  /// kCorrupt.
-  Status Find(Term term, Term mask, std::vector<std::uint32_t>* rows) const;
+  /// Appends the rows whose terms are `term` under `mask`, a TermMask, and differ from it in at
+  /// most `differing` signs in all. kCorrupt.
+  Status Find(Term term, Term mask, int differing, std::vector<std::uint32_t>* rows) const;
 
   /// The term of each row. kCorrupt.
   Result<std::vector<Term>> ByRow() const;

@@ -178,8 +178,7 @@ Status Vocabulary::Probes(std::span<const std::uint8_t> descriptors, const Probe
 Term* Vocabulary::WriteProbes(std::int64_t word, const std::array<std::int32_t, kSigns>& at,
                               const ProbeOptions& options, Term* to) const {
   const auto residuals = Residuals(word, at);
-  const Term term =
-      (static_cast<Term>(word) << kSigns | SignsOf(residuals)) & TermMask(options.signs);
+  const Term term = static_cast<Term>(word) << kSigns | SignsOf(residuals);
   const auto bits = LeastCertain(residuals, options.signs, options.flips);
   for (unsigned choice = 0; choice < 1u << options.flips; ++choice) {
     *to = term;

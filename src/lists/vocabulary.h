@@ -62,8 +62,9 @@ class Vocabulary {
   Status Terms(std::span<const std::uint8_t> descriptors, kernel::Variant variant, int threads,
                std::vector<Term>* terms) const;
 
-  /// `options.probes()` terms for each descriptor, all different, under TermMask(signs). Errors as
-  /// of kernel::TopK.
+  /// `options.probes()` terms for each descriptor, all different under TermMask(signs): for each
+  /// near word the descriptor's term there, and the same with signs flipped. Errors as of
+  /// kernel::TopK.
   Status Probes(std::span<const std::uint8_t> descriptors, const ProbeOptions& options,
                 std::vector<Term>* terms) const;
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/status_macros.h"
+#include "index/factory_key.h"
 #include "segment/segment_reader.h"
 
 namespace siftsearch::local {
@@ -25,6 +26,9 @@ class Checker {
   Result<std::vector<CheckProblem>> Run() {
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<std::string> found, catalog_.IntegrityProblems());
     for (const std::string& problem : found) Add(catalog_file_, problem);
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::string key, catalog_.IndexKey());
+    const Status known = index::FactoryKey::Parse(key).status();
+    if (!known.ok()) Add(catalog_file_, known.message());
     SIFTSEARCH_RETURN_IF_ERROR(catalog_.VisitContents([&](const catalog::ContentRecord& content) {
       if (content.descriptors > 0) expected_rows_[content.content] = content.descriptors;
       return true;
@@ -44,7 +48,7 @@ class Checker {
   void CheckSegment(const catalog::SegmentRecord& listed) {
     const std::string path = segments_ + "/" + listed.file;
     // A reader of its own: one in use has been verified before and would not read again.
-    auto reader = SegmentReader::Open(env_, path, catalog_.settings_digest());
+    auto reader = SegmentReader::Open(env_, path, catalog_.settings_digests());
     if (!reader.ok()) {
       unreadable_rows_ += listed.rows;
       ++unreadable_;

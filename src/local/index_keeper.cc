@@ -27,29 +27,42 @@ constexpr std::int64_t kRetrainGrowth = 2;
 }  // namespace
 
 IndexKeeper::IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key,
-                         kernel::Variant variant)
+                         kernel::Variant variant, std::int64_t terms_from)
     : env_(env),
       folder_(std::move(folder)),
       key_(std::move(key)),
       variant_(variant),
+      terms_from_(terms_from),
       terms_(env, folder_, variant) {}
+
+bool IndexKeeper::UsesTerms(std::int64_t live_rows) const {
+  return key_.terms() || (key_.automatic() && live_rows >= terms_from_);
+}
+
+bool IndexKeeper::LooksUp(const Snapshot& snapshot) const {
+  return UsesTerms(snapshot.live_rows()) && snapshot.rows() > kFewRows;
+}
+
+std::string IndexKeeper::KeyInUse(std::int64_t live_rows) const {
+  if (!key_.automatic()) return key_.text();
+  return UsesTerms(live_rows) ? "Terms" : "IDMap,Flat";
+}
 
 std::int64_t IndexKeeper::bytes() const {
   if (key_.exact()) return 0;
-  if (key_.terms()) return terms_.bytes();
+  if (!key_.faiss()) return terms_.bytes();
   const auto size = env_.FileSize(file());
   return size.ok() ? *size : 0;
 }
 
 bool IndexKeeper::WorthAnIndex(std::int64_t rows) const {
-  return !key_.exact() && rows > kAlwaysExact && rows >= key_.min_rows();
+  return key_.faiss() && rows > kAlwaysExact && rows >= key_.min_rows();
 }
 
 Result<std::shared_ptr<const SearchView>> IndexKeeper::View(
     std::shared_ptr<const Snapshot> snapshot, int threads) {
-  if (key_.exact()) return std::shared_ptr<const SearchView>();
-  if (!key_.terms()) return FaissView(std::move(snapshot), threads);
-  if (snapshot->rows() <= kFewRows) return std::shared_ptr<const SearchView>();
+  if (key_.faiss()) return FaissView(std::move(snapshot), threads);
+  if (!LooksUp(*snapshot)) return std::shared_ptr<const SearchView>();
   SIFTSEARCH_ASSIGN_OR_RETURN(auto view, terms_.View(std::move(snapshot), threads));
   return std::shared_ptr<const SearchView>(std::move(view));
 }
@@ -105,10 +118,39 @@ IndexKeeper::Due IndexKeeper::PlanUpdate(const Coverage& coverage, std::int64_t 
   return coverage.uncovered > limit ? Due::kMore : Due::kNothing;
 }
 
-Status IndexKeeper::Update(const Snapshot& snapshot, bool all, int threads) const {
-  if (key_.exact()) return {};
-  if (!key_.terms()) return UpdateFaiss(snapshot, all, threads);
-  return snapshot.rows() > kFewRows ? terms_.Update(snapshot, threads) : Status();
+Status IndexKeeper::Prepare(std::shared_ptr<const Snapshot> snapshot, int threads) {
+  const bool builds = key_.faiss() && WorthAnIndex(snapshot->live_rows()) &&
+                      !index::ReadCacheHeader(env_, file(), key_).ok();
+  if (!builds && !LooksUp(*snapshot)) return {};
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads));
+  // A view stores the files of terms that it makes, each as soon as it has it.
+  if (!builds) return terms_.View(std::move(snapshot), threads).status();
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto built, BuildAnew(*snapshot, threads));
+  const std::lock_guard lock(mutex_);
+  prepared_ = std::move(built);
+  return {};
+}
+
+Status IndexKeeper::StorePrepared() {
+  const std::lock_guard lock(mutex_);
+  if (prepared_ == nullptr) return {};
+  return index::WriteCache(env_, file(), key_, *std::exchange(prepared_, nullptr));
+}
+
+Status IndexKeeper::Update(const Snapshot& snapshot, bool all, int threads) {
+  if (key_.faiss()) {
+    SIFTSEARCH_RETURN_IF_ERROR(StorePrepared());
+    SIFTSEARCH_RETURN_IF_ERROR(snapshot.Verify(threads));
+    return UpdateFaiss(snapshot, all, threads);
+  }
+  return LooksUp(snapshot) ? terms_.Update(snapshot, threads) : Status();
+}
+
+Status IndexKeeper::RemoveUnused(const Snapshot& snapshot) const {
+  if (!UsesTerms(snapshot.live_rows())) SIFTSEARCH_RETURN_IF_ERROR(terms_.RemoveAll());
+  if (key_.faiss()) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool exists, env_.Exists(file()));
+  return exists ? env_.Remove(file()) : Status();
 }
 
 Status IndexKeeper::UpdateFaiss(const Snapshot& snapshot, bool all, int threads) const {

@@ -16,14 +16,22 @@
 
 namespace siftsearch::local {
 
+/// With the key "auto", a database of so many live rows is looked up by terms, a smaller one is
+/// searched exactly.
+inline constexpr std::int64_t kTermsFrom = 200'000;
+
 /// The index of a database: its files of terms, or Faiss's in the file `index.cache`. Both are
 /// derived: without them, or with what is damaged, out of date or another database's, searches give
-/// the same answers.
+/// the same answers. Safe from several threads.
 class IndexKeeper {
  public:
-  IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key, kernel::Variant variant);
+  /// `terms_from` stands for kTermsFrom.
+  IndexKeeper(FileEnv& env, std::string folder, index::FactoryKey key, kernel::Variant variant,
+              std::int64_t terms_from);
 
   const index::FactoryKey& key() const { return key_; }
+  /// The key that searches of so many live rows go by: "auto" stands for "IDMap,Flat" or "Terms".
+  std::string KeyInUse(std::int64_t live_rows) const;
   /// Size of its files; 0 when there are none.
   std::int64_t bytes() const;
 
@@ -36,14 +44,25 @@ class IndexKeeper {
   /// A view turned out to be damaged: the next one is of what is sound.
   void Distrust() { terms_.Distrust(); }
 
-  /// Brings the file up to a verified snapshot if that is due; `all`: if it lacks anything. The
-  /// caller holds the folder's write lock.
-  Status Update(const Snapshot& snapshot, bool all, int threads) const;
+  /// Makes what a snapshot needs and takes long, for a later Update; needs no lock. Verifies
+  /// what it reads; changes no file that another key needs.
+  Status Prepare(std::shared_ptr<const Snapshot> snapshot, int threads);
+
+  /// Brings the files up to a snapshot if that is due; `all`: if they lack anything. Verifies what
+  /// it reads. The caller holds the folder's write lock.
+  Status Update(const Snapshot& snapshot, bool all, int threads);
+
+  /// Removes the files that only another key needs. The caller holds the folder's write lock.
+  Status RemoveUnused(const Snapshot& snapshot) const;
 
  private:
+  bool UsesTerms(std::int64_t live_rows) const;
+  /// Rows are looked up by terms, and there are enough for it to be worth its while.
+  bool LooksUp(const Snapshot& snapshot) const;
   Result<std::shared_ptr<const SearchView>> FaissView(std::shared_ptr<const Snapshot> snapshot,
                                                       int threads);
   Status UpdateFaiss(const Snapshot& snapshot, bool all, int threads) const;
+  Status StorePrepared();
   enum class Due { kNothing, kMore, kAnew };
   Due PlanUpdate(const Coverage& coverage, std::int64_t trained_rows, bool all) const;
   bool WorthAnIndex(std::int64_t rows) const;
@@ -59,12 +78,14 @@ class IndexKeeper {
   const std::string folder_;
   const index::FactoryKey key_;
   const kernel::Variant variant_;
+  const std::int64_t terms_from_;
   TermsKeeper terms_;
 
   std::mutex mutex_;  ///< Guards what follows.
   std::shared_ptr<const index::ApproximateIndex> index_;
   std::uint64_t index_checksum_ = 0;  ///< Of the file that `index_` is from.
   std::shared_ptr<const IndexView> view_;
+  std::shared_ptr<const index::ApproximateIndex> prepared_;  ///< Built, not stored yet.
 };
 
 }  // namespace siftsearch::local

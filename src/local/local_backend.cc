@@ -20,15 +20,12 @@ constexpr int kPinAttempts = 20;
 }  // namespace
 
 LocalBackend::LocalBackend(FileEnv& env, std::string folder, const OpenOptions& options,
-                           std::unique_ptr<catalog::Catalog> catalog, index::FactoryKey key,
-                           kernel::Variant variant)
+                           std::unique_ptr<catalog::Catalog> catalog, kernel::Variant variant)
     : env_(env),
       folder_(std::move(folder)),
       options_(options),
       settings_(catalog->settings()),
-      settings_digest_(catalog->settings_digest()),
       variant_(variant),
-      index_(std::make_shared<IndexKeeper>(env, folder_, std::move(key), variant)),
       catalogs_(std::make_shared<CatalogPool>(folder_ + "/catalog.sqlite", std::move(catalog))) {}
 
 int LocalBackend::threads() const {
@@ -42,28 +39,80 @@ Status LocalBackend::OpenForWriting() {
   return {};
 }
 
-Status LocalBackend::Write(const std::function<Status(Writer&)>& change, bool all) {
-  if (options_.read_only) {
-    return {StatusCode::kPermissionDenied,
-            fmt::format("the database {} was opened for reading only", folder_)};
-  }
-  const std::lock_guard in_process(write_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+Status LocalBackend::CheckWritable() const {
+  if (!options_.read_only) return {};
+  return {StatusCode::kPermissionDenied,
+          fmt::format("the database {} was opened for reading only", folder_)};
+}
+
+Result<LocalBackend::WriteLock> LocalBackend::LockForWriting() {
+  SIFTSEARCH_RETURN_IF_ERROR(CheckWritable());
+  WriteLock lock{.in_process = std::unique_lock(write_mutex_), .folder = nullptr};
+  SIFTSEARCH_ASSIGN_OR_RETURN(lock.folder, env_.Lock(folder_, options_.lock_wait));
   SIFTSEARCH_RETURN_IF_ERROR(OpenForWriting());
+  return lock;
+}
+
+Status LocalBackend::CommitChange(const std::function<Status(Writer&)>& change) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
                               Writer::Begin(env_, segments_folder(), *write_catalog_, threads()));
   SIFTSEARCH_RETURN_IF_ERROR(change(*writer));
-  SIFTSEARCH_RETURN_IF_ERROR(writer->Commit());
-  writer.reset();
+  return writer->Commit();
+}
+
+Status LocalBackend::Write(const std::function<Status(Writer&)>& change, bool all) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
+  SIFTSEARCH_RETURN_IF_ERROR(CommitChange(change));
   // The commit stands without an index: the next search makes it up, or says why it can't.
-  if (!index_->key().exact()) (void)UpdateIndex(all);
+  (void)UpdateIndex(all);
   return {};
 }
 
 Status LocalBackend::UpdateIndex(bool all) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentRows());
-  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
-  return index_->Update(*snapshot, all, threads());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto pinned, PinNewest());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto rows, pinned->rows());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, pinned->keeper());
+  SIFTSEARCH_RETURN_IF_ERROR(keeper->Update(*rows, all, threads()));
+  return all ? keeper->RemoveUnused(*rows) : Status();
+}
+
+std::shared_ptr<IndexKeeper> LocalBackend::NewKeeper(index::FactoryKey key) const {
+  return std::make_shared<IndexKeeper>(env_, folder_, std::move(key), variant_,
+                                       options_.terms_from);
+}
+
+Result<std::shared_ptr<IndexKeeper>> LocalBackend::KeeperOf(const std::string& key) const {
+  const bool before = commit_ != nullptr && commit_->keeper.ok();
+  if (before && (*commit_->keeper)->key().text() == key) return commit_->keeper;
+  auto parsed = index::FactoryKey::Parse(key);
+  if (parsed.ok()) return NewKeeper(std::move(parsed).value());
+  return Status(
+      StatusCode::kIncompatible,
+      fmt::format("the database {} can't be searched: {}; `siftsearch index auto` sets an "
+                  "index that can",
+                  folder_, parsed.status().message()));
+}
+
+Status LocalBackend::SetIndex(const std::string& key) try {
+  SIFTSEARCH_ASSIGN_OR_RETURN(index::FactoryKey parsed, index::FactoryKey::Parse(key));
+  SIFTSEARCH_RETURN_IF_ERROR(CheckWritable());
+  const std::shared_ptr<IndexKeeper> keeper = NewKeeper(std::move(parsed));
+  // What takes long is made before the change, while others read and write.
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, CurrentRows());
+  SIFTSEARCH_RETURN_IF_ERROR(keeper->Prepare(std::move(snapshot), threads()));
+
+  SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
+  SIFTSEARCH_RETURN_IF_ERROR(CommitChange([&](Writer& writer) { return writer.SetIndex(key); }));
+  SIFTSEARCH_ASSIGN_OR_RETURN(snapshot, CurrentRows());
+  Status stored = keeper->Update(*snapshot, /*all=*/false, threads());
+  if (stored.ok()) stored = keeper->RemoveUnused(*snapshot);
+  if (stored.ok()) return {};
+  return {stored.code(),
+          fmt::format("the index of the database {} is {} now, but its files are not as they "
+                      "should be: {}",
+                      folder_, key, stored.message())};
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 Result<std::vector<PutOutcome>> LocalBackend::Put(std::span<const PutItem> items) try {
@@ -107,8 +156,7 @@ Result<std::int64_t> LocalBackend::ForgetVerdicts(std::span<const VerdictRecord>
 
 Status LocalBackend::Compact() try {
   SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
-  const std::lock_guard in_process(write_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
   return write_catalog_->Vacuum();
 } catch (const std::exception& error) {
   return StatusOf(error);
@@ -134,11 +182,7 @@ Result<std::shared_ptr<const PinnedCommit>> LocalBackend::PinNewest() {
     SIFTSEARCH_ASSIGN_OR_RETURN(auto commit, std::move(known));
     if (commit->rows.status().code() == StatusCode::kNotFound && again) continue;
     if (!commit->rows.ok()) commit->rows = WithAdvice(MissingIsDamage(commit->rows.status()));
-    const ReadSetup setup{.folder = folder_,
-                          .index = settings_.index,
-                          .keeper = index_,
-                          .variant = variant_,
-                          .threads = threads()};
+    const ReadSetup setup{.folder = folder_, .variant = variant_, .threads = threads()};
     pinned = std::make_shared<const PinnedCommit>(commit, setup, std::move(catalog));
     commit_ = std::move(commit);
     pinned_ = pinned;
@@ -154,8 +198,9 @@ Result<std::shared_ptr<Commit>> LocalBackend::CommitOf(catalog::Catalog& catalog
   SIFTSEARCH_ASSIGN_OR_RETURN(commit->listing, catalog.ReadListing());
   SIFTSEARCH_RETURN_IF_ERROR(catalog.CheckRead());
   const bool before = commit_ != nullptr && commit_->rows.ok();
-  commit->rows = Snapshot::Open(env_, segments_folder(), settings_digest_, commit->listing,
-                                before ? commit_->rows->get() : nullptr);
+  commit->keeper = KeeperOf(commit->listing.index_key);
+  commit->rows = Snapshot::Open(env_, segments_folder(), catalog.settings_digests(),
+                                commit->listing, before ? commit_->rows->get() : nullptr);
   return commit;
 }
 

@@ -83,7 +83,6 @@ Status CheckSettings(const std::string& folder, const ExtractorSettings& stored,
   Compare("max_features", stored.max_features, asked.max_features, &differences);
   Compare("max_side", stored.max_side, asked.max_side, &differences);
   Compare("contrast_threshold", stored.contrast_threshold, asked.contrast_threshold, &differences);
-  Compare("index", stored.index, asked.index, &differences);
   if (differences.empty()) return {};
   return {StatusCode::kIncompatible,
           fmt::format("the database {} was made with other settings: {}", folder, differences)};
@@ -110,15 +109,25 @@ Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(FileEnv& env, const std::s
     if (to_migrate) access = catalog::Access::kWrite;
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(auto lock, env.Lock(folder, options.lock_wait));
-  return catalog::Catalog::Open(file, access, options.settings.value_or(ExtractorSettings{}));
+  const std::string_view index = options.index ? *options.index : catalog::kDefaultIndexKey;
+  return catalog::Catalog::Open(file, access, options.settings.value_or(ExtractorSettings{}),
+                                index);
+}
+
+Status CheckIndex(const std::string& folder, const std::string& stored, const std::string& asked) {
+  if (stored == asked) return {};
+  return {
+      StatusCode::kIncompatible,
+      fmt::format("the index of the database {} is {}, not {}; `siftsearch index {}` changes it",
+                  folder, stored, asked, asked)};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std::string& folder,
                                                          const OpenOptions& options) {
-  if (options.settings) {
-    SIFTSEARCH_RETURN_IF_ERROR(index::FactoryKey::Parse(options.settings->index).status());
+  if (options.index) {
+    SIFTSEARCH_RETURN_IF_ERROR(index::FactoryKey::Parse(*options.index).status());
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(const FolderState state, Inspect(env, folder));
   if (state == FolderState::kEmpty) SIFTSEARCH_RETURN_IF_ERROR(CheckNoSegments(env, folder));
@@ -129,14 +138,13 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::Open(FileEnv& env, const std
   if (options.settings) {
     SIFTSEARCH_RETURN_IF_ERROR(CheckSettings(folder, catalog->settings(), *options.settings));
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::VariantOrBest(options.kernel));
-  auto key = index::FactoryKey::Parse(catalog->settings().index);
-  if (!key.ok()) {
-    return Status(StatusCode::kIncompatible, fmt::format("the database {} can't be opened: {}",
-                                                         folder, key.status().message()));
+  if (options.index) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::string stored, catalog->IndexKey());
+    SIFTSEARCH_RETURN_IF_ERROR(CheckIndex(folder, stored, *options.index));
   }
+  SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::Variant variant, kernel::VariantOrBest(options.kernel));
   return std::unique_ptr<LocalBackend>(
-      new LocalBackend(env, folder, options, std::move(catalog), std::move(key).value(), variant));
+      new LocalBackend(env, folder, options, std::move(catalog), variant));
 }
 
 }  // namespace siftsearch::local

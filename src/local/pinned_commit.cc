@@ -45,7 +45,8 @@ auto PinnedCommit::FromCatalog(Read read) const
 Result<std::vector<std::vector<VotedContent>>> PinnedCommit::Search(
     std::span<const SearchQuery> queries, const SearchOptions& options) const try {
   SIFTSEARCH_RETURN_IF_ERROR(options.call.Check());
-  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(setup_.keeper->key(), options.approximation));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, commit_->keeper);
+  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), options.approximation));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto rows, commit_->rows);
   SIFTSEARCH_RETURN_IF_ERROR(rows->Verify(setup_.threads, options.call));
   SIFTSEARCH_ASSIGN_OR_RETURN(auto view, View(rows));
@@ -63,8 +64,8 @@ Result<std::shared_ptr<const SearchView>> PinnedCommit::View(
     std::shared_ptr<const Snapshot> rows) const {
   const std::lock_guard lock(commit_->view_mutex);
   if (!commit_->view) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(commit_->view,
-                                setup_.keeper->View(std::move(rows), setup_.threads));
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, commit_->keeper);
+    SIFTSEARCH_ASSIGN_OR_RETURN(commit_->view, keeper->View(std::move(rows), setup_.threads));
   }
   return *commit_->view;
 }
@@ -73,7 +74,7 @@ void PinnedCommit::Distrust(const std::shared_ptr<const SearchView>& view) const
   const std::lock_guard lock(commit_->view_mutex);
   if (commit_->view != view) return;  // Another search was first.
   commit_->view.reset();
-  setup_.keeper->Distrust();
+  (*commit_->keeper)->Distrust();
 }
 
 Result<std::vector<FeatureSet>> PinnedCommit::Features(std::span<const std::int64_t> contents,
@@ -190,8 +191,11 @@ Result<BackendStats> PinnedCommit::Stats() const try {
     stats.segment_bytes += segment.bytes;
   }
   stats.generation = commit_->listing.generation;
-  stats.index = setup_.index;
-  stats.index_bytes = setup_.keeper->bytes();
+  stats.index = commit_->listing.index_key;
+  if (const auto& keeper = commit_->keeper; keeper.ok()) {
+    stats.index_in_use = (*keeper)->KeyInUse(stats.descriptors);
+    stats.index_bytes = (*keeper)->bytes();
+  }
   stats.kernel = kernel::VariantName(setup_.variant);
   return stats;
 } catch (const std::exception& error) {

@@ -26,6 +26,8 @@ struct Commit {
   catalog::Listing listing;
   /// The rows, or why they can't be searched: a catalogue with a damaged segment can be read.
   Result<std::shared_ptr<const Snapshot>> rows = Status(StatusCode::kInternal, "not opened");
+  /// Of its index, or why its key is none.
+  Result<std::shared_ptr<IndexKeeper>> keeper = Status(StatusCode::kInternal, "not opened");
 
   std::mutex facts_mutex;
   std::optional<catalog::Counts> counts;
@@ -38,8 +40,6 @@ struct Commit {
 /// How a database is read.
 struct ReadSetup {
   std::string folder;
-  std::string index;  ///< Its key.
-  std::shared_ptr<IndexKeeper> keeper;
   kernel::Variant variant = kernel::Variant::kPortable;
   int threads = 1;  ///< For verifying files and building an index.
 };
@@ -53,6 +53,7 @@ class PinnedCommit : public BackendSnapshot {
       : commit_(std::move(commit)), setup_(std::move(setup)), catalog_(std::move(catalog)) {}
 
   const Result<std::shared_ptr<const Snapshot>>& rows() const { return commit_->rows; }
+  const Result<std::shared_ptr<IndexKeeper>>& keeper() const { return commit_->keeper; }
 
   std::int64_t generation() const override { return commit_->listing.generation; }
   Result<std::vector<std::vector<VotedContent>>> Search(

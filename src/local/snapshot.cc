@@ -44,24 +44,27 @@ Status MissingIsDamage(const Status& status) {
   return {StatusCode::kCorrupt, "a segment is missing: " + status.message()};
 }
 
-Result<std::shared_ptr<const Snapshot>> Snapshot::Open(FileEnv& env, const std::string& folder,
-                                                       std::uint64_t settings_digest,
-                                                       const catalog::Listing& listing,
-                                                       const Snapshot* previous) {
+Result<std::shared_ptr<const Snapshot>> Snapshot::Open(
+    FileEnv& env, const std::string& folder, std::span<const std::uint64_t> settings_digests,
+    const catalog::Listing& listing, const Snapshot* previous) {
   std::shared_ptr<Snapshot> snapshot(new Snapshot);
   snapshot->generation_ = listing.generation;
+  snapshot->index_key_ = listing.index_key;
   snapshot->dead_ = listing.dead_contents;
   for (const catalog::SegmentRecord& listed : listing.segments) {
     std::shared_ptr<const SegmentReader> reader = ReaderOf(previous, listed.id);
     if (reader == nullptr) {
       SIFTSEARCH_ASSIGN_OR_RETURN(
-          reader, SegmentReader::Open(env, folder + "/" + listed.file, settings_digest));
+          reader, SegmentReader::Open(env, folder + "/" + listed.file, settings_digests));
       SIFTSEARCH_RETURN_IF_ERROR(CheckListed(*reader, listed));
     }
     snapshot->parts_.push_back(
         {.segment = listed.id, .first_row = snapshot->rows_, .reader = std::move(reader)});
     snapshot->rows_ += listed.rows;
     snapshot->AppendSpans(snapshot->parts_.back(), 0, &snapshot->spans_);
+  }
+  for (const kernel::RowSpan& span : snapshot->spans_) {
+    snapshot->live_rows_ += static_cast<std::int64_t>(span.count);
   }
   return std::shared_ptr<const Snapshot>(std::move(snapshot));
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,13 +31,15 @@ class Snapshot {
   /// Opens the listed segments in `folder`, taking over those that `previous` (may be null) has
   /// open. kNotFound where a file is missing: the listing may be out of date. kCorrupt: a file that
   /// is damaged or differs from the listing.
-  static Result<std::shared_ptr<const Snapshot>> Open(FileEnv& env, const std::string& folder,
-                                                      std::uint64_t settings_digest,
-                                                      const catalog::Listing& listing,
-                                                      const Snapshot* previous);
+  static Result<std::shared_ptr<const Snapshot>> Open(
+      FileEnv& env, const std::string& folder, std::span<const std::uint64_t> settings_digests,
+      const catalog::Listing& listing, const Snapshot* previous);
 
   std::int64_t generation() const { return generation_; }
+  /// The key of the index that the commit left.
+  const std::string& index_key() const { return index_key_; }
   std::int64_t rows() const { return rows_; }
+  std::int64_t live_rows() const { return live_rows_; }
 
   /// Live rows; contents that lie together make one span.
   const std::vector<kernel::RowSpan>& spans() const { return spans_; }
@@ -66,7 +69,9 @@ class Snapshot {
                    std::vector<kernel::RowSpan>* spans) const;
 
   std::int64_t generation_ = 0;
+  std::string index_key_;
   std::int64_t rows_ = 0;
+  std::int64_t live_rows_ = 0;
   std::vector<Part> parts_;
   std::vector<std::int64_t> dead_;  ///< Ascending.
   std::vector<kernel::RowSpan> spans_;

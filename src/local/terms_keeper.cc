@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -178,17 +177,19 @@ void TermsKeeper::Distrust() {
 }
 
 Status TermsKeeper::Update(const Snapshot& snapshot, int threads) const {
+  std::set<std::string> kept;
   for (const Snapshot::Part& part : snapshot.parts()) {
+    kept.insert(PathOf(part.segment));
     if (Load(part, /*verify=*/false).ok()) continue;
+    SIFTSEARCH_RETURN_IF_ERROR(part.reader->Verify(threads));
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto bytes, Make(part, threads));
     SIFTSEARCH_RETURN_IF_ERROR(Store(part.segment, bytes));
   }
-  return RemoveOthers(snapshot);
+  return RemoveBut(kept);
 }
 
-Status TermsKeeper::RemoveOthers(const Snapshot& snapshot) const {
-  std::set<std::string> kept;
-  for (const Snapshot::Part& part : snapshot.parts()) kept.insert(PathOf(part.segment));
+/// Removes the files with names that we give, but for the paths in `kept`.
+Status TermsKeeper::RemoveBut(const std::set<std::string>& kept) const {
   SIFTSEARCH_ASSIGN_OR_RETURN(const bool exists, env_.Exists(folder_));
   if (!exists) return {};
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto names, env_.List(folder_));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,9 +34,12 @@ class TermsKeeper {
   /// A file was damaged where nobody had looked yet: the next view reads all of each.
   void Distrust();
 
-  /// Makes the files that a verified snapshot lacks and removes those of segments that are gone.
-  /// The caller holds the folder's write lock.
+  /// Makes the files that a snapshot lacks, of segments that it verifies, and removes those of
+  /// segments that are gone. The caller holds the folder's write lock.
   Status Update(const Snapshot& snapshot, int threads) const;
+
+  /// The caller holds the folder's write lock.
+  Status RemoveAll() const { return RemoveBut({}); }
 
  private:
   using File = std::shared_ptr<const lists::TermsFile>;
@@ -44,7 +48,7 @@ class TermsKeeper {
   Result<File> Load(const Snapshot::Part& part, bool verify) const;
   Result<std::vector<std::uint8_t>> Make(const Snapshot::Part& part, int threads) const;
   Status Store(std::int64_t segment, std::span<const std::uint8_t> bytes) const;
-  Status RemoveOthers(const Snapshot& snapshot) const;
+  Status RemoveBut(const std::set<std::string>& kept) const;
 
   FileEnv& env_;
   const std::string database_;

@@ -13,10 +13,14 @@ namespace siftsearch::local {
 namespace {
 
 /// Words that a descriptor is looked up under, and rows below which no sign counts: it meets a
-/// thousand of 400,000 rows then. More words lose fewer pairs and take longer (bench/README.md).
+/// thousand of 400,000 rows then. More words lose fewer pairs and take longer
+/// (bench/EXPERIMENTS.md).
 constexpr int kNearWords = 8;
 constexpr std::uint64_t kRowsWithoutSigns = 400'000;
 constexpr int kMostFlips = 3;
+/// Signs in which a row that is measured may differ. Of unrelated rows of a word a quarter differs
+/// in no more (20 throws of a coin); with 6 copies lose votes (bench/EXPERIMENTS.md).
+constexpr int kMostDiffering = 8;
 constexpr std::size_t kQueriesAtOnce = 32;
 
 /// With each doubling of the rows the signs leave half of them, so that a descriptor meets about as
@@ -78,7 +82,7 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
   for (std::size_t i = 0; i < files_.size(); ++i) {
     rows.clear();
     for (const lists::Term probe : probes) {
-      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, &rows));
+      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, kMostDiffering, &rows));
     }
     const Snapshot::Part& part = snapshot_->parts()[i];
     const std::uint8_t* descriptors = part.reader->descriptors().data();

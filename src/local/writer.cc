@@ -205,6 +205,13 @@ Result<std::int64_t> Writer::ForgetVerdicts(std::span<const VerdictRecord> verdi
   return forgotten;
 }
 
+Status Writer::SetIndex(std::string_view key) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::string before, catalog_.IndexKey());
+  if (before == key) return {};
+  changed_ = true;
+  return catalog_.SetIndexKey(key);
+}
+
 Status Writer::Compact() {
   compact_ = true;
   SIFTSEARCH_ASSIGN_OR_RETURN(catalog::Listing listing, catalog_.ReadListing());
@@ -302,7 +309,7 @@ Result<std::vector<Writer::Source>> Writer::Collect(
   std::vector<Source> sources;
   for (const catalog::SegmentRecord& segment : rewrite.segments) {
     auto opened =
-        SegmentReader::Open(env_, folder_ + "/" + segment.file, catalog_.settings_digest());
+        SegmentReader::Open(env_, folder_ + "/" + segment.file, catalog_.settings_digests());
     if (!opened.ok()) return WithAdvice(MissingIsDamage(opened.status()));
     SIFTSEARCH_RETURN_IF_ERROR(WithAdvice((*opened)->Verify(threads_)));
     (*opened)->ReleasePages();
@@ -325,7 +332,7 @@ Status Writer::WriteSegment(const std::vector<Source>& sources) {
   const std::string name = fmt::format("{:08}.seg", id);
   SIFTSEARCH_ASSIGN_OR_RETURN(
       std::unique_ptr<SegmentWriter> writer,
-      SegmentWriter::Create(env_, folder_ + "/" + name, catalog_.settings_digest()));
+      SegmentWriter::Create(env_, folder_ + "/" + name, catalog_.settings_digests().front()));
   const SegmentReader* previous = nullptr;
   for (const Source& source : sources) {
     // Contents of a segment mostly follow one another; a merge holds about one segment in memory.

@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catalog/catalog.h"
@@ -34,6 +35,8 @@ class Writer {
   Status PutVerdicts(std::span<const VerdictRecord> verdicts);
   /// Returns how many there were.
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts);
+  /// `key` is one that index::FactoryKey knows.
+  Status SetIndex(std::string_view key);
   /// Plans to rewrite all segments into as few as possible, without dead contents.
   Status Compact();
 

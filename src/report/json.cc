@@ -200,6 +200,7 @@ std::string StatsJson(const BackendStats& stats, const ExtractorSettings& settin
   json["catalog_bytes"] = stats.catalog_bytes;
   json["generation"] = stats.generation;
   json["index"] = stats.index;
+  json["index_in_use"] = stats.index_in_use;
   json["index_bytes"] = stats.index_bytes;
   json["kernel"] = stats.kernel;
   json["extractor"] = settings.extractor;

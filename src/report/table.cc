@@ -124,6 +124,20 @@ std::string ImageDetails(const ImageRecord& image) {
   return text;
 }
 
+std::string IndexName(const BackendStats& stats) {
+  if (stats.index_in_use == stats.index) return Printable(stats.index);
+  return fmt::format("{} ({})", Printable(stats.index),
+                     stats.index_in_use.empty() ? "can't be used" : stats.index_in_use);
+}
+
+std::string IndexTable(const BackendStats& stats) {
+  return fmt::format(
+      "index        {}\n"
+      "descriptors  {}\n"
+      "files        {}\n",
+      IndexName(stats), stats.descriptors, ByteSize(stats.index_bytes));
+}
+
 std::string StatsTable(const BackendStats& stats, const ExtractorSettings& settings) {
   return fmt::format(
       "images       {} ({} distinct files)\n"
@@ -133,7 +147,7 @@ std::string StatsTable(const BackendStats& stats, const ExtractorSettings& setti
       "index        {}{}, searched by {}\n"
       "features     {}, at most {} an image, longer side at most {} pixels\n",
       stats.images, stats.contents, stats.descriptors, stats.removed_descriptors, stats.segments,
-      ByteSize(stats.segment_bytes), ByteSize(stats.catalog_bytes), stats.index,
+      ByteSize(stats.segment_bytes), ByteSize(stats.catalog_bytes), IndexName(stats),
       stats.index_bytes > 0 ? ", " + ByteSize(stats.index_bytes) : "", stats.kernel,
       settings.extractor, settings.max_features, settings.max_side);
 }

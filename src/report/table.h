@@ -23,6 +23,9 @@ std::string ImageTableHeader();
 std::string ImageTable(const ImageRecord& image);
 /// All that is known of an image, a line for each field.
 std::string ImageDetails(const ImageRecord& image);
+/// The key of the index and, behind it, what it stands for: "auto (Terms)".
+std::string IndexName(const BackendStats& stats);
+std::string IndexTable(const BackendStats& stats);
 std::string StatsTable(const BackendStats& stats, const ExtractorSettings& settings);
 
 /// "1.0 MiB".

@@ -23,12 +23,11 @@ std::uint64_t Aligned(std::uint64_t offset) {
 SegmentReader::SegmentReader(std::string path, std::shared_ptr<const MappedFile> file)
     : path_(std::move(path)), file_(std::move(file)) {}
 
-Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(FileEnv& env,
-                                                                 const std::string& path,
-                                                                 std::uint64_t settings_digest) {
+Result<std::shared_ptr<const SegmentReader>> SegmentReader::Open(
+    FileEnv& env, const std::string& path, std::span<const std::uint64_t> settings_digests) {
   SIFTSEARCH_ASSIGN_OR_RETURN(auto file, env.Map(path));
   std::shared_ptr<SegmentReader> reader(new SegmentReader(path, std::move(file)));
-  SIFTSEARCH_RETURN_IF_ERROR(reader->LoadHeader(settings_digest));
+  SIFTSEARCH_RETURN_IF_ERROR(reader->LoadHeader(settings_digests));
   SIFTSEARCH_RETURN_IF_ERROR(reader->LoadFooter());
   SIFTSEARCH_RETURN_IF_ERROR(reader->LoadContents());
   return std::shared_ptr<const SegmentReader>(std::move(reader));
@@ -38,7 +37,7 @@ Status SegmentReader::Corrupt(const std::string& cause) const {
   return {StatusCode::kCorrupt, path_ + ": damaged segment file: " + cause};
 }
 
-Status SegmentReader::LoadHeader(std::uint64_t settings_digest) {
+Status SegmentReader::LoadHeader(std::span<const std::uint64_t> settings_digests) {
   const auto bytes = file_->bytes();
   if (bytes.size() < kHeaderBytes + kFooterBytes) return Corrupt("it is cut short");
   const auto header = bytes.first(kHeaderBytes);
@@ -55,11 +54,13 @@ Status SegmentReader::LoadHeader(std::uint64_t settings_digest) {
                                            ", this program reads version " +
                                            std::to_string(kVersion)};
   }
-  if (LoadU64(&header[24]) != settings_digest) {
+  const std::uint64_t digest = LoadU64(&header[24]);
+  if (std::find(settings_digests.begin(), settings_digests.end(), digest) ==
+      settings_digests.end()) {
     return {StatusCode::kIncompatible,
             path_ + ": was made with other extractor settings than this database's"};
   }
-  const HeaderBytes expected = EncodeHeader(settings_digest);
+  const HeaderBytes expected = EncodeHeader(digest);
   if (!std::equal(expected.begin(), expected.end(), header.begin())) {
     return Corrupt("the header has unknown values");
   }

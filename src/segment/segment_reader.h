@@ -28,9 +28,10 @@ class SegmentReader {
  public:
   /// Checks the header, the footer, the table of contents and the table of checksums; never reads
   /// descriptors or keypoints, whose damage only `Verify` finds. kCorrupt: damaged or cut short;
-  /// kIncompatible: a newer format version or other extractor settings; else as `FileEnv::Map`.
-  static Result<std::shared_ptr<const SegmentReader>> Open(FileEnv& env, const std::string& path,
-                                                           std::uint64_t settings_digest);
+  /// kIncompatible: a newer format version or other extractor settings than those of
+  /// `settings_digests` (one is enough); else as `FileEnv::Map`.
+  static Result<std::shared_ptr<const SegmentReader>> Open(
+      FileEnv& env, const std::string& path, std::span<const std::uint64_t> settings_digests);
 
   /// By ascending content number; their rows follow each other without gaps.
   std::span<const SegmentContent> contents() const { return contents_; }
@@ -64,7 +65,7 @@ class SegmentReader {
 
  private:
   SegmentReader(std::string path, std::shared_ptr<const MappedFile> file);
-  Status LoadHeader(std::uint64_t settings_digest);
+  Status LoadHeader(std::span<const std::uint64_t> settings_digests);
   Status LoadFooter();
   Status LoadContents();
   Status Corrupt(const std::string& cause) const;

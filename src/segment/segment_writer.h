@@ -25,7 +25,7 @@ struct SegmentSummary {
 /// every later call returns that error; a refused argument leaves the writer usable.
 class SegmentWriter {
  public:
-  /// `settings_digest` identifies the extractor settings; a reader must name the same. `env` must
+  /// `settings_digest` identifies the extractor settings; a reader must name it. `env` must
   /// outlive the writer.
   static Result<std::unique_ptr<SegmentWriter>> Create(FileEnv& env, std::string path,
                                                        std::uint64_t settings_digest);

@@ -14,7 +14,7 @@ constexpr double kMostPowersOfTen = 60;
 constexpr double kSmallestShare = 1e-3;
 
 /// Fitted by logistic regression to the candidates of eight sets of copybench's half a
-/// (bench/README.md).
+/// (bench/accuracy/README.md).
 constexpr double kConstant = -12.18;
 constexpr double kPerRarity = 13.67;
 constexpr double kPerCloseWithoutPixels = -16.79;
@@ -49,7 +49,7 @@ constexpr double kSmallOverlayShare = 0.125;
 constexpr double kDeniedRarity = 0.22;
 constexpr double kManyDenied = -50;
 /// A part on a background that the rest of neither picture has is a caption, a label, a title bar;
-/// of 2,500 copies of half a one has more (bench/README.md).
+/// of 2,500 copies of half a one has more (bench/accuracy/README.md).
 constexpr double kMostOwnBackground = 0.5;
 constexpr double kCoherentAllOver = 0.93;
 /// The most that a rule which says that it is no copy leaves.

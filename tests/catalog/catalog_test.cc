@@ -93,12 +93,26 @@ TEST_F(CatalogTest, KeepsTheSettings) {
 }
 
 TEST_F(CatalogTest, SettingsGiveDifferentDigests) {
-  const std::uint64_t first = Make()->settings_digest();
-  EXPECT_EQ(Make()->settings_digest(), first);
+  const auto first = Make()->settings_digests();
+  EXPECT_EQ(first.size(), 1u);
+  EXPECT_EQ(Make()->settings_digests(), first);
   std::filesystem::remove(file_);
   ExtractorSettings other;
   other.max_side = 641;
-  EXPECT_NE(Make(other)->settings_digest(), first);
+  EXPECT_NE(Make(other)->settings_digests(), first);
+}
+
+TEST_F(CatalogTest, TheKeyOfTheIndexIsASettingThatChanges) {
+  const auto catalog = Make();
+  const auto digests = catalog->settings_digests();
+  EXPECT_EQ(*catalog->IndexKey(), "auto");
+  ASSERT_TRUE(catalog->SetIndexKey("IVF64,Flat").ok());
+  EXPECT_EQ(catalog->ReadListing()->index_key, "IVF64,Flat");
+  const auto reader = Catalog::Open(file_, Access::kRead);
+  EXPECT_EQ(*(*reader)->IndexKey(), "IVF64,Flat");
+  EXPECT_EQ((*reader)->settings_digests(), digests);
+  // Made again, it keeps its key.
+  EXPECT_EQ(*(*Catalog::Open(file_, Access::kCreate, {}, "Terms"))->IndexKey(), "IVF64,Flat");
 }
 
 TEST_F(CatalogTest, ReadsBackAnImageWithAnyBytesInItsPath) {
@@ -276,7 +290,7 @@ TEST_F(CatalogTest, RefusesANewerFormat) {
     const auto opened = Catalog::Open(file_, access);
     EXPECT_EQ(opened.status().code(), StatusCode::kIncompatible);
     EXPECT_EQ(opened.status().message(),
-              file_ + " was made by a newer siftsearch (format 9; this program reads up to 3)");
+              file_ + " was made by a newer siftsearch (format 9; this program reads up to 4)");
   }
 }
 
@@ -377,6 +391,48 @@ TEST_F(CatalogTest, ContentsOfFormat2HaveOnePage) {
   ASSERT_TRUE(transaction->Commit().ok());
   EXPECT_EQ((*catalog)->FindPath("/new")->value().pages, 12);
   EXPECT_EQ((*catalog)->FindContent(2)->value().pages, 12);
+}
+
+/// A catalogue of format 3 with these settings.
+void MakeFormat3(const std::string& file, const std::string& settings) {
+  std::filesystem::remove(file);
+  const auto db = Connection::Open(file, Connection::Mode::kCreate);
+  ASSERT_TRUE(db.ok());
+  const std::vector<std::string_view> all = SchemaScripts();
+  ASSERT_TRUE(ApplyScripts(**db, 0, std::span(all).first(3)).ok());
+  ASSERT_TRUE((*db)->Execute("INSERT INTO meta VALUES (1, '" + settings + "', 3)").ok());
+}
+
+TEST_F(CatalogTest, TheKeyOfTheIndexLeavesTheSettingsOfFormat3) {
+  const std::string begin = R"({"contrast_threshold":0.04,"extractor":"sift-root",)";
+  const std::string end = R"("max_features":1000,"max_side":640})";
+  for (const auto& [key, after] : std::vector<std::pair<std::string, std::string>>{
+           {"", "auto"},
+           {R"("index":"IDMap,Flat",)", "auto"},
+           {R"("index":"Flat",)", "Flat"},
+           {R"("index":"Terms",)", "Terms"},
+           {R"("index":"IVF16,Flat",)", "IVF16,Flat"}}) {
+    MakeFormat3(file_, begin + key + end);
+    EXPECT_EQ(Catalog::Open(file_, Access::kRead).status().code(), StatusCode::kIncompatible);
+    ASSERT_TRUE(Catalog::Open(file_, Access::kWrite).ok());
+    const auto catalog = Catalog::Open(file_, Access::kRead);
+    ASSERT_TRUE(catalog.ok()) << catalog.status().message();
+    EXPECT_EQ(*(*catalog)->IndexKey(), after);
+    EXPECT_EQ((*catalog)->settings(), ExtractorSettings());
+    // Old segments carry the digest of the settings as they were, new ones that of a new database.
+    const auto digests = (*catalog)->settings_digests();
+    ASSERT_EQ(digests.size(), 2u);
+    std::filesystem::remove(file_);
+    EXPECT_EQ(Make()->settings_digests(), std::vector{digests[0]});
+    EXPECT_EQ(digests[0] == digests[1], key.empty());
+  }
+}
+
+TEST_F(CatalogTest, SettingsOfFormat3ThatCannotBeReadAreDamage) {
+  MakeFormat3(file_, R"({"extractor":)");
+  const Status status = Catalog::Open(file_, Access::kWrite).status();
+  EXPECT_EQ(status.code(), StatusCode::kCorrupt);
+  EXPECT_THAT(status.message(), HasSubstr("settings"));
 }
 
 TEST_F(CatalogTest, TheNewerVerdictStays) {

@@ -297,7 +297,7 @@ class UsageTest(ProgramTest):
     def test_help_for_the_program_and_every_verb(self):
         text = self.run_program("--help").stdout
         for verb in ["add", "query", "search", "report", "list", "show", "remove", "delete",
-                     "stats", "check", "compact", "export"]:
+                     "stats", "check", "compact", "index", "export"]:
             self.assertIn(verb, text)
             self.assertIn("Usage: siftsearch", self.run_program(verb, "--help").stdout)
         self.assertRegex(self.run_program("--version").stdout, r"^siftsearch \d+\.\d+\.\d+\n$")

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <random>
 
@@ -30,17 +31,20 @@ Result<std::shared_ptr<const TermsFile>> Open(std::vector<std::uint8_t> bytes) {
   return TermsFile::Of("1.terms", std::move(bytes), kOfVocabulary);
 }
 
-std::vector<std::uint32_t> Found(const TermsFile& file, Term term, Term mask) {
+std::vector<std::uint32_t> Found(const TermsFile& file, Term term, Term mask, int differing) {
   std::vector<std::uint32_t> rows;
-  EXPECT_TRUE(file.Find(term & mask, mask, &rows).ok());
+  EXPECT_TRUE(file.Find(term, mask, differing, &rows).ok());
   std::sort(rows.begin(), rows.end());
   return rows;
 }
 
-std::vector<std::uint32_t> Expected(const std::vector<Term>& terms, Term term, Term mask) {
+std::vector<std::uint32_t> Expected(const std::vector<Term>& terms, Term term, Term mask,
+                                    int differing) {
   std::vector<std::uint32_t> rows;
   for (std::size_t row = 0; row < terms.size(); ++row) {
-    if ((terms[row] & mask) == (term & mask)) rows.push_back(static_cast<std::uint32_t>(row));
+    const Term different = terms[row] ^ term;
+    if ((different & mask) != 0 || std::popcount(different & ~TermMask(0)) > differing) continue;
+    rows.push_back(static_cast<std::uint32_t>(row));
   }
   return rows;
 }
@@ -57,12 +61,13 @@ TEST_P(TermsFileTest, FindsExactlyTheRowsOfATerm) {
     EXPECT_EQ((*file)->segment(), 99u);
     EXPECT_EQ((*file)->contents().size(), 2u);
     for (const int signs : {0, 4, 12, kSigns}) {
-      for (const Term term : {Term{0}, Term{1}, Term{2}, Term{4999}, Term{0xfffffffe}}) {
-        EXPECT_EQ(Found(**file, term, TermMask(signs)), Expected(terms, term, TermMask(signs)));
-      }
-      for (std::size_t row = 0; row < terms.size(); row += 97) {
-        EXPECT_EQ(Found(**file, terms[row], TermMask(signs)),
-                  Expected(terms, terms[row], TermMask(signs)));
+      for (const int differing : {0, 3, 8, kSigns}) {
+        const auto expect_found = [&](Term term) {
+          EXPECT_EQ(Found(**file, term, TermMask(signs), differing),
+                    Expected(terms, term, TermMask(signs), differing));
+        };
+        for (const Term term : {0u, 1u, 2u, 4999u, 0xfffffffeu}) expect_found(term);
+        for (std::size_t row = 0; row < terms.size(); row += 97) expect_found(terms[row]);
       }
     }
     EXPECT_EQ((*file)->ByRow().value(), terms);
@@ -84,10 +89,10 @@ TEST(TermsFileTest, EveryFlippedByteIsFoundBeforeItGivesAWrongRow) {
     EXPECT_EQ((*file)->Verify().code(), StatusCode::kCorrupt) << "byte " << at;
     for (const Term term : {Term{0}, Term{1000}, Term{1999}}) {
       std::vector<std::uint32_t> rows;
-      const Status status = (*file)->Find(term, TermMask(kSigns), &rows);
+      const Status status = (*file)->Find(term, TermMask(kSigns), kSigns, &rows);
       std::sort(rows.begin(), rows.end());
       if (!status.ok()) continue;
-      EXPECT_EQ(rows, Expected(terms, term, TermMask(kSigns))) << "byte " << at;
+      EXPECT_EQ(rows, Expected(terms, term, TermMask(kSigns), kSigns)) << "byte " << at;
     }
   }
 }

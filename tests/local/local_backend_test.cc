@@ -143,7 +143,7 @@ TEST_F(LocalBackendTest, ANewerFormatIsRefused) {
     const Status status = TryOpen(database(), {.create = true, .read_only = read_only}).status();
     EXPECT_EQ(status.code(), StatusCode::kIncompatible);
     EXPECT_THAT(status.message(),
-                HasSubstr("was made by a newer siftsearch (format 9; this program reads up to 3)"));
+                HasSubstr("was made by a newer siftsearch (format 9; this program reads up to 4)"));
   }
 }
 

@@ -20,10 +20,8 @@ constexpr int kContents = 12;
 
 std::unique_ptr<SearchBackend> OpenWith(const std::string& folder, const std::string& key,
                                         bool read_only = false) {
-  ExtractorSettings settings;
-  settings.index = key;
-  auto backend = LocalBackend::Open(
-      DiskEnv(), folder, {.create = !read_only, .read_only = read_only, .settings = settings});
+  auto backend = LocalBackend::Open(DiskEnv(), folder,
+                                    {.create = !read_only, .read_only = read_only, .index = key});
   EXPECT_TRUE(backend.ok()) << backend.status().message();
   return backend.ok() ? std::move(backend).value() : nullptr;
 }
@@ -137,15 +135,14 @@ TEST_P(LocalIndexTest, MergedSegmentsKeepTheIndex) {
 }
 
 TEST_P(LocalIndexTest, AnotherKeyIsRefused) {
-  ExtractorSettings settings;
-  settings.index = "IVF8,Flat";
-  const auto other = LocalBackend::Open(DiskEnv(), folder(), {.settings = settings});
+  const auto other = LocalBackend::Open(DiskEnv(), folder(), {.index = "IVF8,Flat"});
   ASSERT_FALSE(other.ok());
   EXPECT_EQ(other.status().code(), StatusCode::kIncompatible);
-  EXPECT_NE(other.status().message().find("IVF8,Flat"), std::string::npos);
+  EXPECT_NE(other.status().message().find("`siftsearch index IVF8,Flat` changes it"),
+            std::string::npos);
   const auto any = LocalBackend::Open(DiskEnv(), folder(), {});
   ASSERT_TRUE(any.ok());
-  EXPECT_EQ((*any)->settings().index, GetParam());
+  EXPECT_EQ(Pinned(**any)->Stats()->index, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Keys, LocalIndexTest,
@@ -319,10 +316,8 @@ TEST(LocalIndexKeyTest, AllListsGiveTheExactAnswer) {
 
 TEST(LocalIndexKeyTest, WrongKeysMakeNoDatabase) {
   const TestFolder root;
-  ExtractorSettings settings;
-  settings.index = "IVF64,PQ7";
   const auto refused =
-      LocalBackend::Open(DiskEnv(), root.path("db"), {.create = true, .settings = settings});
+      LocalBackend::Open(DiskEnv(), root.path("db"), {.create = true, .index = "IVF64,PQ7"});
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
   EXPECT_FALSE(std::filesystem::exists(root.path("db")));

@@ -70,7 +70,7 @@ TEST_F(SegmentDamage, EveryChangedByteIsFound) {
 TEST_F(SegmentDamage, EveryCutIsFoundOnOpening) {
   for (std::size_t size = 0; size < good_.size(); ++size) {
     WriteAll(env_, "bad", std::span(good_).first(size));
-    EXPECT_EQ(SegmentReader::Open(env_, "bad", kDigest).status().code(), StatusCode::kCorrupt)
+    EXPECT_EQ(SegmentReader::Open(env_, "bad", kDigests).status().code(), StatusCode::kCorrupt)
         << size << " bytes";
   }
 }
@@ -117,7 +117,7 @@ TEST_F(SegmentDamage, WrongNumbersUnderRightChecksumsAreFoundOnOpening) {
       StoreU64(value, &bad[FooterAt(8 * field)]);
       Sign(&bad);
       WriteAll(env_, "bad", bad);
-      EXPECT_EQ(SegmentReader::Open(env_, "bad", kDigest).status().code(), StatusCode::kCorrupt)
+      EXPECT_EQ(SegmentReader::Open(env_, "bad", kDigests).status().code(), StatusCode::kCorrupt)
           << "field " << field << " = " << value;
     }
   }
@@ -132,7 +132,7 @@ TEST_F(SegmentDamage, ATableOfContentsThatLiesIsFoundOnOpening) {
               : StoreU32(static_cast<std::uint32_t>(value), &bad[offset]);
     Sign(&bad);
     WriteAll(env_, "bad", bad);
-    return SegmentReader::Open(env_, "bad", kDigest).status().code() == StatusCode::kCorrupt;
+    return SegmentReader::Open(env_, "bad", kDigests).status().code() == StatusCode::kCorrupt;
   };
   EXPECT_TRUE(refused(table, 0, 8)) << "content 0";
   EXPECT_TRUE(refused(table, ~0ull, 8)) << "a negative content";
@@ -164,7 +164,7 @@ TEST_F(SegmentDamage, VerifyNamesTheFirstDamagedChunkAndStaysSo) {
   bytes[64 + (1 << 20)] ^= 1;
   bytes[64 + (3 << 20) + 5] ^= 1;
   WriteAll(env_, "bad", bytes);
-  auto reader = SegmentReader::Open(env_, "bad", kDigest);
+  auto reader = SegmentReader::Open(env_, "bad", kDigests);
   ASSERT_TRUE(reader.ok()) << "opening does not read descriptors";
   for (const int threads : {1, 4}) {
     const Status status = (*reader)->Verify(threads);

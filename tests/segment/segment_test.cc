@@ -19,7 +19,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 std::shared_ptr<const SegmentReader> Open(FileEnv& env, const std::string& path) {
-  auto reader = SegmentReader::Open(env, path, kDigest);
+  auto reader = SegmentReader::Open(env, path, kDigests);
   EXPECT_TRUE(reader.ok()) << reader.status().message();
   return reader.ok() ? std::move(reader).value() : nullptr;
 }
@@ -138,15 +138,23 @@ TEST(Segment, ASecondVerifyIsFreeAndSafeFromSeveralThreads) {
 TEST(Segment, OtherExtractorSettingsAreIncompatible) {
   MemoryEnv env;
   ASSERT_TRUE(WriteSegment(env, "s.seg", {{1, RandomFeatures(1, 2)}}).ok());
-  const Status status = SegmentReader::Open(env, "s.seg", kDigest + 1).status();
+  const std::vector<std::uint64_t> others = {kDigest + 1, kDigest + 2};
+  const Status status = SegmentReader::Open(env, "s.seg", others).status();
   EXPECT_EQ(status.code(), StatusCode::kIncompatible);
   EXPECT_THAT(status.message(), StartsWith("s.seg: "));
   EXPECT_THAT(status.message(), HasSubstr("extractor settings"));
 }
 
+TEST(Segment, OneOfSeveralExtractorSettingsIsEnough) {
+  MemoryEnv env;
+  ASSERT_TRUE(WriteSegment(env, "s.seg", {{1, RandomFeatures(1, 2)}}).ok());
+  const std::vector<std::uint64_t> digests = {kDigest + 1, kDigest};
+  EXPECT_TRUE(SegmentReader::Open(env, "s.seg", digests).ok());
+}
+
 TEST(Segment, AMissingFileIsNotFound) {
   MemoryEnv env;
-  EXPECT_EQ(SegmentReader::Open(env, "none", kDigest).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(SegmentReader::Open(env, "none", kDigests).status().code(), StatusCode::kNotFound);
 }
 
 TEST(SegmentWriter, RefusesWhatDoesNotFitAndGoesOn) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <random>
@@ -16,6 +17,7 @@
 namespace siftsearch {
 
 inline constexpr std::uint64_t kDigest = 0x0123456789abcdef;
+inline constexpr std::array<std::uint64_t, 1> kDigests = {kDigest};
 
 /// Features with random descriptors and keypoints inside the picture.
 inline FeatureSet RandomFeatures(std::uint32_t seed, std::size_t rows, int width = 640,
@@ -47,7 +49,7 @@ inline Result<SegmentSummary> WriteSegment(FileEnv& env, const std::string& path
 
 /// Opens and verifies.
 inline Status CheckSegment(FileEnv& env, const std::string& path) {
-  auto reader = SegmentReader::Open(env, path, kDigest);
+  auto reader = SegmentReader::Open(env, path, kDigests);
   return reader.ok() ? (*reader)->Verify(1) : reader.status();
 }
 

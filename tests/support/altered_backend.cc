@@ -120,6 +120,11 @@ Status AlteredBackend::Compact() {
   return backend_->Compact();
 }
 
+Status AlteredBackend::SetIndex(const std::string& key) {
+  SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());
+  return backend_->SetIndex(key);
+}
+
 Status AlteredBackend::ExportFaiss(const std::string& file) {
   SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());
   return backend_->ExportFaiss(file);

@@ -40,6 +40,7 @@ class AlteredBackend : public SearchBackend {
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::vector<CheckProblem>> Check() override;
   Status Compact() override;
+  Status SetIndex(const std::string& key) override;
   Status ExportFaiss(const std::string& file) override;
 
  private:

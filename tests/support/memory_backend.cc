@@ -348,6 +348,11 @@ Status MemoryBackend::Compact() {
   return {};
 }
 
+Status MemoryBackend::SetIndex(const std::string& key) {
+  if (key == "auto" || key == "IDMap,Flat") return {};
+  return {StatusCode::kInvalidArgument, "this backend can't be searched by an index " + key};
+}
+
 Status MemoryBackend::ExportFaiss(const std::string& file) {
   return {StatusCode::kUnsupported, file + ": this backend writes no files"};
 }

@@ -32,6 +32,7 @@ class MemoryBackend : public SearchBackend {
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::vector<CheckProblem>> Check() override { return std::vector<CheckProblem>(); }
   Status Compact() override;
+  Status SetIndex(const std::string& key) override;
   Status ExportFaiss(const std::string& file) override;
 
  private:
