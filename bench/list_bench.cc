@@ -58,10 +58,10 @@ FeatureSet Copied(FeatureSet features, std::uint64_t seed) {
   return features;
 }
 
-Result<Data> Load(SearchBackend& backend, std::size_t count) {
+Result<Data> Load(const BackendSnapshot& stored, std::size_t count) {
   Data data;
   std::vector<std::int64_t> contents;
-  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+  SIFTSEARCH_RETURN_IF_ERROR(stored.List([&](const ImageRecord& image) {
     contents.push_back(image.content);
     return true;
   }));
@@ -69,7 +69,8 @@ Result<Data> Load(SearchBackend& backend, std::size_t count) {
   std::set<std::int64_t> queried;
   for (std::size_t i = 0; i < count; ++i) queried.insert(contents[i * contents.size() / count]);
   for (const std::int64_t content : contents) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, backend.Features(content));
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto of_content, stored.Features({&content, 1}));
+    FeatureSet& features = of_content.front();
     data.rows.insert(data.rows.end(), features.descriptors.begin(), features.descriptors.end());
     data.content.resize(data.rows.size() / kDescriptorBytes, content);
     if (!queried.contains(content)) continue;
@@ -94,7 +95,7 @@ std::size_t Found(const Data& data, const std::vector<std::vector<VotedContent>>
   return found;
 }
 
-Result<Json> MeasureOurs(SearchBackend& backend, const Data& data, int rounds) {
+Result<Json> MeasureOurs(const BackendSnapshot& stored, const Data& data, int rounds) {
   std::vector<SearchQuery> queries;
   for (const FeatureSet& features : data.queries) queries.push_back({.features = &features});
   std::vector<double> seconds;
@@ -103,14 +104,14 @@ Result<Json> MeasureOurs(SearchBackend& backend, const Data& data, int rounds) {
     Status status;
     const double taken = Seconds([&] {
       const auto results =
-          backend.Search(queries, {.neighbours = kNeighbours, .threads = AvailableThreads()});
+          stored.Search(queries, {.neighbours = kNeighbours, .threads = AvailableThreads()});
       status = results.status();
       if (results.ok()) found = Found(data, *results);
     });
     SIFTSEARCH_RETURN_IF_ERROR(status);
     if (round > 0) seconds.push_back(taken);
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, backend.Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, stored.Stats());
   return Json{{"index", stats.index},
               {"recall", static_cast<double>(found) / static_cast<double>(data.descriptors)},
               {"seconds", seconds}};
@@ -174,9 +175,9 @@ Json MeasureFaiss(const std::string& key, const Data& data, double recall, int r
 
 Status Run(const Options& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto engine, Engine::Open(options.db, {.read_only = true}));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const Data data, Load(engine->backend(), options.images));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const Json ours,
-                              MeasureOurs(engine->backend(), data, options.rounds));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto stored, engine->backend().Pin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Data data, Load(*stored, options.images));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Json ours, MeasureOurs(*stored, data, options.rounds));
   Json report = {{"rows", data.content.size()}, {"queries", data.descriptors}, {"ours", ours}};
   std::istringstream keys(options.keys);
   for (std::string key; std::getline(keys, key, ';');) {

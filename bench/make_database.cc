@@ -135,6 +135,11 @@ Json ComparedDistances(const MadeImages& made, const Options& options) {
           {"made", NearestOfOthers(others)}};
 }
 
+Result<BackendStats> StatsOf(SearchBackend& backend) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
+  return snapshot->Stats();
+}
+
 Status Run(const Options& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(auto pictures, RealPictures(options.pictures, options.pool));
   const std::size_t real = pictures.size();
@@ -142,14 +147,14 @@ Status Run(const Options& options) {
   EngineOptions open{.create = true};
   open.index = options.index;
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto engine, Engine::Open(options.db, open));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats before, engine->backend().Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats before, StatsOf(engine->backend()));
   if (before.images > 0) {
     return Status(StatusCode::kInvalidArgument, options.db + " holds images already.");
   }
   Result<std::int64_t> copies = 0;
   const double seconds = Seconds([&] { copies = PutAll(engine->backend(), made, options); });
   SIFTSEARCH_RETURN_IF_ERROR(copies.status());
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, engine->backend().Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, StatsOf(engine->backend()));
   const Json result = {{"images", stats.images},
                        {"descriptors", stats.descriptors},
                        {"copies", *copies},

@@ -120,16 +120,21 @@ Status QueryOnce(Engine& engine) {
   return result.ok() ? result->error : result.status();
 }
 
+Result<BackendStats> StatsOf(SearchBackend& backend) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
+  return snapshot->Stats();
+}
+
 }  // namespace
 
 Result<DatabaseSize> MakeDatabase(const std::string& folder, std::int64_t rows) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto engine, Engine::Open(folder, {.create = true}));
   SearchBackend& backend = engine->backend();
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats before, backend.Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats before, StatsOf(backend));
   if (before.descriptors < rows) {
     SIFTSEARCH_RETURN_IF_ERROR(PutItems(backend, before.images, rows / kRowsPerContent));
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, backend.Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, StatsOf(backend));
   return DatabaseSize{stats.images, stats.descriptors, stats.segments,
                       stats.segment_bytes + stats.catalog_bytes};
 }
@@ -150,7 +155,7 @@ Status OpenInThisProcess(const std::string& folder, bool with_query) {
     auto opened = Engine::Open(folder, {.read_only = true});
     status = opened.status();
     if (opened.ok()) engine = std::move(opened).value();
-    if (engine) status = engine->backend().Stats().status();
+    if (engine) status = StatsOf(engine->backend()).status();
   });
   SIFTSEARCH_RETURN_IF_ERROR(status);
   double query_seconds = 0;

@@ -90,10 +90,12 @@ using Votes = std::map<int, double>;
 Result<Stored> Load(local::LocalBackend& backend) {
   Stored stored;
   Status status;
-  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
-    const Result<FeatureSet> features = backend.Features(image.content);
-    status = features.status();
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot->List([&](const ImageRecord& image) {
+    const auto read = snapshot->Features({&image.content, 1});
+    status = read.status();
     if (!status.ok()) return false;
+    const FeatureSet* const features = &read.value().front();
     const int number = static_cast<int>(stored.number.size());
     stored.number[std::filesystem::path(image.path).filename()] = number;
     stored.rows.insert(stored.rows.end(), features->descriptors.begin(),

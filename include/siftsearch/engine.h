@@ -88,6 +88,10 @@ struct QueryOptions {
   /// Descriptors of a queried file, in multiples of what a stored image keeps: in a collage or
   /// under another picture many are not the copy's. Above 1 faint ones, too. From 0.1 to 100.
   double query_features = 2;
+  Approximation approximation = {};
+  /// At the deadline, or when told to stop, the call ends with an error; results that `sink` has
+  /// got stand.
+  CallOptions call = {};
 };
 
 enum class ReportOrder {
@@ -103,6 +107,7 @@ struct ReportOptions {
   std::int64_t batch_bytes = 32 << 20;  ///< Memory for one pass over the database.
   int form_features = 200;              ///< As of QueryOptions.
   double query_features = 2;            ///< As of QueryOptions, of files that are not stored.
+  Approximation approximation = {};
   ReportOrder order = ReportOrder::kQuery;
   /// Also list pairs that were decided to be no copies (Match::verdict says so).
   bool list_rejected = false;
@@ -111,7 +116,7 @@ struct ReportOptions {
   bool skip_same_folder = false;  ///< Two pictures of one folder are no pair.
   /// Relations of copies say what colours they have, for which their files are read once more.
   bool tell_colours = true;
-  /// What else the pairs depend on, in words of the caller's: what `accept` asks, an approximation.
+  /// What else the pairs depend on, in words of the caller's: what `accept` asks.
   std::string conditions = {};
   /// File that holds what was compared until the report is done (schema/report.md), for its owner
   /// only; empty: a temporary one, without a name. Only an empty file or the journal of a report is
@@ -146,11 +151,12 @@ struct CompareOptions {
 SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image,
                                               const CompareOptions& options);
 
-/// The facade: decode, extract, store, search, verify, describe. One object may be used from one
-/// thread at a time; it uses several itself. Errors of one image never end a batch; a Status
-/// returned by a method means that the whole operation ended, with everything committed so far
-/// kept. Nothing is thrown: memory that can't be had is kOutOfMemory, and what a callback throws
-/// ends the operation with kInternal and its text.
+/// The facade: decode, extract, store, search, verify, describe. Safe from many threads; each call
+/// uses several itself. A call that reads is of one commit, the newest when it begins, whatever is
+/// written meanwhile; nobody waits for another's search. Errors of one image never end a batch; a
+/// Status returned by a method means that the whole operation ended, with everything committed so
+/// far kept. Nothing is thrown: memory that can't be had is kOutOfMemory, and what a callback
+/// throws ends the operation with kInternal and its text.
 class SIFTSEARCH_EXPORT Engine {
  public:
   struct Impl;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -79,11 +80,29 @@ struct Approximation {
   bool rerank = true;  ///< Order candidates by exact distances between the stored descriptors.
 };
 
+/// When a call that may take long gives up; it ends soon after then.
+struct CallOptions {
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+  /// Asked now and then, from any thread; true ends the call.
+  std::function<bool()> stop = {};
+
+  /// Ok while the call may go on; else kCancelled or kDeadlineExceeded.
+  Status Check() const {
+    if (stop && stop()) return {StatusCode::kCancelled, "the call was stopped"};
+    if (deadline && std::chrono::steady_clock::now() >= *deadline) {
+      return {StatusCode::kDeadlineExceeded, "the call was not done at its deadline"};
+    }
+    return {};
+  }
+};
+
 struct SearchOptions {
   int neighbours = 10;      ///< k: nearest rows that may vote, per query descriptor.
   int max_candidates = 50;  ///< Contents returned, best votes first.
   int threads = 1;
-  std::optional<Approximation> approximation = {};  ///< None: as of SetApproximation.
+  /// kInvalidArgument where the database's index does not have a number that is not 0.
+  Approximation approximation = {};
+  CallOptions call = {};
 };
 
 /// One query of a batch. `exclude_content` (if positive) gets no votes: its rows are passed over as
@@ -134,21 +153,59 @@ struct CheckProblem {
   std::string problem;
 };
 
+/// One commit of a backend, held fast: whatever is written meanwhile, all answers are of it.
+/// Immutable; calls are safe from several threads, and none waits for another's search. It keeps
+/// what it needs, files and memory, until it is let go, and may outlive its backend. Errors as of
+/// SearchBackend.
+class SIFTSEARCH_EXPORT BackendSnapshot {
+ public:
+  virtual ~BackendSnapshot() = default;
+
+  /// Counts commits: snapshots of one number give equal answers.
+  virtual std::int64_t generation() const = 0;
+
+  /// Best voted contents of each query, one pass over the database for the batch.
+  virtual Result<std::vector<std::vector<VotedContent>>> Search(
+      std::span<const SearchQuery> queries, const SearchOptions& options) const = 0;
+
+  /// Stored features of contents, in their order; kNotFound where one of them is not stored.
+  virtual Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,
+                                                   const CallOptions& call = {}) const = 0;
+
+  /// The images that have each of the contents, by id; none where no image has it.
+  virtual Result<std::vector<std::vector<ImageRecord>>> Describe(
+      std::span<const std::int64_t> contents, const CallOptions& call = {}) const = 0;
+
+  /// The record of a path, or none.
+  virtual Result<std::optional<ImageRecord>> FindPath(const std::string& path) const = 0;
+  /// The record of an id, or none.
+  virtual Result<std::optional<ImageRecord>> FindId(ImageId id) const = 0;
+  /// The content of files with these bytes; 0 when no features of it are stored.
+  virtual Result<std::int64_t> FindContent(const ContentHash& hash) const = 0;
+
+  /// Calls `visit` with every image, by ascending id, until it returns false. `visit` may call the
+  /// snapshot and its backend, writes included.
+  virtual Status List(const std::function<bool(const ImageRecord&)>& visit,
+                      const CallOptions& call = {}) const = 0;
+
+  virtual Result<BackendStats> Stats() const = 0;
+  /// All verdicts, by a, then b.
+  virtual Result<std::vector<VerdictRecord>> Verdicts() const = 0;
+};
+
 /// Storage and search of features; knows nothing of pixels. Calls are safe from several threads;
-/// writers are serialised, readers see one commit (the newest when the call begins). Errors carry
-/// the file's name. Nothing is thrown: memory that can't be had is kOutOfMemory.
+/// writers are serialised, readers hold one commit fast (`Pin`). Errors carry the file's name, or
+/// whom else they come from; kUnavailable: a store elsewhere does not answer. Nothing is thrown:
+/// memory that can't be had is kOutOfMemory.
 class SIFTSEARCH_EXPORT SearchBackend {
  public:
   virtual ~SearchBackend() = default;
 
   virtual const ExtractorSettings& settings() const = 0;
 
-  /// The record of a path, or none.
-  virtual Result<std::optional<ImageRecord>> FindPath(const std::string& path) = 0;
-  /// The record of an id, or none.
-  virtual Result<std::optional<ImageRecord>> FindId(ImageId id) = 0;
-  /// The content of files with these bytes; 0 when no features of it are stored.
-  virtual Result<std::int64_t> FindContent(const ContentHash& hash) = 0;
+  /// The newest commit. One answer reads all through one snapshot and lets it go then: held for
+  /// long, it may keep space that writers would use again.
+  virtual Result<std::shared_ptr<const BackendSnapshot>> Pin() = 0;
 
   /// Stores a batch in one commit: durable, then visible, when it returns; all or nothing.
   /// A path that is stored with another content gets a new id; an image that is moved keeps its id
@@ -159,31 +216,11 @@ class SIFTSEARCH_EXPORT SearchBackend {
   /// Removes images in one commit. Ids that do not exist are passed over; returns how many went.
   virtual Result<std::int64_t> Remove(std::span<const ImageId> ids) = 0;
 
-  /// Default of SearchOptions::approximation for later searches. kInvalidArgument for a number that
-  /// the database's index does not have. Not while others search.
-  virtual Status SetApproximation(const Approximation& approximation) = 0;
-
-  /// Best voted contents of each query, one pass over the database for the batch.
-  virtual Result<std::vector<std::vector<VotedContent>>> Search(
-      std::span<const SearchQuery> queries, const SearchOptions& options) = 0;
-
-  /// The images that have a content, by id; empty when it was removed meanwhile.
-  virtual Result<std::vector<ImageRecord>> Describe(std::int64_t content) = 0;
-
-  /// Calls `visit` with every image, by ascending id, until it returns false.
-  virtual Status List(const std::function<bool(const ImageRecord&)>& visit) = 0;
-
-  /// Stored features of a content.
-  virtual Result<FeatureSet> Features(std::int64_t content) = 0;
-
   /// Remembers verdicts, in one commit; a newer one (by `decided_s`) replaces an older.
   virtual Status PutVerdicts(std::span<const VerdictRecord> verdicts) = 0;
   /// Forgets the verdicts on these pairs; returns how many there were.
   virtual Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) = 0;
-  /// All verdicts, by a, then b.
-  virtual Result<std::vector<VerdictRecord>> Verdicts() = 0;
 
-  virtual Result<BackendStats> Stats() = 0;
   /// Verifies every checksum and count; an empty list means sound.
   virtual Result<std::vector<CheckProblem>> Check() = 0;
   /// Merges segments and gives back the space of removed images.

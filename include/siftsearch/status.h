@@ -24,6 +24,8 @@ enum class StatusCode {
   kBusy,              ///< Another process holds the lock.
   kIncompatible,      ///< A newer format version, or settings that differ from the database's.
   kCancelled,         ///< Stopped on request (Ctrl-C).
+  kUnavailable,       ///< A store that does not answer, or not now; a later try may succeed.
+  kDeadlineExceeded,  ///< The time that the caller gave was not enough.
   kInternal,          ///< A fault of ours.
 };
 

@@ -27,10 +27,9 @@ constexpr char kImageByPath[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
 constexpr char kImagesOfContent[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
                                     " FROM images JOIN contents ON contents.id = content "
                                     "WHERE content = ? ORDER BY images.id";
-constexpr char kListImages[] = "CREATE TEMP TABLE listed_images AS SELECT " SIFTSEARCH_IMAGE_COLUMNS
-                               " FROM main.images JOIN main.contents ON contents.id = content "
-                               "ORDER BY images.id";
-constexpr char kSelectListed[] = "SELECT * FROM temp.listed_images ORDER BY rowid";
+constexpr char kImagesAfter[] = "SELECT " SIFTSEARCH_IMAGE_COLUMNS
+                                " FROM images JOIN contents ON contents.id = content "
+                                "WHERE images.id > ? ORDER BY images.id LIMIT ?";
 constexpr char kContentColumns[] =
     "SELECT id, width, height, descriptors, live, pages FROM contents WHERE id = ?";
 constexpr char kContentByHash[] =
@@ -131,7 +130,10 @@ Result<std::unique_ptr<Catalog>> Catalog::Open(const std::string& file, Access a
   const auto mode =
       access == Access::kCreate ? Connection::Mode::kCreate : Connection::Mode::kExisting;
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Connection> db, Connection::Open(file, mode));
+  SIFTSEARCH_RETURN_IF_ERROR(db->KeepWriteAheadLog());
   SIFTSEARCH_RETURN_IF_ERROR(PrepareFormat(*db, access, settings, index_key));
+  // Not while others read a catalogue that has none yet: the next writer tries again.
+  if (access != Access::kRead) (void)db->Execute("PRAGMA journal_mode = WAL");
   std::unique_ptr<Catalog> catalog(new Catalog(std::move(db)));
   SIFTSEARCH_RETURN_IF_ERROR(catalog->LoadSettings());
   return catalog;
@@ -159,6 +161,41 @@ Result<std::int64_t> Catalog::Generation() {
   SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
   if (!row) return Corrupt("it has no generation");
   return query.Int(0);
+}
+
+Result<std::int64_t> Catalog::BeginRead() {
+  // This read shows the connection what the file has; the one below, the first of its transaction,
+  // chooses the commit.
+  SIFTSEARCH_ASSIGN_OR_RETURN(read_generation_, Generation());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool log, HasWriteAheadLog());
+  if (!log) return read_generation_;
+  SIFTSEARCH_RETURN_IF_ERROR(db_->Execute("BEGIN"));
+  const auto generation = Generation();
+  if (!generation.ok()) {
+    EndRead();
+    return generation;
+  }
+  return read_generation_ = *generation;
+}
+
+Status Catalog::CheckRead() {
+  if (db_->InTransaction()) return {};
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t generation, Generation());
+  if (generation == read_generation_) return {};
+  return {StatusCode::kUnavailable,
+          fmt::format("{} was changed while it was being read; an older siftsearch made it, and "
+                      "writing to it once with this one lets both go on at the same time",
+                      db_->file())};
+}
+
+void Catalog::EndRead() {
+  if (db_->InTransaction()) (void)db_->Execute("ROLLBACK");
+}
+
+Result<bool> Catalog::HasWriteAheadLog() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query mode, db_->Prepare("PRAGMA journal_mode"));
+  SIFTSEARCH_RETURN_IF_ERROR(mode.Step().status());
+  return mode.Text(0) == "wal";
 }
 
 Result<std::string> Catalog::IndexKey() {
@@ -258,9 +295,7 @@ Result<std::optional<ImageRecord>> Catalog::FindId(ImageId id) {
   return ReadOneImage(std::move(query));
 }
 
-Result<std::vector<ImageRecord>> Catalog::ImagesOf(std::int64_t content) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kImagesOfContent));
-  query.Bind(content);
+Result<std::vector<ImageRecord>> Catalog::ReadImages(Query query) const {
   std::vector<ImageRecord> images;
   while (true) {
     SIFTSEARCH_ASSIGN_OR_RETURN(bool more, query.Step());
@@ -268,6 +303,12 @@ Result<std::vector<ImageRecord>> Catalog::ImagesOf(std::int64_t content) {
     SIFTSEARCH_ASSIGN_OR_RETURN(ImageRecord image, ReadImage(query));
     images.push_back(std::move(image));
   }
+}
+
+Result<std::vector<ImageRecord>> Catalog::ImagesOf(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kImagesOfContent));
+  query.Bind(content);
+  return ReadImages(std::move(query));
 }
 
 Result<std::optional<ContentRecord>> Catalog::FindHash(const ContentHash& hash) {
@@ -290,19 +331,10 @@ Status Catalog::VisitContents(const std::function<bool(const ContentRecord&)>& v
   }
 }
 
-Status Catalog::VisitImages(const std::function<bool(const ImageRecord&)>& visit) {
-  // A connection of its own: the temporary table is private to it and goes with it.
-  SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Connection> listing,
-                              Connection::Open(db_->file(), Connection::Mode::kExisting));
-  SIFTSEARCH_RETURN_IF_ERROR(listing->Execute("PRAGMA cache_spill = ON"));
-  SIFTSEARCH_RETURN_IF_ERROR(listing->Execute(kListImages));
-  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, listing->Prepare(kSelectListed));
-  while (true) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(bool more, query.Step());
-    if (!more) return {};
-    SIFTSEARCH_ASSIGN_OR_RETURN(ImageRecord image, ReadImage(query));
-    if (!visit(image)) return {};
-  }
+Result<std::vector<ImageRecord>> Catalog::ImagesAfter(ImageId id, std::int64_t most) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(Query query, db_->Prepare(kImagesAfter));
+  query.Bind(id).Bind(most);
+  return ReadImages(std::move(query));
 }
 
 Result<std::vector<std::string>> Catalog::IntegrityProblems() {

@@ -60,7 +60,8 @@ enum class Access {
 };
 
 /// The catalogue of a database (schema/catalog.md): one SQLite connection, for one thread at a
-/// time; other connections see what was committed. Errors carry the file's name: see Connection.
+/// time; other connections see what was committed. Reads see the newest commit, between BeginRead
+/// and EndRead that of BeginRead. Errors carry the file's name: see Connection.
 class Catalog {
  public:
   /// `settings` and `index_key` are stored when a catalogue is made. kNotFound when there is no
@@ -73,6 +74,14 @@ class Catalog {
   /// What identifies the settings in segment files: first the digest that new ones get, then that
   /// of segments from before format 4, if the catalogue is as old.
   const std::vector<std::uint64_t>& settings_digests() const { return settings_digests_; }
+
+  /// Holds the newest commit fast for the reads that follow; returns its generation. Writers go on
+  /// meanwhile. A catalogue without a write-ahead log, which its next writer gives it, can't be
+  /// held: there CheckRead says whether it is still the same.
+  Result<std::int64_t> BeginRead();
+  /// kUnavailable: what was read since BeginRead may be of several commits.
+  Status CheckRead();
+  void EndRead();
 
   Result<std::int64_t> Generation();
   Result<std::string> IndexKey();
@@ -87,9 +96,8 @@ class Catalog {
   Result<std::optional<ContentRecord>> FindContent(std::int64_t content);
   /// Every content, ascending, until `visit` returns false.
   Status VisitContents(const std::function<bool(const ContentRecord&)>& visit);
-  /// The images of one commit by ascending id, until `visit` returns false. Holds no lock while it
-  /// visits, so that a visitor may write: the list waits in a temporary table.
-  Status VisitImages(const std::function<bool(const ImageRecord&)>& visit);
+  /// Up to `most` images with the next greater ids, ascending.
+  Result<std::vector<ImageRecord>> ImagesAfter(ImageId id, std::int64_t most);
   /// Sentences that name what SQLite's integrity check, and ours on the tables, find wrong.
   Result<std::vector<std::string>> IntegrityProblems();
 
@@ -135,11 +143,14 @@ class Catalog {
  private:
   explicit Catalog(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
   Status LoadSettings();
+  Result<bool> HasWriteAheadLog();
   Result<ImageRecord> ReadImage(const Query& row) const;
   Result<std::optional<ImageRecord>> ReadOneImage(Query query) const;
+  Result<std::vector<ImageRecord>> ReadImages(Query query) const;
   Status Corrupt(const std::string& what) const;
 
   std::unique_ptr<Connection> db_;
+  std::int64_t read_generation_ = 0;  ///< Of BeginRead.
   ExtractorSettings settings_;
   std::vector<std::uint64_t> settings_digests_;
 };

@@ -197,6 +197,13 @@ Status Connection::Execute(const std::string& sql) {
   return code == SQLITE_OK ? Status() : Error(code);
 }
 
+Status Connection::KeepWriteAheadLog() {
+  int keep = 1;
+  const int code = sqlite3_file_control(db_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+  if (code != SQLITE_OK) return Error(code);
+  return Execute("PRAGMA journal_size_limit = 4194304");
+}
+
 Status Connection::Clear() {
   sqlite3_db_config(db_, SQLITE_DBCONFIG_RESET_DATABASE, 1, nullptr);
   const Status status = Execute("VACUUM");

@@ -72,6 +72,9 @@ class Connection {
   Result<Query> Prepare(const char* sql);
   /// Runs statements that give no rows.
   Status Execute(const std::string& sql);
+  /// Keeps the files of the write-ahead log, cut to 4 MiB, when the last connection closes: without
+  /// them a reader that may write nothing can't open the database.
+  Status KeepWriteAheadLog();
   /// Empties the database. No statement may be in use.
   Status Clear();
 

@@ -6,7 +6,6 @@
 #include "report/table.h"
 
 namespace siftsearch::cli {
-
 int RunCompact(Command& command) {
   EngineFlags flags;
   flags.AddLockWait(command);
@@ -15,11 +14,11 @@ int RunCompact(Command& command) {
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();
-  const auto before = backend.Stats();
+  const auto before = StatsOf(backend);
   if (!before.ok()) return Fail(console, before.status());
   const Status compacted = backend.Compact();
   if (!compacted.ok()) return Fail(console, compacted);
-  const auto after = backend.Stats();
+  const auto after = StatsOf(backend);
   if (!after.ok()) return Fail(console, after.status());
   console.Note(fmt::format("{} in {} segments, before {} in {}",
                            report::ByteSize(after->segment_bytes), after->segments,

@@ -20,15 +20,19 @@ constexpr std::int64_t kThumbnailsInPage = 600;
 
 /// The stored preview of a picture whose file is gone.
 void UsePreview(SearchBackend& backend, const ImageRecord& image, engine::PictureLook& look) {
-  const auto stored = backend.FindPath(image.path);
+  const auto snapshot = backend.Pin();
+  if (!snapshot.ok()) return;
+  const auto stored = snapshot.value()->FindPath(image.path);
   if (!stored.ok() || !stored.value()) return;
-  auto features = backend.Features(stored.value()->content);
-  if (!features.ok() || features->preview.empty()) return;
-  const auto preview = image::DecodeGrey(features->preview, {});
+  const std::int64_t content = stored.value()->content;
+  auto features = snapshot.value()->Features({&content, 1});
+  if (!features.ok() || features->empty() || features->front().preview.empty()) return;
+  std::vector<std::uint8_t>& jpeg = features->front().preview;
+  const auto preview = image::DecodeGrey(jpeg, {});
   if (!preview.ok()) return;
   look.thumbnail_width = preview->width;
   look.thumbnail_height = preview->height;
-  look.thumbnail = std::move(features->preview);
+  look.thumbnail = std::move(jpeg);
 }
 
 namespace fs = std::filesystem;

@@ -14,7 +14,7 @@ int ShowIndex(const Command& command, const EngineFlags& flags) {
   const Console& console = command.console();
   const auto engine = OpenReader(command, flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
-  const auto stats = (*engine)->backend().Stats();
+  const auto stats = StatsOf((*engine)->backend());
   if (!stats.ok()) return Fail(console, stats.status());
   Output output;
   output.Write(report::IndexTable(*stats));
@@ -28,11 +28,11 @@ int ChangeIndex(const Command& command, const EngineFlags& flags, const std::str
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();
-  const auto before = backend.Stats();
+  const auto before = StatsOf(backend);
   if (!before.ok()) return Fail(console, before.status());
   const Status changed = backend.SetIndex(key);
   if (!changed.ok()) return Fail(console, changed);
-  const auto after = backend.Stats();
+  const auto after = StatsOf(backend);
   if (!after.ok()) return Fail(console, after.status());
   console.Note(
       fmt::format("index {}, before {}", report::IndexName(*after), report::IndexName(*before)));

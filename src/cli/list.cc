@@ -29,11 +29,13 @@ int RunList(Command& command) {
   if (!engine.ok()) return Fail(console, engine.status());
   const Status warned = WarnOfUnknownAttributes(where, (*engine)->backend(), console);
   if (!warned.ok()) return Fail(console, warned);
+  const auto snapshot = (*engine)->backend().Pin();
+  if (!snapshot.ok()) return Fail(console, snapshot.status());
   Output output;
   CatchStopSignals();
   if (format == "csv") output.Write(report::ImageCsvHeader());
   if (format == "table") output.Write(report::ImageTableHeader());
-  const Status listed = (*engine)->backend().List([&](const ImageRecord& image) {
+  const Status listed = snapshot.value()->List([&](const ImageRecord& image) {
     if (!wanted(image)) return !StopAsked();
     if (format == "csv") output.Write(spreadsheet(report::ImageCsv(image)));
     if (format == "jsonl") output.Write(report::ImageJson(image) + "\n");

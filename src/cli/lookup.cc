@@ -6,12 +6,13 @@
 
 namespace siftsearch::cli {
 
-Result<std::optional<ImageRecord>> FindImage(SearchBackend& backend, const std::string& name) {
+Result<std::optional<ImageRecord>> FindImage(const BackendSnapshot& snapshot,
+                                             const std::string& name) {
   ImageId id = 0;
   const char* end = name.data() + name.size();
   const auto parsed = std::from_chars(name.data(), end, id);
-  if (parsed.ec == std::errc() && parsed.ptr == end && id > 0) return backend.FindId(id);
-  return backend.FindPath(AbsolutePath(name));
+  if (parsed.ec == std::errc() && parsed.ptr == end && id > 0) return snapshot.FindId(id);
+  return snapshot.FindPath(AbsolutePath(name));
 }
 
 }  // namespace siftsearch::cli

@@ -8,6 +8,7 @@
 namespace siftsearch::cli {
 
 /// The image that a user names by its id (digits only) or its path.
-Result<std::optional<ImageRecord>> FindImage(SearchBackend& backend, const std::string& name);
+Result<std::optional<ImageRecord>> FindImage(const BackendSnapshot& snapshot,
+                                             const std::string& name);
 
 }  // namespace siftsearch::cli

@@ -107,14 +107,11 @@ EngineFlags::Effort EngineFlags::effort() const {
   effort.form_features = form_features_.value_or(effort.form_features);
   effort.query_features = query_features_.value_or(effort.query_features);
   effort.max_log10_false_alarms = std::log10(max_false_alarms_);
-  return effort;
-}
-
-Approximation EngineFlags::approximation() const {
   if (nprobe_) CheckRange("nprobe", *nprobe_, 1, 1'000'000);
   if (ef_search_) CheckRange("ef-search", *ef_search_, 1, 1'000'000);
-  return {
+  effort.approximation = {
       .nprobe = nprobe_.value_or(0), .ef_search = ef_search_.value_or(0), .rerank = !no_rerank_};
+  return effort;
 }
 
 std::int64_t EngineFlags::batch_bytes() const {
@@ -161,14 +158,17 @@ Result<std::unique_ptr<Engine>> OpenReader(const Command& command, EngineOptions
 }
 
 Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags) {
-  const Approximation approximation = flags.approximation();
   SIFTSEARCH_ASSIGN_OR_RETURN(auto engine, OpenReader(command, flags.Options()));
-  SIFTSEARCH_RETURN_IF_ERROR(engine->backend().SetApproximation(approximation));
   if (command.console().verbose()) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, engine->backend().Stats());
+    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, StatsOf(engine->backend()));
     command.console().Detail(fmt::format("index {}, kernel {}", stats.index_in_use, stats.kernel));
   }
   return engine;
+}
+
+Result<BackendStats> StatsOf(SearchBackend& backend) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
+  return snapshot->Stats();
 }
 
 Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
@@ -183,7 +183,7 @@ Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,
   options.create = true;
   if (missing) options.index = index;
   if (!missing && index) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, (*engine)->backend().Stats());
+    SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, StatsOf((*engine)->backend()));
     if (*index != stats.index) {
       throw UsageError(fmt::format(
           "--index: the index of the database {} is {}; `siftsearch index {}` changes it", database,
@@ -207,7 +207,8 @@ Status WarnOfUnknownAttributes(const std::string& where, SearchBackend& backend,
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto parsed, engine::Where::Parse(where));
   std::set<std::string> unknown = parsed.attributes();
   if (unknown.empty()) return {};
-  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, backend.Pin());
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot->List([&](const ImageRecord& image) {
     for (const auto& [name, value] : image.attributes) unknown.erase(name);
     return !unknown.empty();
   }));

@@ -26,13 +26,14 @@ class EngineFlags {
   /// --kernel isn't given).
   EngineOptions Options() const;
 
-  /// What the presets decide.
+  /// How thorough searches are.
   struct Effort {
     int neighbours = QueryOptions().neighbours;
     int max_candidates = QueryOptions().max_candidates;
     int form_features = QueryOptions().form_features;
     double query_features = QueryOptions().query_features;
     double max_log10_false_alarms = QueryOptions().max_log10_false_alarms;
+    Approximation approximation = {};
 
     template <typename Options>
     void ApplyTo(Options& options) const {
@@ -41,13 +42,11 @@ class EngineFlags {
       options.form_features = form_features;
       options.query_features = query_features;
       options.max_log10_false_alarms = max_log10_false_alarms;
+      options.approximation = approximation;
     }
   };
   /// UsageError where a value makes no sense.
   Effort effort() const;
-
-  /// How thorough searches are. UsageError where a value makes no sense.
-  Approximation approximation() const;
 
   /// Memory for the queries of one pass over the database.
   std::int64_t batch_bytes() const;
@@ -82,8 +81,11 @@ class EngineFlags {
 Result<std::unique_ptr<Engine>> OpenReader(const Command& command,
                                            EngineOptions options = EngineFlags().Options());
 
-/// The same, for searches as thorough as the flags say.
+/// The same, for searches.
 Result<std::unique_ptr<Engine>> OpenSearcher(const Command& command, const EngineFlags& flags);
+
+/// What the newest commit holds.
+Result<BackendStats> StatsOf(SearchBackend& backend);
 
 /// Opens the database or makes it; settings that were not asked for are those it has.
 Result<std::unique_ptr<Engine>> OpenForAdding(const std::string& database,

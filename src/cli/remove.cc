@@ -24,12 +24,12 @@ bool IsGone(const std::string& path) {
 
 /// Ids of the images stored from below a folder, which need not exist any more; all of them, or
 /// those whose files are gone.
-Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::string& folder,
+Result<std::vector<ImageId>> ImagesBelow(const BackendSnapshot& snapshot, const std::string& folder,
                                          Below below) {
   const std::string path = AbsolutePath(folder);
   const std::string prefix = path == "/" ? path : path + "/";
   std::vector<ImageId> ids;
-  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot.List([&](const ImageRecord& image) {
     const bool inside = image.path.starts_with(prefix);
     if (inside && (below == Below::kAll || IsGone(image.path))) ids.push_back(image.id);
     return true;
@@ -39,20 +39,21 @@ Result<std::vector<ImageId>> ImagesBelow(SearchBackend& backend, const std::stri
 
 /// Ids that a name stands for; kNotFound where it stands for none. Among folders 2024 is a folder,
 /// too. Below a folder that is not there (a drive that is not mounted) nothing is missing.
-Result<std::vector<ImageId>> IdsOf(SearchBackend& backend, const std::string& name, Below below) {
+Result<std::vector<ImageId>> IdsOf(const BackendSnapshot& snapshot, const std::string& name,
+                                   Below below) {
   std::error_code error;
   if (below == Below::kMissing) {
-    if (std::filesystem::is_directory(name, error)) return ImagesBelow(backend, name, below);
+    if (std::filesystem::is_directory(name, error)) return ImagesBelow(snapshot, name, below);
     return Status(StatusCode::kNotFound, "is no folder that is there");
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, below == Below::kAll
-                                                    ? backend.FindPath(AbsolutePath(name))
-                                                    : FindImage(backend, name));
+                                                    ? snapshot.FindPath(AbsolutePath(name))
+                                                    : FindImage(snapshot, name));
   std::vector<ImageId> ids;
   if (image) {
     ids.push_back(image->id);
   } else if (below == Below::kAll) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(ids, ImagesBelow(backend, name, below));
+    SIFTSEARCH_ASSIGN_OR_RETURN(ids, ImagesBelow(snapshot, name, below));
   }
   if (ids.empty()) return Status(StatusCode::kNotFound, "is not in the database");
   return ids;
@@ -78,10 +79,12 @@ int RunRemove(Command& command) {
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();
+  const auto snapshot = backend.Pin();
+  if (!snapshot.ok()) return Fail(console, snapshot.status());
   std::vector<ImageId> ids;
   bool failed = false;
   for (const std::string& name : names) {
-    const auto found = IdsOf(backend, name, below);
+    const auto found = IdsOf(**snapshot, name, below);
     if (found.status().code() == StatusCode::kNotFound) {
       console.Error(name, found.status().message());
       failed = true;

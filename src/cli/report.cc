@@ -170,9 +170,7 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
   std::unique_ptr<Progress> progress;
   ReportOptions options = flags.report;
   options.stop = StopAsked;
-  const Approximation search = flags.engine.approximation();
-  options.conditions = fmt::format("where {}, nprobe {}, ef-search {}, rerank {}", flags.where,
-                                   search.nprobe, search.ef_search, search.rerank);
+  options.conditions = "where " + flags.where;
   options.finish = [&](const Report& report) {
     return writer.Finish(AboutReport(flags, report), report.stopped);
   };

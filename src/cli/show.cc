@@ -20,10 +20,12 @@ int RunShow(Command& command) {
   const Console& console = command.console();
   const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
+  const auto snapshot = (*engine)->backend().Pin();
+  if (!snapshot.ok()) return Fail(console, snapshot.status());
   Output output;
   bool failed = false;
   for (const std::string& name : names) {
-    const auto image = FindImage((*engine)->backend(), name);
+    const auto image = FindImage(**snapshot, name);
     if (!image.ok()) return Fail(console, image.status());
     if (!*image) {
       console.Error(name, "is not in the database");

@@ -27,8 +27,8 @@ std::int64_t NowSeconds() {
 }
 
 /// The content of an image of the database, or of a file.
-Result<ContentHash> HashOf(SearchBackend& backend, const std::string& name) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, FindImage(backend, name));
+Result<ContentHash> HashOf(const BackendSnapshot& snapshot, const std::string& name) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, FindImage(snapshot, name));
   if (image) return image->hash;
   const auto file = engine::ReadPictureFile(name, {});
   if (!file.ok()) return Status(file.status().code(), name + ": " + file.status().message());
@@ -113,8 +113,8 @@ Result<std::vector<VerdictRecord>> ReadVerdicts(const std::string& name) {
   }
 }
 
-int Export(SearchBackend& backend, const std::string& file, const Console& console) {
-  const auto verdicts = backend.Verdicts();
+int Export(const BackendSnapshot& snapshot, const std::string& file, const Console& console) {
+  const auto verdicts = snapshot.Verdicts();
   if (!verdicts.ok()) return Fail(console, verdicts.status());
   auto output = Output::Open(file);
   if (!output.ok()) return FailToWrite(console, output.status());
@@ -128,12 +128,13 @@ int Export(SearchBackend& backend, const std::string& file, const Console& conso
 }
 
 /// Verdicts on the one or two images named.
-Result<VerdictRecord> NamedVerdict(SearchBackend& backend, const std::vector<std::string>& words) {
+Result<VerdictRecord> NamedVerdict(const BackendSnapshot& snapshot,
+                                   const std::vector<std::string>& words) {
   const Verdict verdict = words[0] == "confirm" ? Verdict::kConfirmed : Verdict::kNotACopy;
-  SIFTSEARCH_ASSIGN_OR_RETURN(const ContentHash a, HashOf(backend, words[1]));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const ContentHash a, HashOf(snapshot, words[1]));
   ContentHash b{};
   if (words.size() > 2) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(b, HashOf(backend, words[2]));
+    SIFTSEARCH_ASSIGN_OR_RETURN(b, HashOf(snapshot, words[2]));
   }
   if (a == b) return Status(StatusCode::kInvalidArgument, "both are the same file");
   return RecordOf(a, b, verdict, NowSeconds());
@@ -169,7 +170,9 @@ int RunVerdict(Command& command) {
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();
-  if (words[0] == "export") return Export(backend, file, console);
+  const auto snapshot = backend.Pin();
+  if (!snapshot.ok()) return Fail(console, snapshot.status());
+  if (words[0] == "export") return Export(**snapshot, file, console);
   std::vector<VerdictRecord> verdicts;
   if (words[0] == "import") {
     auto read = ReadVerdicts(words[1]);
@@ -179,7 +182,7 @@ int RunVerdict(Command& command) {
     }
     verdicts = std::move(read).value();
   } else {
-    const auto named = NamedVerdict(backend, words);
+    const auto named = NamedVerdict(**snapshot, words);
     if (!named.ok()) {
       console.Error(named.status().message());
       return kExitSomeFailed;

@@ -109,14 +109,20 @@ class Watcher {
     return stored;
   }
 
+  bool IsStored(const std::string& path, const engine::FileStamp& stamp) const {
+    const auto snapshot = engine_.backend().Pin();
+    if (!snapshot.ok()) return false;
+    const auto stored = snapshot.value()->FindPath(path);
+    return stored.ok() && stored.value() && engine::HasStamp(**stored, stamp);
+  }
+
   /// The next input that is not stored and whose size and time are those of the look before: a file
   /// that is being written waits. With --once nothing waits.
   std::optional<AddInput> NextRested(InputWalker& walker) {
     while (auto input = walker.Next()) {
       const auto stamp = engine::StampOf(input->path);
       if (!input->problem.ok() || !stamp.ok()) return input;
-      const auto stored = engine_.backend().FindPath(input->path);
-      if (stored.ok() && stored.value() && engine::HasStamp(**stored, *stamp)) continue;
+      if (IsStored(input->path, *stamp)) continue;
       if (flags_.once) return input;
       const auto entry = std::tuple(input->path, stamp->bytes, stamp->modified_ns);
       now_.insert(entry);
@@ -184,8 +190,6 @@ int RunWatch(Command& command) {
   CatchStopSignals();
   const auto engine = OpenForAdding(command.database(), flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
-  const Status set = (*engine)->backend().SetApproximation(flags.engine.approximation());
-  if (!set.ok()) return Fail(console, set);
   Output output;
   Watcher watcher(flags, command, **engine, output);
   console.Note("watching; Ctrl-C ends it");

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/ordered_pipeline.h"
 #include "base/status_macros.h"
+#include "engine/checked_snapshot.h"
 #include "engine/impl.h"
 #include "features/preview.h"
 
@@ -133,7 +134,8 @@ class AddRun {
     attributes.insert(input.attributes.begin(), input.attributes.end());
     if (!input.read) {
       SIFTSEARCH_ASSIGN_OR_RETURN(const engine::FileStamp stamp, engine::StampOf(input.path));
-      SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, impl_.backend->FindPath(input.path));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, impl_.Pin());
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, snapshot->FindPath(input.path));
       if (known && engine::HasStamp(*known, stamp) && HasAttributes(*known, attributes)) {
         SetUnchanged(*known, prepared.outcome);
         return {};
@@ -147,11 +149,13 @@ class AddRun {
     }
     PutItem item{input.path,         file.stamp.bytes, file.stamp.modified_ns,
                  Sha256(file.bytes), nullptr,          std::move(attributes)};
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t content, impl_.backend->FindContent(item.hash));
+    // The newest commit: reading took a while.
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, impl_.Pin());
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t content, snapshot->FindContent(item.hash));
     if (content == 0) {
       SIFTSEARCH_ASSIGN_OR_RETURN(item.features, once_.Get(impl_, item.hash, file.bytes));
     } else if (!input.read) {
-      SIFTSEARCH_RETURN_IF_ERROR(FindMoved(content, item));
+      SIFTSEARCH_RETURN_IF_ERROR(FindMoved(*snapshot, content, item));
     }
     prepared.item = std::move(item);
     return {};
@@ -159,8 +163,9 @@ class AddRun {
 
   /// The stored images that the file may have been before it got its path: those of its content
   /// whose paths are gone, one of the same file name first, then by path.
-  Status FindMoved(std::int64_t content, PutItem& item) const {
-    SIFTSEARCH_ASSIGN_OR_RETURN(auto images, impl_.backend->Describe(content));
+  static Status FindMoved(const BackendSnapshot& snapshot, std::int64_t content, PutItem& item) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto described, snapshot.Describe({&content, 1}));
+    std::vector<ImageRecord>& images = described.front();
     std::erase_if(images, [&](const ImageRecord& image) {
       return !image.path.starts_with('/') || !engine::IsGone(image.path);
     });
@@ -245,6 +250,7 @@ class AddRun {
     }
     if (items.empty()) return {};
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto outcomes, impl_.backend->Put(items));
+    SIFTSEARCH_RETURN_IF_ERROR(engine::CheckCount(outcomes.size(), items.size(), "outcomes"));
     return SetOutcomes(outcomes);
   }
 
@@ -264,6 +270,7 @@ class AddRun {
   }
 
   Status SetOutcomes(const std::vector<PutOutcome>& outcomes) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, impl_.Pin());
     std::size_t next = 0;
     for (Prepared& prepared : held_) {
       if (!prepared.item) continue;
@@ -272,7 +279,7 @@ class AddRun {
       outcome.id = put.id;
       outcome.action = ActionOf(put.action);
       outcome.moved_from = put.moved_from;
-      SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, impl_.backend->FindId(put.id));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, snapshot->FindId(put.id));
       const auto& features = prepared.item->features;
       if (record) SetPicture(*record, features ? features->remark : "", outcome);
     }

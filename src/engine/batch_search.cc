@@ -41,6 +41,11 @@ std::vector<QueryForm> BatchSearch::Forms() const {
   return forms;
 }
 
+Result<FeatureSet> BatchSearch::FeaturesOf(std::int64_t content) const {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto features, snapshot_.Features({&content, 1}, options_.call));
+  return std::move(features.front());
+}
+
 Status BatchSearch::Flush() {
   if (queries_.empty()) return {};
   const auto start = Clock::now();
@@ -51,10 +56,12 @@ Status BatchSearch::Flush() {
     searches.push_back({&form.features, queries_[form.query].content});
     descriptors += static_cast<double>(form.features.size());
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      auto voted, impl_.backend->Search(searches, {.neighbours = options_.neighbours,
-                                                   .max_candidates = options_.max_candidates,
-                                                   .threads = impl_.threads}));
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto voted,
+                              snapshot_.Search(searches, {.neighbours = options_.neighbours,
+                                                          .max_candidates = options_.max_candidates,
+                                                          .threads = impl_.threads,
+                                                          .approximation = options_.approximation,
+                                                          .call = options_.call}));
   for (std::size_t i = 0; i < forms.size(); ++i) forms[i].candidates = std::move(voted[i]);
   const double search_ms = MillisecondsSince(start);
   std::vector<std::vector<VerifiedContent>> verified(queries_.size());
@@ -66,16 +73,18 @@ Status BatchSearch::Flush() {
     const auto verify_start = Clock::now();
     BatchQuery& query = queries_[i];
     const std::span<const QueryForm> own(forms.data() + i * forms_each, forms_each);
-    auto found = VerifyCandidates(
-        {.features_of = [&](std::int64_t content) { return impl_.backend->Features(content); },
-         .forms = own,
-         .preview = query.features.preview,
-         .kernel = impl_.kernel,
-         .images_searched = options_.images_searched,
-         .min_score = query.confirmed ? 0 : options_.min_score,
-         .max_log10_false_alarms = options_.max_log10_false_alarms,
-         .keep_points = options_.keep_points},
-        inner_threads);
+    statuses[i] = options_.call.Check();
+    if (!statuses[i].ok()) return;
+    auto found =
+        VerifyCandidates({.features_of = [&](std::int64_t content) { return FeaturesOf(content); },
+                          .forms = own,
+                          .preview = query.features.preview,
+                          .kernel = impl_.kernel,
+                          .images_searched = options_.images_searched,
+                          .min_score = query.confirmed ? 0 : options_.min_score,
+                          .max_log10_false_alarms = options_.max_log10_false_alarms,
+                          .keep_points = options_.keep_points},
+                         inner_threads);
     statuses[i] = found.status();
     if (found.ok()) verified[i] = std::move(found).value();
     Timings& timings = query.timings;

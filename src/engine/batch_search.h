@@ -31,6 +31,8 @@ struct BatchOptions {
   double images_searched = 1;
   bool keep_points = false;
   int form_features = 0;  ///< Strongest descriptors searched mirrored and inverted, too; 0: none.
+  Approximation approximation = {};
+  CallOptions call = {};
 };
 
 /// Gathers queries into batches that fit the memory budget, searches a batch in one pass over the
@@ -39,8 +41,10 @@ class BatchSearch {
  public:
   using Sink = std::function<Status(const BatchQuery&, std::vector<VerifiedContent>)>;
 
-  BatchSearch(Engine::Impl& impl, const BatchOptions& options, Sink sink)
-      : impl_(impl), options_(options), sink_(std::move(sink)) {}
+  /// `impl` and `snapshot`, which is searched, must outlive it.
+  BatchSearch(const Engine::Impl& impl, const BackendSnapshot& snapshot,
+              const BatchOptions& options, Sink sink)
+      : impl_(impl), snapshot_(snapshot), options_(options), sink_(std::move(sink)) {}
 
   Status Add(BatchQuery query);
   /// Searches for what is gathered. Called at the end, too.
@@ -49,8 +53,10 @@ class BatchSearch {
  private:
   /// The forms of all queries, query by query.
   std::vector<QueryForm> Forms() const;
+  Result<FeatureSet> FeaturesOf(std::int64_t content) const;
 
-  Engine::Impl& impl_;
+  const Engine::Impl& impl_;
+  const BackendSnapshot& snapshot_;
   const BatchOptions options_;
   const Sink sink_;
   std::vector<BatchQuery> queries_;

@@ -32,7 +32,8 @@ bool MayBePair(const ImageRecord& a, const ImageRecord& b, const ReportOptions& 
 }
 
 Result<std::vector<ImageRecord>> ListedImages::All(std::int64_t content) const {
-  SIFTSEARCH_ASSIGN_OR_RETURN(std::vector<ImageRecord> images, backend_.Describe(content));
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto described, snapshot_.Describe({&content, 1}));
+  std::vector<ImageRecord> images = std::move(described.front());
   std::erase_if(
       images, [&](const ImageRecord& image) { return options_.accept && !options_.accept(image); });
   std::sort(images.begin(), images.end(),

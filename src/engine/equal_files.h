@@ -22,8 +22,8 @@ bool MayBePair(const ImageRecord& a, const ImageRecord& b, const ReportOptions& 
 /// thread.
 class ListedImages {
  public:
-  ListedImages(SearchBackend& backend, const ReportOptions& options)
-      : backend_(backend), options_(options) {}
+  ListedImages(const BackendSnapshot& snapshot, const ReportOptions& options)
+      : snapshot_(snapshot), options_(options) {}
 
   /// All of a content, by path.
   Result<std::vector<ImageRecord>> All(std::int64_t content) const;
@@ -33,7 +33,7 @@ class ListedImages {
   Result<std::vector<ImageRecord>> Representatives(std::int64_t content);
 
  private:
-  SearchBackend& backend_;
+  const BackendSnapshot& snapshot_;
   const ReportOptions& options_;
   std::map<std::int64_t, std::vector<ImageRecord>> representatives_;
 };

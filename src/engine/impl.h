@@ -3,11 +3,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/picture_file.h"
+#include "engine/verdict_book.h"
 #include "features/extractor.h"
 #include "features/forms.h"
 #include "image/decode.h"
@@ -23,6 +25,16 @@ struct Engine::Impl {
   InputLimits limits;
   int threads = 1;
   kernel::Variant kernel = kernel::Variant::kPortable;  ///< Matches pictures alone.
+
+  std::mutex verdicts_mutex;  ///< Guards what follows.
+  std::int64_t verdicts_generation = 0;
+  std::shared_ptr<const engine::VerdictBook> verdicts;  ///< Of that generation; null: none known.
+
+  /// The newest commit, its answers checked (engine/checked_snapshot.h). Each of the engine's
+  /// answers is read from one.
+  Result<std::shared_ptr<const BackendSnapshot>> Pin() const;
+  /// The verdicts of a snapshot, read once for each commit.
+  Result<std::shared_ptr<const engine::VerdictBook>> VerdictsOf(const BackendSnapshot& snapshot);
 
   image::DecodeLimits decode_limits() const {
     return {.max_pixels = limits.max_pixels, .max_file_bytes = limits.max_file_bytes};

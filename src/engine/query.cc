@@ -58,40 +58,44 @@ namespace {
 /// Turns contents into the matches of a query's result.
 class MatchLister {
  public:
-  MatchLister(SearchBackend& backend, const VerdictBook& verdicts, const QueryOptions& options,
-              ColourBook& colours)
-      : backend_(backend), verdicts_(verdicts), options_(options), colours_(colours) {}
+  MatchLister(const BackendSnapshot& snapshot, const VerdictBook& verdicts,
+              const QueryOptions& options, ColourBook& colours)
+      : snapshot_(snapshot), verdicts_(verdicts), options_(options), colours_(colours) {}
 
   /// The content of the query's own bytes first, whether or not the search found it.
   Status List(const BatchQuery& query, std::vector<VerifiedContent> verified,
               QueryResult& result) const {
     if (!query.error.ok()) return {};
     if (query.bytes && !verified.empty()) colours_.Put(query.file.path, *query.bytes);
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, backend_.FindContent(query.file.hash));
-    const auto is_own = [&](const VerifiedContent& v) { return v.content == own; };
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, snapshot_.FindContent(query.file.hash));
+    if (own > 0) PutFirst(own, result, verified);
+    std::vector<std::int64_t> contents;
+    for (const VerifiedContent& v : verified) contents.push_back(v.content);
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, snapshot_.Describe(contents, options_.call));
     int listed = 0;
-    if (own > 0) {
-      const auto found = std::find_if(verified.begin(), verified.end(), is_own);
-      Match match = found == verified.end() ? Match() : found->match;
-      MakeIdentical(result.width, result.height, match);
-      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any, Add(query.file, own, match, result));
-      listed += any;
-      std::erase_if(verified, is_own);
-    }
-    for (const VerifiedContent& content : verified) {
-      if (listed >= options_.top) return {};
-      SIFTSEARCH_ASSIGN_OR_RETURN(const bool any,
-                                  Add(query.file, content.content, content.match, result));
-      listed += any;
+    for (std::size_t i = 0; i < verified.size() && listed < options_.top; ++i) {
+      listed += Add(query.file, images[i], verified[i].match, result);
     }
     return {};
   }
 
  private:
+  /// Makes the query's own content the first, once, as the identical file that it is.
+  static void PutFirst(std::int64_t own, const QueryResult& result,
+                       std::vector<VerifiedContent>& verified) {
+    const auto is_own = [&](const VerifiedContent& v) { return v.content == own; };
+    const auto found = std::find_if(verified.begin(), verified.end(), is_own);
+    VerifiedContent first;
+    if (found != verified.end()) first = *found;
+    first.content = own;
+    MakeIdentical(result.width, result.height, first.match);
+    std::erase_if(verified, is_own);
+    verified.insert(verified.begin(), std::move(first));
+  }
+
   /// Adds a match for each image of a content; false where none is to be listed.
-  Result<bool> Add(const ImageRecord& query, std::int64_t content, const Match& match,
-                   QueryResult& result) const {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend_.Describe(content));
+  bool Add(const ImageRecord& query, const std::vector<ImageRecord>& images, const Match& match,
+           QueryResult& result) const {
     int added = 0;
     for (const ImageRecord& image : images) {
       if (added >= options_.max_equal_files) break;
@@ -109,7 +113,7 @@ class MatchLister {
     return added > 0;
   }
 
-  SearchBackend& backend_;
+  const BackendSnapshot& snapshot_;
   const VerdictBook& verdicts_;
   const QueryOptions& options_;
   ColourBook& colours_;
@@ -150,28 +154,34 @@ QueryResult ResultOf(const BatchQuery& query) {
   return result;
 }
 
+BatchOptions BatchOf(const QueryOptions& options, const BackendStats& stats) {
+  return {.neighbours = options.neighbours,
+          .max_candidates = options.max_candidates,
+          .min_score = options.min_score,
+          .max_log10_false_alarms = options.max_log10_false_alarms,
+          .batch_bytes = options.batch_bytes,
+          .images_searched = std::max<double>(1, static_cast<double>(stats.contents)),
+          .keep_points = true,
+          .form_features = options.form_features,
+          .approximation = options.approximation,
+          .call = options.call};
+}
+
 }  // namespace
 }  // namespace engine
 
 Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
                      const QueryOptions& options,
                      const std::function<void(const QueryResult&)>& sink) try {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, impl_->Pin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, snapshot->Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, impl_->VerdictsOf(*snapshot));
   engine::ColourBook colours(impl_->limits);
   engine::BatchSearch search(
-      *impl_,
-      {.neighbours = options.neighbours,
-       .max_candidates = options.max_candidates,
-       .min_score = options.min_score,
-       .max_log10_false_alarms = options.max_log10_false_alarms,
-       .batch_bytes = options.batch_bytes,
-       .images_searched = std::max<double>(1, static_cast<double>(stats.contents)),
-       .keep_points = true,
-       .form_features = options.form_features},
+      *impl_, *snapshot, engine::BatchOf(options, stats),
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
-        SIFTSEARCH_RETURN_IF_ERROR(engine::MatchLister(*impl_->backend, verdicts, options, colours)
+        SIFTSEARCH_RETURN_IF_ERROR(engine::MatchLister(*snapshot, *verdicts, options, colours)
                                        .List(query, verified, result));
         sink(result);
         return Status();
@@ -183,7 +193,9 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
       impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
       [&](QueryInput input) { return engine::Prepare(*impl_, *extractor, std::move(input)); });
   pipeline.Run(next, [&](engine::BatchQuery query) {
-    query.confirmed = verdicts.IsConfirmed(query.file.hash);
+    status = options.call.Check();
+    if (!status.ok()) return false;
+    query.confirmed = verdicts->IsConfirmed(query.file.hash);
     status = search.Add(std::move(query));
     return status.ok();
   });

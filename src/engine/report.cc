@@ -4,6 +4,7 @@
 #include <deque>
 #include <limits>
 #include <map>
+#include <span>
 
 #include "base/exception_status.h"
 #include "base/hash.h"
@@ -33,13 +34,14 @@ engine::BatchOptions BatchOf(const ReportOptions& options, double images) {
           .batch_bytes = options.batch_bytes,
           .images_searched = images,
           .keep_points = true,
-          .form_features = options.form_features};
+          .form_features = options.form_features,
+          .approximation = options.approximation};
 }
 
 /// Contents that images have, ascending, and how many images each has.
-Result<std::vector<std::pair<std::int64_t, int>>> ContentsOf(SearchBackend& backend) {
+Result<std::vector<std::pair<std::int64_t, int>>> ContentsOf(const BackendSnapshot& snapshot) {
   std::vector<std::pair<std::int64_t, int>> contents;
-  SIFTSEARCH_RETURN_IF_ERROR(backend.List([&](const ImageRecord& image) {
+  SIFTSEARCH_RETURN_IF_ERROR(snapshot.List([&](const ImageRecord& image) {
     contents.emplace_back(image.content, 1);
     return true;
   }));
@@ -61,11 +63,12 @@ bool Stopped(const ReportOptions& options, Report& report) {
 std::string TaskOf(const char* kind, const ReportOptions& options, const BackendStats& stats) {
   return fmt::format(
       "{} of generation {}, {} images, index {}; neighbours {}, candidates {}, min-score {}, "
-      "false alarms {}, form features {}, query features {}, rejected {}, skip same folder {}, "
-      "conditions {}",
+      "false alarms {}, form features {}, query features {}, nprobe {}, ef-search {}, rerank {}, "
+      "rejected {}, skip same folder {}, conditions {}",
       kind, stats.generation, stats.images, stats.index_in_use, options.neighbours,
       options.max_candidates, options.min_score, options.max_log10_false_alarms,
-      options.form_features, options.query_features, options.list_rejected,
+      options.form_features, options.query_features, options.approximation.nprobe,
+      options.approximation.ef_search, options.approximation.rerank, options.list_rejected,
       options.skip_same_folder, options.conditions);
 }
 
@@ -153,17 +156,45 @@ Status HandOn(ReportJournal& journal, const ReportOptions& options, const InputL
 
 using CountedContents = std::vector<std::pair<std::int64_t, int>>;
 
-Result<bool> IsConfirmed(SearchBackend& backend, const engine::VerdictBook& verdicts,
-                         std::int64_t content) {
-  if (!verdicts.has_confirmed()) return false;
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, backend.Describe(content));
-  return !images.empty() && verdicts.IsConfirmed(images.front().hash);
+/// Contents whose features are read at one time.
+constexpr std::size_t kReadAtOnce = 32;
+
+/// Which of the contents somebody confirmed copies of.
+Result<std::vector<bool>> AreConfirmed(const BackendSnapshot& snapshot,
+                                       const engine::VerdictBook& verdicts,
+                                       std::span<const std::int64_t> contents) {
+  std::vector<bool> confirmed(contents.size());
+  if (!verdicts.has_confirmed()) return confirmed;
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, snapshot.Describe(contents));
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    confirmed[i] = !images[i].empty() && verdicts.IsConfirmed(images[i].front().hash);
+  }
+  return confirmed;
+}
+
+/// Searches for stored contents, with the features that are stored, until it is to stop.
+Status SearchStored(const BackendSnapshot& snapshot, const engine::VerdictBook& verdicts,
+                    const CountedContents& counted, const ReportOptions& options,
+                    BatchSearch& search, Report& report) {
+  std::vector<std::int64_t> contents;
+  for (const auto& [content, images] : counted) contents.push_back(content);
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto features, snapshot.Features(contents));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto confirmed, AreConfirmed(snapshot, verdicts, contents));
+  for (std::size_t i = 0; i < contents.size() && !Stopped(options, report); ++i) {
+    BatchQuery query;
+    query.content = contents[i];
+    query.confirmed = confirmed[i];
+    query.features = std::move(features[i]);
+    report.images += counted[i].second;
+    SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
+  }
+  return {};
 }
 
 /// Searches for every content that the journal does not have yet.
-Status SearchContents(Engine::Impl& impl, const CountedContents& contents,
-                      const engine::VerdictBook& verdicts, const ReportOptions& options,
-                      ReportJournal& journal, Report& report) {
+Status SearchContents(const Engine::Impl& impl, const BackendSnapshot& snapshot,
+                      const CountedContents& contents, const engine::VerdictBook& verdicts,
+                      const ReportOptions& options, ReportJournal& journal, Report& report) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t done, journal.CountDone());
   std::int64_t found_pairs = 0;
   const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
@@ -177,30 +208,26 @@ Status SearchContents(Engine::Impl& impl, const CountedContents& contents,
     if (options.progress) options.progress(done, contents.size(), found_pairs);
     return journal.SetDone(std::to_string(query.content));
   };
-  BatchSearch search(impl, BatchOf(options, std::max<double>(1, contents.size())), keep);
-  for (const auto& [content, images] : contents) {
-    if (Stopped(options, report)) break;
-    report.images += images;
-    SIFTSEARCH_ASSIGN_OR_RETURN(const bool before, journal.IsDone(std::to_string(content)));
-    if (before) continue;
-    auto features = impl.backend->Features(content);
-    // Removed by another process since the list was read.
-    if (!features.ok() && features.status().code() == StatusCode::kNotFound) continue;
-    if (!features.ok()) return features.status();
-    BatchQuery query;
-    query.content = content;
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.confirmed, IsConfirmed(*impl.backend, verdicts, content));
-    query.features = std::move(features).value();
-    SIFTSEARCH_RETURN_IF_ERROR(search.Add(std::move(query)));
+  BatchSearch search(impl, snapshot, BatchOf(options, std::max<double>(1, contents.size())), keep);
+  for (std::size_t begin = 0; begin < contents.size() && !Stopped(options, report);) {
+    const std::size_t end = std::min(begin + kReadAtOnce, contents.size());
+    CountedContents next;
+    for (; begin < end; ++begin) {
+      const auto& [content, images] = contents[begin];
+      SIFTSEARCH_ASSIGN_OR_RETURN(const bool before, journal.IsDone(std::to_string(content)));
+      if (before) report.images += images;
+      if (!before) next.push_back(contents[begin]);
+    }
+    SIFTSEARCH_RETURN_IF_ERROR(SearchStored(snapshot, verdicts, next, options, search, report));
   }
   return search.Flush();
 }
 
 /// Turns the journal's pairs of contents into pairs of images, and adds those of equal files.
-Status ListPairs(SearchBackend& backend, const CountedContents& contents,
+Status ListPairs(const BackendSnapshot& snapshot, const CountedContents& contents,
                  const ReportOptions& options, ReportJournal& journal, PairSink& pairs) {
   SIFTSEARCH_RETURN_IF_ERROR(journal.ClearPairs());  // Of an earlier end.
-  engine::ListedImages listed(backend, options);
+  engine::ListedImages listed(snapshot, options);
   SIFTSEARCH_RETURN_IF_ERROR(journal.VisitContents(
       [&](std::int64_t query, std::int64_t content, const Match& match) -> Status {
         SIFTSEARCH_ASSIGN_OR_RETURN(const auto queries, listed.Representatives(query));
@@ -219,17 +246,18 @@ Status ListPairs(SearchBackend& backend, const CountedContents& contents,
 
 Result<Report> Engine::ReportAll(const ReportOptions& options,
                                  const std::function<Status(const ReportPair&)>& sink) try {
-  SearchBackend& backend = *impl_->backend;
   Report report;
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, backend.Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, impl_->Pin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, snapshot->Stats());
   SIFTSEARCH_ASSIGN_OR_RETURN(
       const auto journal,
       ReportJournal::Open(options.journal, options.resume, TaskOf("all pairs", options, stats)));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto contents, ContentsOf(backend));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(backend));
-  SIFTSEARCH_RETURN_IF_ERROR(SearchContents(*impl_, contents, verdicts, options, *journal, report));
-  PairSink pairs(verdicts, options, *journal);
-  SIFTSEARCH_RETURN_IF_ERROR(ListPairs(backend, contents, options, *journal, pairs));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto contents, ContentsOf(*snapshot));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, impl_->VerdictsOf(*snapshot));
+  SIFTSEARCH_RETURN_IF_ERROR(
+      SearchContents(*impl_, *snapshot, contents, *verdicts, options, *journal, report));
+  PairSink pairs(*verdicts, options, *journal);
+  SIFTSEARCH_RETURN_IF_ERROR(ListPairs(*snapshot, contents, options, *journal, pairs));
   SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, impl_->limits, false, sink, report));
   return report;
 } catch (const std::exception& error) {
@@ -274,10 +302,10 @@ PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtrac
 constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
 
 /// A query's pairs; that with its own bytes whether or not the search found them.
-Status PutMatches(SearchBackend& backend, const BatchQuery& query,
+Status PutMatches(const BackendSnapshot& snapshot, const BatchQuery& query,
                   const std::vector<VerifiedContent>& found, engine::ListedImages& listed,
                   PairSink& sink) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, backend.FindContent(query.file.hash));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, snapshot.FindContent(query.file.hash));
   if (own > 0) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto images, listed.Representatives(own));
     SIFTSEARCH_RETURN_IF_ERROR(
@@ -292,16 +320,16 @@ Status PutMatches(SearchBackend& backend, const BatchQuery& query,
 }
 
 /// Files of equal bytes to those that stand in the pairs, unless they were queries themselves.
-Status PutFurtherFiles(SearchBackend& backend, const ReportOptions& options, ReportJournal& journal,
-                       PairSink& sink) {
+Status PutFurtherFiles(const BackendSnapshot& snapshot, const ReportOptions& options,
+                       ReportJournal& journal, PairSink& sink) {
   SIFTSEARCH_RETURN_IF_ERROR(journal.RemovePairs(kLast));  // Of an earlier end.
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto ids, journal.ImagesInPairs());
   std::map<std::int64_t, std::vector<ImageRecord>> standing;  // By content.
   for (const ImageId id : ids) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(auto image, backend.FindId(id));
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto image, snapshot.FindId(id));
     if (image) standing[image->content].push_back(std::move(*image));
   }
-  engine::ListedImages listed(backend, options);
+  engine::ListedImages listed(snapshot, options);
   for (const auto& [content, images] : standing) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto all, listed.All(content));
     for (const ImageRecord& image : all) {
@@ -323,25 +351,27 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
                                    const std::function<void(const AddOutcome&)>& failed,
                                    const std::function<Status(const ReportPair&)>& sink) try {
   Report report;
-  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, impl_->backend->Stats());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, impl_->Pin());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const BackendStats stats, snapshot->Stats());
   SIFTSEARCH_ASSIGN_OR_RETURN(
       const auto journal,
       ReportJournal::Open(options.journal, options.resume, TaskOf("files", options, stats)));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, engine::VerdictBook::Of(*impl_->backend));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, impl_->VerdictsOf(*snapshot));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto extractor,
                               engine::QueryExtractor(*impl_, options.query_features));
-  PairSink pairs(verdicts, options, *journal);
-  engine::ListedImages listed(*impl_->backend, options);
+  PairSink pairs(*verdicts, options, *journal);
+  engine::ListedImages listed(*snapshot, options);
   std::int64_t found_pairs = 0;
   const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
     ++report.images;
     found_pairs += static_cast<std::int64_t>(found.size());
     report.search_ms += query.timings.search_ms;
     if (options.progress) options.progress(report.images, 0, found_pairs);
-    SIFTSEARCH_RETURN_IF_ERROR(PutMatches(*impl_->backend, query, found, listed, pairs));
+    SIFTSEARCH_RETURN_IF_ERROR(PutMatches(*snapshot, query, found, listed, pairs));
     return journal->SetDone(query.file.path);
   };
-  BatchSearch search(*impl_, BatchOf(options, std::max<double>(1, stats.contents)), keep);
+  BatchSearch search(*impl_, *snapshot, BatchOf(options, std::max<double>(1, stats.contents)),
+                     keep);
   Status status;
   std::int64_t order = 0;
   std::deque<std::int64_t> orders;  // Of the files under way.
@@ -368,7 +398,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
     orders.pop_front();
     if (file.query.ok()) {
       file.query.value().order = its_order;
-      file.query.value().confirmed = verdicts.IsConfirmed(file.query.value().file.hash);
+      file.query.value().confirmed = verdicts->IsConfirmed(file.query.value().file.hash);
       status = search.Add(std::move(file.query).value());
       return status.ok();
     }
@@ -387,7 +417,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   pipeline.Run(source, prepared);
   SIFTSEARCH_RETURN_IF_ERROR(status);
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
-  SIFTSEARCH_RETURN_IF_ERROR(PutFurtherFiles(*impl_->backend, options, *journal, pairs));
+  SIFTSEARCH_RETURN_IF_ERROR(PutFurtherFiles(*snapshot, options, *journal, pairs));
   SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, impl_->limits, true, sink, report));
   return report;
 } catch (const std::exception& error) {

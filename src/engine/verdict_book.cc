@@ -6,9 +6,9 @@
 
 namespace siftsearch::engine {
 
-Result<VerdictBook> VerdictBook::Of(SearchBackend& backend) {
+Result<VerdictBook> VerdictBook::Of(const BackendSnapshot& snapshot) {
   VerdictBook book;
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto records, backend.Verdicts());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto records, snapshot.Verdicts());
   for (const VerdictRecord& record : records) {
     book.verdicts_[{record.a, record.b}] = record.verdict;
     if (record.verdict == Verdict::kConfirmed) book.confirmed_.insert({record.a, record.b});

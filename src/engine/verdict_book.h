@@ -12,7 +12,7 @@ namespace siftsearch::engine {
 /// The verdicts of a database, to look up.
 class VerdictBook {
  public:
-  static Result<VerdictBook> Of(SearchBackend& backend);
+  static Result<VerdictBook> Of(const BackendSnapshot& snapshot);
 
   /// What was decided about two contents, or about either of them alone.
   std::optional<Verdict> Find(const ContentHash& a, const ContentHash& b) const;

@@ -28,6 +28,8 @@ constexpr Variant kAllVariants[] = {Variant::kAmxInt8, Variant::kAvx512Vnni, Var
 constexpr std::size_t kPassQueries = PreparedQueries::kMost;
 constexpr std::size_t kPassBytes = std::size_t{256} << 20;
 constexpr std::size_t kMinRowsPerThread = 1024;
+/// Rows between two questions whether to stop: with all the queries of a pass under a second.
+constexpr std::size_t kRowsBetweenStops = 32'768;
 
 static_assert(TopKOptions::kNoLimit == NearestRows::kAcceptAll);
 
@@ -105,9 +107,24 @@ std::size_t CountRows(std::span<const RowSpan> spans) {
   return total;
 }
 
-/// Part `part` of `parts` of all rows: equal shares, each ascending.
-void ScanShare(std::span<const RowSpan> spans, std::size_t part, std::size_t parts, Scan* scan,
-               const PackedQueries& queries, NearestRows& nearest) {
+/// False where `options.stop` ended it.
+bool ScanRun(RowRun run, const TopKOptions& options, Scan* scan, const PackedQueries& queries,
+             NearestRows& nearest) {
+  while (options.stop && run.count > kRowsBetweenStops) {
+    scan(queries, {run.rows, kRowsBetweenStops, run.first_row}, nearest);
+    run.rows += kRowsBetweenStops * queries.dim;
+    run.count -= kRowsBetweenStops;
+    run.first_row += static_cast<std::int64_t>(kRowsBetweenStops);
+    if (options.stop()) return false;
+  }
+  scan(queries, run, nearest);
+  return !options.stop || !options.stop();
+}
+
+/// Part `part` of `parts` of all rows: equal shares, each ascending. False where it was stopped.
+bool ScanShare(std::span<const RowSpan> spans, std::size_t part, std::size_t parts,
+               const TopKOptions& options, Scan* scan, const PackedQueries& queries,
+               NearestRows& nearest) {
   const std::size_t total = CountRows(spans);
   const std::size_t begin = total * part / parts;
   const std::size_t end = total * (part + 1) / parts;
@@ -119,8 +136,9 @@ void ScanShare(std::span<const RowSpan> spans, std::size_t part, std::size_t par
     if (from == to) continue;
     const RowRun run{span.rows + from * queries.dim, to - from,
                      span.first_row + static_cast<std::int64_t>(from)};
-    scan(queries, run, nearest);
+    if (!ScanRun(run, options, scan, queries, nearest)) return false;
   }
+  return true;
 }
 
 /// The k nearest of what all parts hold for a query; the first part is used up.
@@ -133,8 +151,8 @@ void Merge(std::span<NearestRows> parts, std::size_t query, Neighbour* out) {
   }
 }
 
-void OnePass(std::span<const RowSpan> rows, const Packing& packing, const TopKOptions& options,
-             std::size_t threads, Neighbour* out) {
+Status OnePass(std::span<const RowSpan> rows, const Packing& packing, const TopKOptions& options,
+               std::size_t threads, Neighbour* out) {
   const std::size_t count = packing.view().count;
   std::vector<NearestRows> parts;
   parts.reserve(threads);
@@ -147,15 +165,18 @@ void OnePass(std::span<const RowSpan> rows, const Packing& packing, const TopKOp
   }
   Scan* const scan = ScanOf(options.variant);
   runs[static_cast<std::size_t>(VariantOf(scan))].fetch_add(1, std::memory_order_relaxed);
+  std::atomic<bool> stopped = false;
   ParallelFor(threads, static_cast<int>(threads), [&](std::size_t part) {
-    ScanShare(rows, part, threads, scan, packing.view(), parts[part]);
+    if (!ScanShare(rows, part, threads, options, scan, packing.view(), parts[part])) stopped = true;
   });
+  if (stopped) return {StatusCode::kCancelled, "the search was stopped"};
   constexpr std::size_t kMergeQueries = 256;
   const std::size_t merges = (count + kMergeQueries - 1) / kMergeQueries;
   ParallelFor(merges, static_cast<int>(threads), [&](std::size_t part) {
     const std::size_t end = std::min(count, (part + 1) * kMergeQueries);
     for (std::size_t q = part * kMergeQueries; q < end; ++q) Merge(parts, q, out + q * options.k);
   });
+  return {};
 }
 
 Status CheckSpans(std::span<const RowSpan> rows) {
@@ -277,7 +298,8 @@ Status TopK(std::span<const RowSpan> rows, int dim, std::span<const std::uint8_t
     }
     const Packing packing(options.variant, queries.subspan(first * dim, pass * dim),
                           static_cast<std::size_t>(dim));
-    OnePass(rows, packing, part, threads, result->data() + first * options.k);
+    Status status = OnePass(rows, packing, part, threads, result->data() + first * options.k);
+    if (!status.ok()) return status;
   }
   return {};
 }
@@ -310,8 +332,7 @@ Status TopK(std::span<const RowSpan> rows, const PreparedQueries& queries,
   Status status = CheckArguments(rows, queries.dim_, queries.queries_.size(), as_prepared);
   if (!status.ok()) return status;
   result->assign(queries.packing_->view().count * options.k, Neighbour{});
-  OnePass(rows, *queries.packing_, as_prepared, 1, result->data());
-  return {};
+  return OnePass(rows, *queries.packing_, as_prepared, 1, result->data());
 }
 
 }  // namespace siftsearch::kernel

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -56,6 +57,8 @@ struct TopKOptions {
   /// Of each query: only rows at a smaller squared distance are neighbours; the fewer there are,
   /// the faster. None: no limits.
   std::span<const std::int32_t> distances_below = {};
+  /// Asked now and then, from all threads; true ends the search with kCancelled.
+  std::function<bool()> stop = {};
 
   static constexpr std::int32_t kNoLimit = 1 << 30;
 };

@@ -25,7 +25,7 @@ std::vector<index::IdRange> LiveRanges(const Snapshot& snapshot) {
 }  // namespace
 
 Status LocalBackend::ExportFaiss(const std::string& file) try {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentRows());
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
   return index::WriteFaissFlat(kDescriptorBytes, snapshot->spans(), LiveRanges(*snapshot), file);
 } catch (const std::exception& error) {

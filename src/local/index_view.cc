@@ -133,6 +133,9 @@ Status IndexView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
       static_cast<std::size_t>(candidates) * kBytesPerCandidate + kDescriptorBytes * sizeof(float);
   const std::size_t step = std::max<std::size_t>(1, kCandidateBytes / bytes_each);
   for (std::size_t begin = 0; begin < n; begin += step) {
+    if (options.stop && options.stop()) {
+      return {StatusCode::kCancelled, "the search was stopped"};
+    }
     const std::size_t count = std::min(step, n - begin);
     SIFTSEARCH_RETURN_IF_ERROR(
         NearestOfPart(queries.subspan(begin * kDescriptorBytes, count * kDescriptorBytes), options,

@@ -10,30 +10,12 @@
 #include "base/status_macros.h"
 #include "kernel/topk.h"
 #include "local/check.h"
-#include "local/search.h"
 
 namespace siftsearch::local {
 namespace {
 
 /// How often a reader starts over because a writer merged away a file that it was about to open.
-constexpr int kSnapshotAttempts = 20;
-
-Status CheckApproximation(const index::FactoryKey& key, const Approximation& asked) {
-  if (asked.nprobe < 0 || asked.ef_search < 0) {
-    return {StatusCode::kInvalidArgument, "nprobe and ef_search are not negative"};
-  }
-  if (asked.nprobe > 0 && key.lists() == 0) {
-    return {
-        StatusCode::kInvalidArgument,
-        fmt::format("nprobe is for an index of lists (IVF…); the database's is {}", key.text())};
-  }
-  if (asked.ef_search > 0 && !key.graph()) {
-    return {StatusCode::kInvalidArgument,
-            fmt::format("ef_search is for an index with a graph (HNSW…); the database's is {}",
-                        key.text())};
-  }
-  return {};
-}
+constexpr int kPinAttempts = 20;
 
 }  // namespace
 
@@ -44,45 +26,10 @@ LocalBackend::LocalBackend(FileEnv& env, std::string folder, const OpenOptions& 
       options_(options),
       settings_(catalog->settings()),
       variant_(variant),
-      catalog_(std::move(catalog)) {}
+      catalogs_(std::make_shared<CatalogPool>(folder_ + "/catalog.sqlite", std::move(catalog))) {}
 
 int LocalBackend::threads() const {
   return options_.threads > 0 ? options_.threads : AvailableThreads();
-}
-
-Result<std::optional<ImageRecord>> LocalBackend::FindPath(const std::string& path) try {
-  const std::lock_guard lock(read_mutex_);
-  return catalog_->FindPath(path);
-} catch (const std::exception& error) {
-  return StatusOf(error);
-}
-
-Result<std::optional<ImageRecord>> LocalBackend::FindId(ImageId id) try {
-  const std::lock_guard lock(read_mutex_);
-  return catalog_->FindId(id);
-} catch (const std::exception& error) {
-  return StatusOf(error);
-}
-
-Result<std::int64_t> LocalBackend::FindContent(const ContentHash& hash) try {
-  const std::lock_guard lock(read_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto content, catalog_->FindHash(hash));
-  return content ? content->content : 0;
-} catch (const std::exception& error) {
-  return StatusOf(error);
-}
-
-Result<std::vector<ImageRecord>> LocalBackend::Describe(std::int64_t content) try {
-  const std::lock_guard lock(read_mutex_);
-  return catalog_->ImagesOf(content);
-} catch (const std::exception& error) {
-  return StatusOf(error);
-}
-
-Status LocalBackend::List(const std::function<bool(const ImageRecord&)>& visit) try {
-  return catalog_->VisitImages(visit);
-} catch (const std::exception& error) {
-  return StatusOf(error);
 }
 
 Status LocalBackend::OpenForWriting() {
@@ -106,7 +53,7 @@ Result<LocalBackend::WriteLock> LocalBackend::LockForWriting() {
   return lock;
 }
 
-Status LocalBackend::Commit(const std::function<Status(Writer&)>& change) {
+Status LocalBackend::CommitChange(const std::function<Status(Writer&)>& change) {
   SIFTSEARCH_ASSIGN_OR_RETURN(std::unique_ptr<Writer> writer,
                               Writer::Begin(env_, segments_folder(), *write_catalog_, threads()));
   SIFTSEARCH_RETURN_IF_ERROR(change(*writer));
@@ -115,17 +62,18 @@ Status LocalBackend::Commit(const std::function<Status(Writer&)>& change) {
 
 Status LocalBackend::Write(const std::function<Status(Writer&)>& change, bool all) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
-  SIFTSEARCH_RETURN_IF_ERROR(Commit(change));
+  SIFTSEARCH_RETURN_IF_ERROR(CommitChange(change));
   // The commit stands without an index: the next search makes it up, or says why it can't.
   (void)UpdateIndex(all);
   return {};
 }
 
 Status LocalBackend::UpdateIndex(bool all) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, KeeperOf(snapshot->index_key()));
-  SIFTSEARCH_RETURN_IF_ERROR(keeper->Update(*snapshot, all, threads()));
-  return all ? keeper->RemoveUnused(*snapshot) : Status();
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto pinned, PinNewest());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto rows, pinned->rows());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, pinned->keeper());
+  SIFTSEARCH_RETURN_IF_ERROR(keeper->Update(*rows, all, threads()));
+  return all ? keeper->RemoveUnused(*rows) : Status();
 }
 
 std::shared_ptr<IndexKeeper> LocalBackend::NewKeeper(index::FactoryKey key) const {
@@ -133,17 +81,16 @@ std::shared_ptr<IndexKeeper> LocalBackend::NewKeeper(index::FactoryKey key) cons
                                        options_.terms_from);
 }
 
-Result<std::shared_ptr<IndexKeeper>> LocalBackend::KeeperOf(const std::string& key) {
-  const std::lock_guard lock(keeper_mutex_);
-  if (keeper_ != nullptr && keeper_->key().text() == key) return keeper_;
+Result<std::shared_ptr<IndexKeeper>> LocalBackend::KeeperOf(const std::string& key) const {
+  const bool before = commit_ != nullptr && commit_->keeper.ok();
+  if (before && (*commit_->keeper)->key().text() == key) return commit_->keeper;
   auto parsed = index::FactoryKey::Parse(key);
-  if (!parsed.ok()) {
-    return Status(StatusCode::kIncompatible,
-                  fmt::format("the database {} can't be searched: {}; `siftsearch index auto` sets "
-                              "an index that can",
-                              folder_, parsed.status().message()));
-  }
-  return keeper_ = NewKeeper(std::move(parsed).value());
+  if (parsed.ok()) return NewKeeper(std::move(parsed).value());
+  return Status(
+      StatusCode::kIncompatible,
+      fmt::format("the database {} can't be searched: {}; `siftsearch index auto` sets an "
+                  "index that can",
+                  folder_, parsed.status().message()));
 }
 
 Status LocalBackend::SetIndex(const std::string& key) try {
@@ -151,12 +98,12 @@ Status LocalBackend::SetIndex(const std::string& key) try {
   SIFTSEARCH_RETURN_IF_ERROR(CheckWritable());
   const std::shared_ptr<IndexKeeper> keeper = NewKeeper(std::move(parsed));
   // What takes long is made before the change, while others read and write.
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, CurrentSnapshot());
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, CurrentRows());
   SIFTSEARCH_RETURN_IF_ERROR(keeper->Prepare(std::move(snapshot), threads()));
 
   SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
-  SIFTSEARCH_RETURN_IF_ERROR(Commit([&](Writer& writer) { return writer.SetIndex(key); }));
-  SIFTSEARCH_ASSIGN_OR_RETURN(snapshot, CurrentSnapshot());
+  SIFTSEARCH_RETURN_IF_ERROR(CommitChange([&](Writer& writer) { return writer.SetIndex(key); }));
+  SIFTSEARCH_ASSIGN_OR_RETURN(snapshot, CurrentRows());
   Status stored = keeper->Update(*snapshot, /*all=*/false, threads());
   if (stored.ok()) stored = keeper->RemoveUnused(*snapshot);
   if (stored.ok()) return {};
@@ -207,13 +154,6 @@ Result<std::int64_t> LocalBackend::ForgetVerdicts(std::span<const VerdictRecord>
   return StatusOf(error);
 }
 
-Result<std::vector<VerdictRecord>> LocalBackend::Verdicts() try {
-  const std::lock_guard lock(read_mutex_);
-  return catalog_->Verdicts();
-} catch (const std::exception& error) {
-  return StatusOf(error);
-}
-
 Status LocalBackend::Compact() try {
   SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
   SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
@@ -222,124 +162,57 @@ Status LocalBackend::Compact() try {
   return StatusOf(error);
 }
 
-Result<std::shared_ptr<const Snapshot>> LocalBackend::CurrentSnapshot() {
-  const std::lock_guard lock(snapshot_mutex_);
-  Status missing;
-  for (int attempt = 0; attempt < kSnapshotAttempts; ++attempt) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, TryOpenSnapshot(&missing));
-    if (snapshot != nullptr) return snapshot_ = std::move(snapshot);
-  }
-  return WithAdvice(MissingIsDamage(missing));
-}
-
-Result<std::shared_ptr<const Snapshot>> LocalBackend::TryOpenSnapshot(Status* missing) {
-  catalog::Listing listing;
-  std::vector<std::uint64_t> digests;
-  {
-    const std::lock_guard lock(read_mutex_);
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t generation, catalog_->Generation());
-    if (snapshot_ != nullptr && snapshot_->generation() == generation) return snapshot_;
-    SIFTSEARCH_ASSIGN_OR_RETURN(listing, catalog_->ReadListing());
-    digests = catalog_->settings_digests();
-  }
-  auto opened = Snapshot::Open(env_, segments_folder(), digests, listing, snapshot_.get());
-  if (opened.ok()) return opened;
-  if (opened.status().code() != StatusCode::kNotFound) return WithAdvice(opened.status());
-  *missing = opened.status();
-  return std::shared_ptr<const Snapshot>();
-}
-
-Status LocalBackend::SetApproximation(const Approximation& approximation) {
-  std::string key;
-  {
-    const std::lock_guard lock(read_mutex_);
-    SIFTSEARCH_ASSIGN_OR_RETURN(key, catalog_->IndexKey());
-  }
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, KeeperOf(key));
-  SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), approximation));
-  approximation_ = approximation;
-  return {};
-}
-
-Result<std::vector<std::vector<VotedContent>>> LocalBackend::Search(
-    std::span<const SearchQuery> queries, const SearchOptions& options) try {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
-  SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads()));
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, KeeperOf(snapshot->index_key()));
-  SearchOptions effort = options;
-  if (effort.approximation) {
-    SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), *effort.approximation));
-  } else {
-    // Was right when it was set: an index that came since takes of it what it has.
-    effort.approximation = approximation_;
-  }
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto view, keeper->View(snapshot, threads()));
-  auto found = SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
-  if (view == nullptr || found.status().code() != StatusCode::kCorrupt) return found;
-  // The segments are sound, so it is their index that is not.
-  keeper->Distrust();
-  SIFTSEARCH_ASSIGN_OR_RETURN(view, keeper->View(snapshot, threads()));
-  return SearchSnapshot(*snapshot, view.get(), queries, effort, variant_);
+Result<std::shared_ptr<const BackendSnapshot>> LocalBackend::Pin() try {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto pinned, PinNewest());
+  return std::shared_ptr<const BackendSnapshot>(std::move(pinned));
 } catch (const std::exception& error) {
   return StatusOf(error);
 }
 
-Result<FeatureSet> LocalBackend::Features(std::int64_t content) try {
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto snapshot, CurrentSnapshot());
-  if (const auto place = snapshot->Find(content)) {
-    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(place->reader->Verify(threads())));
-    SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, place->reader->Features(content));
-    const std::lock_guard lock(read_mutex_);
-    SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, catalog_->FindPreview(content));
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto record, catalog_->FindContent(content));
-    if (record) features.pages = record->pages;
-    return features;
+Result<std::shared_ptr<const PinnedCommit>> LocalBackend::PinNewest() {
+  const std::lock_guard lock(pin_mutex_);
+  for (int attempt = 1;; ++attempt) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto catalog, catalogs_->Borrow());
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t generation, catalog->BeginRead());
+    auto pinned = pinned_.lock();
+    if (pinned != nullptr && pinned->generation() == generation) return pinned;
+    auto known = CommitOf(*catalog, generation);
+    const bool again = attempt < kPinAttempts;
+    if (known.status().code() == StatusCode::kUnavailable && again) continue;
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto commit, std::move(known));
+    if (commit->rows.status().code() == StatusCode::kNotFound && again) continue;
+    if (!commit->rows.ok()) commit->rows = WithAdvice(MissingIsDamage(commit->rows.status()));
+    const ReadSetup setup{.folder = folder_, .variant = variant_, .threads = threads()};
+    pinned = std::make_shared<const PinnedCommit>(commit, setup, std::move(catalog));
+    commit_ = std::move(commit);
+    pinned_ = pinned;
+    return pinned;
   }
-  const std::lock_guard lock(read_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const auto known, catalog_->FindContent(content));
-  if (!known || known->descriptors > 0) {
-    return Status(StatusCode::kNotFound,
-                  fmt::format("the database {} has no content {}", folder_, content));
-  }
-  FeatureSet blank;
-  blank.width = known->width;
-  blank.height = known->height;
-  blank.pages = known->pages;
-  return blank;
-} catch (const std::exception& error) {
-  return StatusOf(error);
 }
 
-Result<BackendStats> LocalBackend::Stats() try {
-  BackendStats stats;
-  const std::lock_guard lock(read_mutex_);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Listing listing, catalog_->ReadListing());
-  SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Counts counts, catalog_->Count());
-  stats.images = counts.images;
-  stats.contents = counts.contents;
-  stats.descriptors = counts.descriptors;
-  stats.removed_descriptors = counts.removed_descriptors;
-  stats.segments = static_cast<std::int64_t>(listing.segments.size());
-  for (const catalog::SegmentRecord& segment : listing.segments) {
-    stats.segment_bytes += segment.bytes;
-  }
-  stats.catalog_bytes = counts.bytes;
-  stats.generation = listing.generation;
-  stats.index = listing.index_key;
-  if (const auto keeper = KeeperOf(listing.index_key); keeper.ok()) {
-    stats.index_in_use = (*keeper)->KeyInUse(counts.descriptors);
-    stats.index_bytes = (*keeper)->bytes();
-  }
-  stats.kernel = kernel::VariantName(variant_);
-  return stats;
-} catch (const std::exception& error) {
-  return StatusOf(error);
+Result<std::shared_ptr<Commit>> LocalBackend::CommitOf(catalog::Catalog& catalog,
+                                                       std::int64_t generation) {
+  const bool known = commit_ != nullptr && commit_->listing.generation == generation;
+  if (known && commit_->rows.ok()) return commit_;
+  auto commit = std::make_shared<Commit>();
+  SIFTSEARCH_ASSIGN_OR_RETURN(commit->listing, catalog.ReadListing());
+  SIFTSEARCH_RETURN_IF_ERROR(catalog.CheckRead());
+  const bool before = commit_ != nullptr && commit_->rows.ok();
+  commit->keeper = KeeperOf(commit->listing.index_key);
+  commit->rows = Snapshot::Open(env_, segments_folder(), catalog.settings_digests(),
+                                commit->listing, before ? commit_->rows->get() : nullptr);
+  return commit;
+}
+
+Result<std::shared_ptr<const Snapshot>> LocalBackend::CurrentRows() {
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto pinned, PinNewest());
+  return pinned->rows();
 }
 
 Result<std::vector<CheckProblem>> LocalBackend::Check() try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
-  const std::lock_guard reading(read_mutex_);
-  return CheckDatabase(env_, folder_, *catalog_, threads());
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto catalog, catalogs_->Borrow());
+  return CheckDatabase(env_, folder_, *catalog, threads());
 } catch (const std::exception& error) {
   return StatusOf(error);
 }

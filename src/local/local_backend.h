@@ -11,7 +11,9 @@
 
 #include "catalog/catalog.h"
 #include "env/file_env.h"
+#include "local/catalog_pool.h"
 #include "local/index_keeper.h"
+#include "local/pinned_commit.h"
 #include "local/snapshot.h"
 #include "local/writer.h"
 #include "siftsearch/search_backend.h"
@@ -49,25 +51,14 @@ class LocalBackend : public SearchBackend {
                                                     const OpenOptions& options);
 
   const ExtractorSettings& settings() const override { return settings_; }
-  Result<std::optional<ImageRecord>> FindPath(const std::string& path) override;
-  Result<std::optional<ImageRecord>> FindId(ImageId id) override;
-  Result<std::int64_t> FindContent(const ContentHash& hash) override;
+  Result<std::shared_ptr<const BackendSnapshot>> Pin() override;
   Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items) override;
   Result<std::int64_t> Remove(std::span<const ImageId> ids) override;
-  Status SetApproximation(const Approximation& approximation) override;
-  Result<std::vector<std::vector<VotedContent>>> Search(std::span<const SearchQuery> queries,
-                                                        const SearchOptions& options) override;
-  Result<std::vector<ImageRecord>> Describe(std::int64_t content) override;
-  /// `visit` may call this backend, writes included.
-  Status List(const std::function<bool(const ImageRecord&)>& visit) override;
-  Result<FeatureSet> Features(std::int64_t content) override;
-  Result<BackendStats> Stats() override;
   Result<std::vector<CheckProblem>> Check() override;
   Status Compact() override;
   Status SetIndex(const std::string& key) override;
   Status PutVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
-  Result<std::vector<VerdictRecord>> Verdicts() override;
   Status ExportFaiss(const std::string& file) override;
 
  private:
@@ -76,13 +67,15 @@ class LocalBackend : public SearchBackend {
   std::string segments_folder() const { return folder_ + "/segments"; }
   int threads() const;
 
-  /// The newest commit's snapshot.
-  Result<std::shared_ptr<const Snapshot>> CurrentSnapshot();
-  /// One attempt; none when a listed file is missing (then `*missing` says which).
-  Result<std::shared_ptr<const Snapshot>> TryOpenSnapshot(Status* missing);
-  /// What keeps the index of a key. kIncompatible for a key that is none.
-  Result<std::shared_ptr<IndexKeeper>> KeeperOf(const std::string& key);
+  Result<std::shared_ptr<const PinnedCommit>> PinNewest();
+  /// What is known of the commit that `catalog` reads; `pin_mutex_` is held.
+  Result<std::shared_ptr<Commit>> CommitOf(catalog::Catalog& catalog, std::int64_t generation);
+  /// The rows of the newest commit.
+  Result<std::shared_ptr<const Snapshot>> CurrentRows();
   std::shared_ptr<IndexKeeper> NewKeeper(index::FactoryKey key) const;
+  /// What keeps the index of a key, the newest commit's if it can; `pin_mutex_` is held.
+  /// kIncompatible for a key that is none.
+  Result<std::shared_ptr<IndexKeeper>> KeeperOf(const std::string& key) const;
 
   /// Held while the database is changed.
   struct WriteLock {
@@ -95,7 +88,7 @@ class LocalBackend : public SearchBackend {
   /// IndexKeeper::Update).
   Status Write(const std::function<Status(Writer&)>& change, bool all = false);
   /// The same without the locks, which the caller holds, and without the index.
-  Status Commit(const std::function<Status(Writer&)>& change);
+  Status CommitChange(const std::function<Status(Writer&)>& change);
   Status UpdateIndex(bool all);
   Status CheckWritable() const;
   Status OpenForWriting();
@@ -104,18 +97,14 @@ class LocalBackend : public SearchBackend {
   const std::string folder_;
   const OpenOptions options_;
   const ExtractorSettings settings_;
-
   const kernel::Variant variant_;
-  Approximation approximation_;
+  const std::shared_ptr<CatalogPool> catalogs_;
 
-  std::mutex keeper_mutex_;              ///< Guards `keeper_`.
-  std::shared_ptr<IndexKeeper> keeper_;  ///< Of the key that was asked for last.
-
-  std::mutex read_mutex_;  ///< Guards `catalog_`; held briefly.
-  std::unique_ptr<catalog::Catalog> catalog_;
-
-  std::mutex snapshot_mutex_;  ///< Guards `snapshot_`; taken before `read_mutex_`.
-  std::shared_ptr<const Snapshot> snapshot_;
+  std::mutex pin_mutex_;  ///< Guards what follows; held while a new commit's files are opened.
+  std::shared_ptr<Commit> commit_;  ///< The newest one that was pinned.
+  /// Not owned: while nobody reads, no read transaction keeps the catalogue's log from being used
+  /// again.
+  std::weak_ptr<const PinnedCommit> pinned_;
 
   /// Guards `write_catalog_`, a connection of its own, so that readers see only what is committed.
   std::mutex write_mutex_;

@@ -37,8 +37,9 @@ Result<FolderState> Inspect(FileEnv& env, const std::string& folder) {
   if (std::find(names.begin(), names.end(), kCatalogName) != names.end()) {
     return FolderState::kDatabase;
   }
-  const bool room = std::all_of(names.begin(), names.end(),
-                                [](const std::string& name) { return name == "segments"; });
+  const bool room = std::all_of(names.begin(), names.end(), [](const std::string& name) {
+    return name == "segments" || name.starts_with(std::string(kCatalogName) + "-");
+  });
   if (room) return FolderState::kEmpty;
   return Status(StatusCode::kInvalidArgument,
                 fmt::format("{} is not a siftsearch database", folder));

@@ -52,7 +52,12 @@ class BatchSearch {
         queries_(queries),
         options_(options),
         top_k_{
-            .k = options.neighbours, .threads = std::max(1, options.threads), .variant = variant} {}
+            .k = options.neighbours, .threads = std::max(1, options.threads), .variant = variant} {
+    // Without limits nobody is asked: the kernel then takes the rows in longer runs.
+    if (options.call.deadline || options.call.stop) {
+      top_k_.stop = [&call = options.call] { return !call.Check().ok(); };
+    }
+  }
 
   Result<std::vector<std::vector<VotedContent>>> Run() {
     FindExcluded();
@@ -180,8 +185,7 @@ class BatchSearch {
                  const std::vector<kernel::RowSpan>* cut, const kernel::TopKOptions& top_k,
                  std::vector<kernel::Neighbour>* found) const {
     if (cut == nullptr && view_ != nullptr) {
-      return view_->Nearest(descriptors, top_k, options_.approximation.value_or(Approximation()),
-                            found);
+      return view_->Nearest(descriptors, top_k, options_.approximation, found);
     }
     return kernel::TopK(cut != nullptr ? *cut : snapshot_.spans(), kDescriptorBytes, descriptors,
                         top_k, found);
@@ -259,7 +263,7 @@ class BatchSearch {
   const SearchView* const view_;
   const std::span<const SearchQuery> queries_;
   const SearchOptions& options_;
-  const kernel::TopKOptions top_k_;
+  kernel::TopKOptions top_k_;
   std::vector<RowRange> excluded_;
   bool any_excluded_ = false;
   /// For each descriptor of each query: k, and as many more as `further_` says.
@@ -280,6 +284,11 @@ Status CheckArguments(std::span<const SearchQuery> queries, const SearchOptions&
     }
   }
   return {};
+}
+
+Status WhyStopped(const CallOptions& call) {
+  const Status why = call.Check();
+  return why.ok() ? Status(StatusCode::kCancelled, "the call was stopped") : why;
 }
 
 /// Queries from `begin` whose neighbours fit the memory together; at least one.
@@ -309,8 +318,10 @@ Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& sn
   for (std::size_t begin = 0; begin < queries.size();) {
     const std::size_t end = BatchEnd(queries, begin, options.neighbours);
     BatchSearch search(snapshot, view, queries.subspan(begin, end - begin), options, variant);
-    SIFTSEARCH_ASSIGN_OR_RETURN(auto part, search.Run());
-    std::move(part.begin(), part.end(), std::back_inserter(results));
+    auto part = search.Run();
+    if (part.status().code() == StatusCode::kCancelled) return WhyStopped(options.call);
+    if (!part.ok()) return part.status();
+    std::move(part->begin(), part->end(), std::back_inserter(results));
     begin = end;
   }
   return results;

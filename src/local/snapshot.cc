@@ -139,8 +139,9 @@ bool Snapshot::IsLive(std::int64_t content) const {
   return !std::binary_search(dead_.begin(), dead_.end(), content);
 }
 
-Status Snapshot::Verify(int threads) const {
+Status Snapshot::Verify(int threads, const CallOptions& call) const {
   for (const Part& part : parts_) {
+    SIFTSEARCH_RETURN_IF_ERROR(call.Check());
     SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(part.reader->Verify(threads)));
   }
   return {};

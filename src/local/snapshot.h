@@ -11,6 +11,7 @@
 #include "env/file_env.h"
 #include "kernel/topk.h"
 #include "segment/segment_reader.h"
+#include "siftsearch/search_backend.h"
 #include "siftsearch/status.h"
 
 namespace siftsearch::local {
@@ -59,8 +60,8 @@ class Snapshot {
   };
   const std::vector<Part>& parts() const { return parts_; }
 
-  /// Checks every checksum of the segments that were not checked yet. kCorrupt.
-  Status Verify(int threads) const;
+  /// Checks every checksum of the segments that were not checked yet. kCorrupt, or of `call`.
+  Status Verify(int threads, const CallOptions& call = {}) const;
 
  private:
   Snapshot() = default;

@@ -58,6 +58,9 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
   const std::size_t parts = (count + kQueriesAtOnce - 1) / kQueriesAtOnce;
   std::vector<Status> statuses(parts);
   ParallelFor(parts, options.threads, [&](std::size_t part) {
+    if (options.stop && options.stop()) {
+      statuses[part] = {StatusCode::kCancelled, "the search was stopped"};
+    }
     const std::size_t end = std::min(count, (part + 1) * kQueriesAtOnce);
     for (std::size_t i = part * kQueriesAtOnce; i < end && statuses[part].ok(); ++i) {
       statuses[part] =

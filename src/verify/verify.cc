@@ -411,8 +411,14 @@ class Fitter {
   const Binned binned_;
 };
 
+/// std::lgamma keeps the sign in a variable that all threads share.
+double LogGamma(double x) {
+  int sign = 0;
+  return lgamma_r(x, &sign);
+}
+
 double Log10Binomial(double n, double k) {
-  return (std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1)) / std::numbers::ln10;
+  return (LogGamma(n + 1) - LogGamma(k + 1) - LogGamma(n - k + 1)) / std::numbers::ln10;
 }
 
 /// How likely one unrelated pair is to agree with a given similarity: its image point falls in the

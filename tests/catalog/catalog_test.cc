@@ -197,22 +197,56 @@ TEST_F(CatalogTest, OtherConnectionsSeeCommitsOnly) {
   EXPECT_EQ(*(*reader)->Generation(), 1);
 }
 
-TEST_F(CatalogTest, AVisitorMayWriteAndSeesOneCommit) {
-  const auto catalog = Make();
-  for (int i = 1; i <= 5; ++i) Store(*catalog, "/" + std::to_string(i), i);
+void Commit(Catalog& catalog) {
+  auto transaction = catalog.Begin();
+  ASSERT_TRUE(transaction.ok()) << transaction.status().message();
+  ASSERT_TRUE(catalog.AdvanceGeneration().ok());
+  ASSERT_TRUE(transaction->Commit().ok());
+}
+
+TEST_F(CatalogTest, AHeldReadIsOfOneCommitWhileOthersWrite) {
+  const auto writer = Make();
+  for (int i = 1; i <= 5; ++i) Store(*writer, "/" + std::to_string(i), i);
+  const auto opened = Catalog::Open(file_, Access::kRead);
+  ASSERT_TRUE(opened.ok());
+  Catalog& reader = **opened;
+  const std::int64_t before = reader.BeginRead().value();
+  EXPECT_TRUE(*writer->DeleteImage(3));
+  Store(*writer, "/new", 100);
   std::vector<ImageId> seen;
-  const Status status = catalog->VisitImages([&](const ImageRecord& image) {
-    seen.push_back(image.id);
-    Store(*catalog, "/new" + std::to_string(image.id), 100 + static_cast<int>(image.id));
-    EXPECT_TRUE(*catalog->DeleteImage(image.id == 1 ? 3 : 0) == (image.id == 1));
-    return image.id < 4;
-  });
-  ASSERT_TRUE(status.ok()) << status.message();
-  EXPECT_THAT(seen, ElementsAre(1, 2, 3, 4));
+  const auto images = reader.ImagesAfter(1, 10);
+  ASSERT_TRUE(images.ok());
+  for (const ImageRecord& image : *images) seen.push_back(image.id);
+  EXPECT_THAT(seen, ElementsAre(2, 3, 4, 5));
+  EXPECT_EQ(*reader.Generation(), before);
+  EXPECT_TRUE(reader.CheckRead().ok());
+  reader.EndRead();
+  EXPECT_EQ(*reader.BeginRead(), before + 1);
+  EXPECT_TRUE(reader.FindPath("/new")->has_value());
+}
+
+/// As databases of earlier versions are.
+TEST_F(CatalogTest, WithoutALogAReadHoldsNobodyUpAndIsRefusedWhenItIsOfTwoCommits) {
+  Make();
+  {
+    auto db = Connection::Open(file_, Connection::Mode::kExisting);
+    ASSERT_TRUE((*db)->Execute("PRAGMA journal_mode = DELETE").ok());
+  }
+  const auto reader = Catalog::Open(file_, Access::kRead);
+  ASSERT_TRUE((*reader)->BeginRead().ok());
+  EXPECT_TRUE((*reader)->CheckRead().ok());
+  Commit(**Catalog::Open(file_, Access::kRead));  // Only opening to write would give it a log.
+  EXPECT_EQ((*reader)->CheckRead().code(), StatusCode::kUnavailable);
+  (*reader)->EndRead();
+  const auto writer = Catalog::Open(file_, Access::kWrite);
+  ASSERT_EQ((*reader)->BeginRead().value(), 1);
+  Commit(**writer);
+  EXPECT_TRUE((*reader)->CheckRead().ok());
+  EXPECT_EQ(*(*reader)->Generation(), 1);
 }
 
 TEST_F(CatalogTest, CountsLiveAndDead) {
-  const auto catalog = Make();
+  auto catalog = Make();
   Store(*catalog, "/a", 1, 10);
   const ImageId second = Store(*catalog, "/b", 2, 4);
   Insert(*catalog, "/c", 1);
@@ -223,6 +257,7 @@ TEST_F(CatalogTest, CountsLiveAndDead) {
   EXPECT_EQ(counts->contents, 1);
   EXPECT_EQ(counts->descriptors, 10);
   EXPECT_EQ(counts->removed_descriptors, 4);
+  catalog.reset();  // Brings the log into the file.
   EXPECT_EQ(counts->bytes, static_cast<std::int64_t>(std::filesystem::file_size(file_)));
 }
 

@@ -637,7 +637,7 @@ TEST_F(EngineTest, StopCommitsWhatIsDone) {
   EXPECT_TRUE(summary->stopped);
   EXPECT_EQ(summary->given + summary->not_reached, 3);
   for (const AddOutcome& outcome : outcomes_) {
-    EXPECT_TRUE(engine->backend().FindPath(outcome.path)->has_value());
+    EXPECT_TRUE(engine->backend().Pin().value()->FindPath(outcome.path)->has_value());
   }
 }
 
@@ -858,7 +858,7 @@ TEST_F(EngineTest, VerdictsDecideAndFollowTheContent) {
   paths.push_back(copy);
   Add(*engine, paths);
   const auto record = [&](const std::string& path) {
-    return engine->backend().FindPath(path).value().value();
+    return engine->backend().Pin().value()->FindPath(path).value().value();
   };
   VerdictRecord verdict;
   const ContentHash one = record(copy).hash, other = record(Pictures()[0]).hash;

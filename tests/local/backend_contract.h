@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "siftsearch/search_backend.h"
@@ -40,13 +42,13 @@ class BackendContractTest : public ::testing::TestWithParam<BackendKind> {
 
 TEST_P(BackendContractTest, AnEmptyOneFindsNothing) {
   EXPECT_EQ(BestContent(*backend_, 1), 0);
-  EXPECT_FALSE(backend_->FindPath("/a")->has_value());
-  EXPECT_FALSE(backend_->FindId(1)->has_value());
-  EXPECT_EQ(*backend_->FindContent(MakeHash(1)), 0);
-  EXPECT_TRUE(backend_->Describe(1)->empty());
-  EXPECT_EQ(backend_->Features(1).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(Pinned(*backend_)->FindPath("/a")->has_value());
+  EXPECT_FALSE(Pinned(*backend_)->FindId(1)->has_value());
+  EXPECT_EQ(*Pinned(*backend_)->FindContent(MakeHash(1)), 0);
+  EXPECT_TRUE(ImagesOf(*backend_, 1).empty());
+  EXPECT_EQ(FeaturesOf(*backend_, 1).status().code(), StatusCode::kNotFound);
   EXPECT_TRUE(StateOf(*backend_).empty());
-  EXPECT_EQ(backend_->Stats()->images, 0);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->images, 0);
   EXPECT_TRUE(backend_->Compact().ok());
   ExpectSound(*backend_);
 }
@@ -55,12 +57,12 @@ TEST_P(BackendContractTest, FindsWhatWasPutAlsoAfterReopening) {
   for (int i = 1; i <= 20; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
   for (int round = 0; round < 2; ++round) {
     for (int i = 1; i <= 20; ++i) {
-      const auto image = backend_->FindPath("/" + std::to_string(i));
+      const auto image = Pinned(*backend_)->FindPath("/" + std::to_string(i));
       ASSERT_TRUE(image.ok() && image->has_value());
       EXPECT_EQ(BestContent(*backend_, i), (*image)->content);
       EXPECT_EQ((*image)->descriptors, 12);
       EXPECT_EQ((*image)->width, 200 + i);
-      EXPECT_EQ(backend_->FindId((*image)->id)->value().path, (*image)->path);
+      EXPECT_EQ(Pinned(*backend_)->FindId((*image)->id)->value().path, (*image)->path);
     }
     Reopen();
   }
@@ -80,10 +82,10 @@ TEST_P(BackendContractTest, KeepsTheNumberOfPages) {
   PutOne(*backend_, blank);
   for (int round = 0; round < 2; ++round) {
     for (const auto& [path, pages] : {std::pair{"/book", 12}, {"/blank", 3}}) {
-      const auto image = backend_->FindPath(path);
+      const auto image = Pinned(*backend_)->FindPath(path);
       ASSERT_TRUE(image.ok() && image->has_value());
       EXPECT_EQ((*image)->pages, pages);
-      EXPECT_EQ(backend_->Features((*image)->content)->pages, pages);
+      EXPECT_EQ(FeaturesOf(*backend_, (*image)->content)->pages, pages);
     }
     EXPECT_TRUE(backend_->Compact().ok());
     Reopen();
@@ -95,7 +97,7 @@ TEST_P(BackendContractTest, VotesComeWithTheStoredKeypoints) {
   const std::int64_t content = PutOne(*backend_, MakeItem("/b", 2)).id;
   const auto features = MakeFeatures(2);
   const SearchQuery query{.features = features.get()};
-  const auto results = backend_->Search({&query, 1}, {.neighbours = 2});
+  const auto results = Pinned(*backend_)->Search({&query, 1}, {.neighbours = 2});
   ASSERT_TRUE(results.ok());
   const VotedContent& best = results->front().front();
   EXPECT_EQ(best.content, content);
@@ -119,11 +121,11 @@ TEST_P(BackendContractTest, ABatchGivesWhatItsQueriesGiveAlone) {
     features.push_back(MakeFeatures(i, i == 5 ? 0 : 12));
     queries.push_back({.features = features.back().get(), .exclude_content = i % 3});
   }
-  const auto batch = backend_->Search(queries, {.neighbours = 4, .threads = 2});
+  const auto batch = Pinned(*backend_)->Search(queries, {.neighbours = 4, .threads = 2});
   ASSERT_TRUE(batch.ok());
   ASSERT_EQ(batch->size(), queries.size());
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    const auto alone = backend_->Search({&queries[i], 1}, {.neighbours = 4});
+    const auto alone = Pinned(*backend_)->Search({&queries[i], 1}, {.neighbours = 4});
     ASSERT_TRUE(alone.ok());
     const auto& expected = alone->front();
     ASSERT_EQ((*batch)[i].size(), expected.size());
@@ -145,14 +147,14 @@ TEST_P(BackendContractTest, AnExcludedContentIsAsIfItWereNotStored) {
   }
   for (int i = 2; i <= 9; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
   const SearchQuery alone{.features = crowd.get()};
-  const auto expected = backend_->Search({&alone, 1}, {.neighbours = 5});
+  const auto expected = Pinned(*backend_)->Search({&alone, 1}, {.neighbours = 5});
   ASSERT_TRUE(expected.ok());
 
   PutItem item = MakeItem("/crowd", 1);
   item.features = crowd;
   const std::int64_t content = PutOne(*backend_, item).id;
   const SearchQuery excluding{.features = crowd.get(), .exclude_content = content};
-  const auto found = backend_->Search({&excluding, 1}, {.neighbours = 5});
+  const auto found = Pinned(*backend_)->Search({&excluding, 1}, {.neighbours = 5});
   ASSERT_TRUE(found.ok());
   ASSERT_EQ(found->front().size(), expected->front().size());
   for (std::size_t i = 0; i < found->front().size(); ++i) {
@@ -164,17 +166,16 @@ TEST_P(BackendContractTest, AnExcludedContentIsAsIfItWereNotStored) {
 
 TEST_P(BackendContractTest, TheSameContentUnderAnotherPathIsStoredOnce) {
   const ImageId first = PutOne(*backend_, MakeItem("/a", 1)).id;
-  EXPECT_GT(*backend_->FindContent(MakeHash(1)), 0);
+  EXPECT_GT(*Pinned(*backend_)->FindContent(MakeHash(1)), 0);
   PutItem again = MakeItem("/b", 1);
   again.features = nullptr;
   const PutOutcome outcome = PutOne(*backend_, again);
   EXPECT_EQ(outcome.action, PutAction::kAdded);
-  const auto images = backend_->Describe(first);
-  ASSERT_TRUE(images.ok());
-  ASSERT_EQ(images->size(), 2U);
-  EXPECT_EQ((*images)[0].id, first);
-  EXPECT_EQ((*images)[1].id, outcome.id);
-  EXPECT_EQ(backend_->Stats()->descriptors, 12);
+  const auto images = ImagesOf(*backend_, first);
+  ASSERT_EQ(images.size(), 2U);
+  EXPECT_EQ(images[0].id, first);
+  EXPECT_EQ(images[1].id, outcome.id);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->descriptors, 12);
   // The first path goes, the content stays.
   EXPECT_EQ(*backend_->Remove({&first, 1}), 1);
   EXPECT_EQ(BestContent(*backend_, 1), first);
@@ -185,15 +186,15 @@ TEST_P(BackendContractTest, AnUnchangedFileKeepsItsIdAndTakesNewTimeAndAttribute
   PutItem item = MakeItem("/a", 1);
   item.attributes = {{"kept", "1"}, {"changed", "1"}};
   const ImageId id = PutOne(*backend_, item).id;
-  const std::int64_t generation = backend_->Stats()->generation;
+  const std::int64_t generation = Pinned(*backend_)->Stats()->generation;
   EXPECT_EQ(PutOne(*backend_, item).action, PutAction::kUnchanged);
-  EXPECT_EQ(backend_->Stats()->generation, generation);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->generation, generation);
   item.modified_ns = 77;
   item.attributes = {{"changed", "2"}, {"new", "3"}};
   const PutOutcome outcome = PutOne(*backend_, item);
   EXPECT_EQ(outcome.action, PutAction::kUnchanged);
   EXPECT_EQ(outcome.id, id);
-  const auto image = backend_->FindId(id)->value();
+  const auto image = Pinned(*backend_)->FindId(id)->value();
   EXPECT_EQ(image.modified_ns, 77);
   EXPECT_THAT(image.attributes,
               ::testing::ElementsAre(::testing::Pair("changed", "2"), ::testing::Pair("kept", "1"),
@@ -207,11 +208,11 @@ TEST_P(BackendContractTest, AChangedFileGetsANewIdAndKeepsItsAttributes) {
   const PutOutcome outcome = PutOne(*backend_, MakeItem("/a", 2));
   EXPECT_EQ(outcome.action, PutAction::kReplaced);
   EXPECT_GT(outcome.id, old_id);
-  EXPECT_FALSE(backend_->FindId(old_id)->has_value());
-  EXPECT_EQ(backend_->FindPath("/a")->value().attributes.at("artist"), "x");
+  EXPECT_FALSE(Pinned(*backend_)->FindId(old_id)->has_value());
+  EXPECT_EQ(Pinned(*backend_)->FindPath("/a")->value().attributes.at("artist"), "x");
   EXPECT_EQ(BestContent(*backend_, 2), outcome.id);
   EXPECT_NE(BestContent(*backend_, 1), old_id);
-  EXPECT_EQ(backend_->Stats()->images, 1);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->images, 1);
   ExpectSound(*backend_);
 }
 
@@ -232,15 +233,15 @@ TEST_P(BackendContractTest, AMovedFileKeepsItsIdAttributesAndVerdicts) {
   EXPECT_EQ(outcome.id, id);
   EXPECT_EQ(outcome.moved_from, "/old/a");
   Reopen();
-  EXPECT_FALSE(backend_->FindPath("/old/a")->has_value());
-  const ImageRecord image = backend_->FindPath("/new/a")->value();
+  EXPECT_FALSE(Pinned(*backend_)->FindPath("/old/a")->has_value());
+  const ImageRecord image = Pinned(*backend_)->FindPath("/new/a")->value();
   EXPECT_EQ(image.id, id);
   EXPECT_EQ(image.modified_ns, 77);
   EXPECT_EQ(image.attributes,
             (std::map<std::string, std::string>{{"seller", "acme"}, {"state", "new"}}));
   EXPECT_EQ(BestContent(*backend_, 1), image.content);
-  EXPECT_EQ(backend_->Verdicts()->size(), 1u);
-  EXPECT_EQ(backend_->Stats()->images, 2);
+  EXPECT_EQ(Pinned(*backend_)->Verdicts()->size(), 1u);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->images, 2);
   ExpectSound(*backend_);
 }
 
@@ -264,7 +265,7 @@ TEST_P(BackendContractTest, AStoredPathIsReplacedAndNothingIsMovedThere) {
   PutItem item = MakeItem("/new", 1);
   item.moved_from = {"/old"};
   EXPECT_EQ(PutOne(*backend_, item).action, PutAction::kReplaced);
-  EXPECT_TRUE(backend_->FindPath("/old")->has_value());
+  EXPECT_TRUE(Pinned(*backend_)->FindPath("/old")->has_value());
 }
 
 TEST_P(BackendContractTest, ARemovedImageIsNeverReturned) {
@@ -277,13 +278,13 @@ TEST_P(BackendContractTest, ARemovedImageIsNeverReturned) {
   EXPECT_EQ(*backend_->Remove(gone), 2);
   EXPECT_NE(BestContent(*backend_, 2), ids[1]);
   EXPECT_EQ(BestContent(*backend_, 4), ids[3]);
-  EXPECT_TRUE(backend_->Describe(ids[1])->empty());
-  EXPECT_EQ(backend_->Stats()->removed_descriptors, 24);
+  EXPECT_TRUE(ImagesOf(*backend_, ids[1]).empty());
+  EXPECT_EQ(Pinned(*backend_)->Stats()->removed_descriptors, 24);
   ExpectSound(*backend_);
   ASSERT_TRUE(backend_->Compact().ok());
-  EXPECT_EQ(backend_->Stats()->removed_descriptors, 0);
-  EXPECT_EQ(backend_->Stats()->descriptors, 24);
-  EXPECT_EQ(*backend_->FindContent(MakeHash(2)), 0);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->removed_descriptors, 0);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->descriptors, 24);
+  EXPECT_EQ(*Pinned(*backend_)->FindContent(MakeHash(2)), 0);
   EXPECT_EQ(BestContent(*backend_, 4), ids[3]);
   ExpectSound(*backend_);
 }
@@ -292,21 +293,21 @@ TEST_P(BackendContractTest, ARemovedContentStoredAgainIsFoundAgain) {
   const ImageId old_id = PutOne(*backend_, MakeItem("/a", 1)).id;
   PutOne(*backend_, MakeItem("/b", 2));
   EXPECT_EQ(*backend_->Remove({&old_id, 1}), 1);
-  EXPECT_GT(*backend_->FindContent(MakeHash(1)), 0);
+  EXPECT_GT(*Pinned(*backend_)->FindContent(MakeHash(1)), 0);
   PutItem again = MakeItem("/a", 1);
   again.features = nullptr;
   const PutOutcome outcome = PutOne(*backend_, again);
   EXPECT_GT(outcome.id, old_id);
-  EXPECT_EQ(backend_->FindId(outcome.id)->value().content, BestContent(*backend_, 1));
-  EXPECT_EQ(backend_->Stats()->removed_descriptors, 0);
+  EXPECT_EQ(Pinned(*backend_)->FindId(outcome.id)->value().content, BestContent(*backend_, 1));
+  EXPECT_EQ(Pinned(*backend_)->Stats()->removed_descriptors, 0);
   ExpectSound(*backend_);
 }
 
 TEST_P(BackendContractTest, ABlankImageIsCataloguedWithoutDescriptors) {
   const ImageId id = PutOne(*backend_, MakeItem("/blank", 1, 0)).id;
-  EXPECT_EQ(backend_->FindId(id)->value().descriptors, 0);
-  EXPECT_EQ(backend_->Features(id)->width, 201);
-  EXPECT_EQ(backend_->Features(id)->size(), 0U);
+  EXPECT_EQ(Pinned(*backend_)->FindId(id)->value().descriptors, 0);
+  EXPECT_EQ(FeaturesOf(*backend_, id)->width, 201);
+  EXPECT_EQ(FeaturesOf(*backend_, id)->size(), 0U);
   EXPECT_EQ(BestContent(*backend_, 1), 0);
   PutItem again = MakeItem("/blank2", 1, 0);
   again.features = nullptr;
@@ -314,7 +315,7 @@ TEST_P(BackendContractTest, ABlankImageIsCataloguedWithoutDescriptors) {
   ExpectSound(*backend_);
   const std::vector<ImageId> both = {id, second};
   EXPECT_EQ(*backend_->Remove(both), 2);
-  EXPECT_EQ(*backend_->FindContent(MakeHash(1)), 0);
+  EXPECT_EQ(*Pinned(*backend_)->FindContent(MakeHash(1)), 0);
   ExpectSound(*backend_);
 }
 
@@ -323,7 +324,7 @@ TEST_P(BackendContractTest, MissingFeaturesStoreNothingOfTheBatch) {
   items[1].features = nullptr;
   EXPECT_EQ(backend_->Put(items).status().code(), StatusCode::kNotFound);
   EXPECT_TRUE(StateOf(*backend_).empty());
-  EXPECT_EQ(*backend_->FindContent(MakeHash(1)), 0);
+  EXPECT_EQ(*Pinned(*backend_)->FindContent(MakeHash(1)), 0);
 }
 
 TEST_P(BackendContractTest, BadItemsAreRefused) {
@@ -339,9 +340,10 @@ TEST_P(BackendContractTest, BadItemsAreRefused) {
   EXPECT_EQ(backend_->Put({&item, 1}).status().code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(StateOf(*backend_).empty());
   const SearchQuery query{.features = broken.get()};
-  EXPECT_EQ(backend_->Search({&query, 1}, {}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Pinned(*backend_)->Search({&query, 1}, {}).status().code(),
+            StatusCode::kInvalidArgument);
   const SearchQuery good{.features = item.features.get()};
-  EXPECT_EQ(backend_->Search({&good, 1}, {.neighbours = 0}).status().code(),
+  EXPECT_EQ(Pinned(*backend_)->Search({&good, 1}, {.neighbours = 0}).status().code(),
             StatusCode::kInvalidArgument);
 }
 
@@ -355,18 +357,18 @@ TEST_P(BackendContractTest, APathGivenTwiceInABatchEndsAsItsLast) {
   EXPECT_EQ((*outcomes)[1].id, (*outcomes)[0].id);
   EXPECT_EQ((*outcomes)[2].action, PutAction::kAdded);
   EXPECT_EQ((*outcomes)[4].action, PutAction::kReplaced);
-  EXPECT_EQ(backend_->FindPath("/c")->value().hash, MakeHash(3));
-  EXPECT_EQ(backend_->Stats()->images, 4);
-  EXPECT_EQ(backend_->Stats()->contents, 2);
-  EXPECT_EQ(backend_->Stats()->descriptors, 24);
-  EXPECT_EQ(backend_->Stats()->removed_descriptors, 0);
-  EXPECT_EQ(*backend_->FindContent(MakeHash(2)), 0);
+  EXPECT_EQ(Pinned(*backend_)->FindPath("/c")->value().hash, MakeHash(3));
+  EXPECT_EQ(Pinned(*backend_)->Stats()->images, 4);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->contents, 2);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->descriptors, 24);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->removed_descriptors, 0);
+  EXPECT_EQ(*Pinned(*backend_)->FindContent(MakeHash(2)), 0);
   ExpectSound(*backend_);
 }
 
 TEST_P(BackendContractTest, GivesFeaturesBack) {
   const ImageId id = PutOne(*backend_, MakeItem("/a", 1)).id;
-  const auto features = backend_->Features(id);
+  const auto features = FeaturesOf(*backend_, id);
   ASSERT_TRUE(features.ok());
   const auto expected = MakeFeatures(1);
   EXPECT_EQ(features->descriptors, expected->descriptors);
@@ -378,21 +380,21 @@ TEST_P(BackendContractTest, GivesFeaturesBack) {
 TEST_P(BackendContractTest, ListsByIdUntilToldToStopAndLetsTheVisitorWrite) {
   for (int i = 1; i <= 5; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
   std::vector<ImageId> ids;
-  const Status status = backend_->List([&](const ImageRecord& image) {
+  const Status status = Pinned(*backend_)->List([&](const ImageRecord& image) {
     ids.push_back(image.id);
     PutOne(*backend_, MakeItem("/x" + image.path, 50 + static_cast<int>(image.id)));
     return ids.size() < 4;
   });
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_THAT(ids, ::testing::ElementsAre(1, 2, 3, 4));
-  EXPECT_EQ(backend_->Stats()->images, 9);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->images, 9);
 }
 
 TEST_P(BackendContractTest, MergingAndCompactingChangeNoResult) {
   for (int i = 1; i <= 60; ++i) {
     PutOne(*backend_, MakeItem("/" + std::to_string(i), i, 1 + i % 13));
     if (i % 7 == 0) {
-      const ImageId gone = backend_->FindPath("/" + std::to_string(i - 3))->value().id;
+      const ImageId gone = Pinned(*backend_)->FindPath("/" + std::to_string(i - 3))->value().id;
       EXPECT_EQ(*backend_->Remove({&gone, 1}), 1);
     }
   }
@@ -401,13 +403,105 @@ TEST_P(BackendContractTest, MergingAndCompactingChangeNoResult) {
     for (const auto& [path, hash] : before) {
       const int seed = std::stoi(path.substr(1));
       EXPECT_EQ(BestContent(*backend_, seed, 0, 1 + seed % 13),
-                backend_->FindPath(path)->value().content);
+                Pinned(*backend_)->FindPath(path)->value().content);
     }
     ASSERT_TRUE(backend_->Compact().ok());
     EXPECT_EQ(StateOf(*backend_), before);
     ExpectSound(*backend_);
   }
-  EXPECT_EQ(backend_->Stats()->segments, 1);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->segments, 1);
+}
+
+TEST_P(BackendContractTest, ASnapshotStaysAsItWasWhateverIsWritten) {
+  for (int i = 1; i <= 9; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  const VerdictRecord verdict{MakeHash(1), MakeHash(2), Verdict::kNotACopy, 5};
+  ASSERT_TRUE(backend_->PutVerdicts({&verdict, 1}).ok());
+  const auto before = Pinned(*backend_);
+  const std::vector<ImageId> gone = {2, 4};
+  ASSERT_EQ(*backend_->Remove(gone), 2);
+  PutOne(*backend_, MakeItem("/5", 50));
+  PutOne(*backend_, MakeItem("/new", 51));
+  ASSERT_EQ(*backend_->ForgetVerdicts({&verdict, 1}), 1);
+  ASSERT_TRUE(backend_->Compact().ok());
+
+  EXPECT_LT(before->generation(), Pinned(*backend_)->generation());
+  EXPECT_EQ(before->Stats()->images, 9);
+  EXPECT_EQ(before->Stats()->removed_descriptors, 0);
+  EXPECT_EQ(before->Verdicts()->size(), 1U);
+  EXPECT_FALSE(before->FindPath("/new")->has_value());
+  EXPECT_EQ(before->FindPath("/5")->value().hash, MakeHash(5));
+  EXPECT_EQ(before->FindId(2)->value().path, "/2");
+  EXPECT_EQ(*before->FindContent(MakeHash(4)), 4);
+  int listed = 0;
+  EXPECT_TRUE(before->List([&](const ImageRecord&) { return ++listed > 0; }).ok());
+  EXPECT_EQ(listed, 9);
+  const auto features = MakeFeatures(2);
+  const SearchQuery query{.features = features.get()};
+  EXPECT_EQ(before->Search({&query, 1}, {})->front().front().content, 2);
+  const std::int64_t content = 2;
+  EXPECT_EQ(before->Features({&content, 1})->front().descriptors, features->descriptors);
+  EXPECT_EQ(before->Describe({&content, 1})->front().size(), 1U);
+  EXPECT_EQ(FeaturesOf(*backend_, content).status().code(), StatusCode::kNotFound);
+}
+
+TEST_P(BackendContractTest, ManyContentsAreAnsweredInTheOrderAsked) {
+  for (int i = 1; i <= 5; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  const auto snapshot = Pinned(*backend_);
+  const std::vector<std::int64_t> contents = {4, 1, 4, 5};
+  const auto features = snapshot->Features(contents);
+  const auto images = snapshot->Describe(contents);
+  ASSERT_TRUE(features.ok() && images.ok());
+  ASSERT_EQ(features->size(), contents.size());
+  ASSERT_EQ(images->size(), contents.size());
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const int seed = static_cast<int>(contents[i]);
+    EXPECT_EQ((*features)[i].descriptors, MakeFeatures(seed)->descriptors);
+    ASSERT_EQ((*images)[i].size(), 1U);
+    EXPECT_EQ((*images)[i][0].hash, MakeHash(seed));
+  }
+  EXPECT_TRUE(snapshot->Features({})->empty());
+  const std::vector<std::int64_t> one_missing = {1, 77};
+  EXPECT_EQ(snapshot->Features(one_missing).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(snapshot->Describe(one_missing)->back().empty());
+}
+
+TEST_P(BackendContractTest, CallsEndAtTheirDeadlineAndWhenToldToStop) {
+  PutOne(*backend_, MakeItem("/a", 1));
+  const auto snapshot = Pinned(*backend_);
+  const auto features = MakeFeatures(1);
+  const SearchQuery query{.features = features.get()};
+  const std::int64_t content = 1;
+  const auto expect = [&](const CallOptions& call, StatusCode code) {
+    EXPECT_EQ(snapshot->Search({&query, 1}, {.call = call}).status().code(), code);
+    EXPECT_EQ(snapshot->Features({&content, 1}, call).status().code(), code);
+    EXPECT_EQ(snapshot->Describe({&content, 1}, call).status().code(), code);
+    EXPECT_EQ(snapshot->List([](const ImageRecord&) { return true; }, call).code(), code);
+  };
+  const auto now = std::chrono::steady_clock::now();
+  expect({.deadline = now, .stop = {}}, StatusCode::kDeadlineExceeded);
+  expect({.deadline = {}, .stop = [] { return true; }}, StatusCode::kCancelled);
+  expect({.deadline = now + std::chrono::hours(1), .stop = [] { return false; }}, StatusCode::kOk);
+}
+
+TEST_P(BackendContractTest, OneSnapshotServesManyThreads) {
+  for (int i = 1; i <= 8; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  const auto snapshot = Pinned(*backend_);
+  std::vector<std::thread> threads;
+  for (int i = 1; i <= 8; ++i) {
+    threads.emplace_back([&, i] {
+      const auto features = MakeFeatures(i);
+      const SearchQuery query{.features = features.get()};
+      for (int round = 0; round < 20; ++round) {
+        const auto found = snapshot->Search({&query, 1}, {});
+        ASSERT_TRUE(found.ok()) << found.status().message();
+        const std::int64_t content = found->front().front().content;
+        EXPECT_EQ(snapshot->Describe({&content, 1})->front().front().hash, MakeHash(i));
+        EXPECT_EQ(snapshot->Features({&content, 1})->front().size(), 12U);
+        EXPECT_EQ(snapshot->Stats()->images, 8);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace siftsearch::local

@@ -55,7 +55,7 @@ class LocalBackendTest : public ::testing::Test {
     const auto backend = Open({});
     const auto features = MakeFeatures(1);
     const SearchQuery query{.features = features.get()};
-    const auto results = backend->Search({&query, 1}, {});
+    const auto results = Pinned(*backend)->Search({&query, 1}, {});
     EXPECT_EQ(results.status().code(), StatusCode::kCorrupt);
     EXPECT_THAT(results.status().message(), HasSubstr(file.filename().string()));
     EXPECT_THAT(results.status().message(), HasSubstr("siftsearch check"));
@@ -247,8 +247,8 @@ TEST_F(LocalBackendTest, AThousandSinglePutsLeaveFewSegments) {
   for (int i = 1; i <= 1000; ++i) {
     PutOne(*backend, MakeItem("/" + std::to_string(i), i, 1 + i % 3));
   }
-  EXPECT_LT(backend->Stats()->segments, 40);
-  EXPECT_EQ(static_cast<std::int64_t>(SegmentFiles().size()), backend->Stats()->segments);
+  EXPECT_LT(Pinned(*backend)->Stats()->segments, 40);
+  EXPECT_EQ(static_cast<std::int64_t>(SegmentFiles().size()), Pinned(*backend)->Stats()->segments);
   for (int i = 1; i <= 1000; i += 111) EXPECT_EQ(BestContent(*backend, i, 0, 1 + i % 3), i);
   ExpectSound(*backend);
 }
@@ -261,12 +261,12 @@ TEST_F(LocalBackendTest, MergingDropsRemovedContents) {
       EXPECT_EQ(*backend->Remove({&id, 1}), 1);
     }
   }
-  EXPECT_EQ(backend->Stats()->removed_descriptors, 3 * 12);
+  EXPECT_EQ(Pinned(*backend)->Stats()->removed_descriptors, 3 * 12);
   PutOne(*backend, MakeItem("/8", 8));
-  EXPECT_EQ(backend->Stats()->segments, 1);
-  EXPECT_EQ(backend->Stats()->removed_descriptors, 0);
-  EXPECT_EQ(backend->Stats()->descriptors, 5 * 12);
-  EXPECT_EQ(*backend->FindContent(MakeHash(2)), 0);
+  EXPECT_EQ(Pinned(*backend)->Stats()->segments, 1);
+  EXPECT_EQ(Pinned(*backend)->Stats()->removed_descriptors, 0);
+  EXPECT_EQ(Pinned(*backend)->Stats()->descriptors, 5 * 12);
+  EXPECT_EQ(*Pinned(*backend)->FindContent(MakeHash(2)), 0);
   ExpectSound(*backend);
 }
 
@@ -278,9 +278,9 @@ TEST_F(LocalBackendTest, CompactGivesSpaceBack) {
   std::vector<ImageId> ids;
   for (ImageId id = 1; id <= 390; ++id) ids.push_back(id);
   EXPECT_EQ(*backend->Remove(ids), 390);
-  const auto before = backend->Stats().value();
+  const auto before = Pinned(*backend)->Stats().value();
   ASSERT_TRUE(backend->Compact().ok());
-  const auto after = backend->Stats().value();
+  const auto after = Pinned(*backend)->Stats().value();
   EXPECT_LT(after.segment_bytes * 20, before.segment_bytes);
   EXPECT_LT(after.catalog_bytes * 2, before.catalog_bytes);
   EXPECT_EQ(SegmentFiles().size(), 1U);
@@ -353,7 +353,7 @@ TEST_F(LocalBackendTest, TwoWritersInTurnLoseNothing) {
   EXPECT_EQ(StateOf(*backend).size(), 2U * kEach);
   for (int seed = 1; seed <= 2 * kEach; seed += 13) {
     EXPECT_EQ(BestContent(*backend, seed, 0, 2),
-              backend->FindPath("/" + std::to_string(seed))->value().content);
+              Pinned(*backend)->FindPath("/" + std::to_string(seed))->value().content);
   }
   ExpectSound(*backend);
 }
@@ -394,7 +394,7 @@ TEST_F(LocalBackendTest, ReadersSeeWholeCommits) {
       }
       const auto features = MakeFeatures(1);
       const SearchQuery query{.features = features.get()};
-      const auto results = reader.Search({&query, 1}, {.neighbours = 100});
+      const auto results = Pinned(reader)->Search({&query, 1}, {.neighbours = 100});
       ASSERT_TRUE(results.ok()) << results.status().message();
       // All live rows are neighbours: 12 of each half.
       EXPECT_LE(results->front().size(), 2U);

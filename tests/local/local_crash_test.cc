@@ -84,7 +84,8 @@ class LocalCrashTest : public ::testing::Test {
     EXPECT_TRUE(state == one || state == other);
     for (const auto& [path, hash] : state) {
       const int seed = hash[0];
-      EXPECT_EQ(BestContent(*backend, seed), backend->FindPath(path)->value().content) << path;
+      EXPECT_EQ(BestContent(*backend, seed), Pinned(*backend)->FindPath(path)->value().content)
+          << path;
     }
   }
 

@@ -54,11 +54,11 @@ class LocalFormatsTest : public ::testing::TestWithParam<OldDatabase> {
 
   /// The stored features of a content find it.
   static void ExpectFindsItself(SearchBackend& backend, std::int64_t content) {
-    const auto features = backend.Features(content);
+    const auto features = FeaturesOf(backend, content);
     ASSERT_TRUE(features.ok()) << features.status().message();
     EXPECT_EQ(features->size(), 30u);
     const SearchQuery query{.features = &*features};
-    const auto found = backend.Search({&query, 1}, {.neighbours = 1});
+    const auto found = Pinned(backend)->Search({&query, 1}, {.neighbours = 1});
     ASSERT_TRUE(found.ok()) << found.status().message();
     ASSERT_EQ(found->front().size(), 1u);
     EXPECT_EQ(found->front().front().content, content);
@@ -91,12 +91,12 @@ TEST_P(LocalFormatsTest, OpenedForWritingItHasItsImagesAndItsIndex) {
   Open();
   const auto backend = Open({.read_only = true});
   ASSERT_NE(backend, nullptr);
-  EXPECT_EQ(backend->Stats()->index, GetParam().index_after);
+  EXPECT_EQ(Pinned(*backend)->Stats()->index, GetParam().index_after);
   EXPECT_EQ(backend->settings(), ExtractorSettings{.max_features = 30});
-  EXPECT_EQ(backend->FindId(1)->value().path, "/pictures/scene1.jpg");
-  EXPECT_EQ(backend->FindId(3)->value().path, "/pictures/scene3.jpg");
-  EXPECT_EQ(backend->Stats()->images, 2);
-  EXPECT_EQ(backend->Stats()->removed_descriptors, 30);
+  EXPECT_EQ(Pinned(*backend)->FindId(1)->value().path, "/pictures/scene1.jpg");
+  EXPECT_EQ(Pinned(*backend)->FindId(3)->value().path, "/pictures/scene3.jpg");
+  EXPECT_EQ(Pinned(*backend)->Stats()->images, 2);
+  EXPECT_EQ(Pinned(*backend)->Stats()->removed_descriptors, 30);
   for (const std::int64_t content : {1, 3}) ExpectFindsItself(*backend, content);
   ExpectSound(*backend);
 }
@@ -110,7 +110,7 @@ TEST_P(LocalFormatsTest, OldSegmentsStayAndNewOnesCarryTheNewDigest) {
   EXPECT_EQ(SegmentsWith(digests[1]), 2u);
   EXPECT_EQ(SegmentsWith(digests[0]), 1u);
   for (const std::int64_t content : {1, 3}) ExpectFindsItself(*backend, content);
-  EXPECT_EQ(BestContent(*backend, 7), backend->FindPath("/new")->value().content);
+  EXPECT_EQ(BestContent(*backend, 7), Pinned(*backend)->FindPath("/new")->value().content);
   ExpectSound(*backend);
   ASSERT_TRUE(backend->Compact().ok());
   EXPECT_EQ(SegmentsWith(digests[1]), 0u);
@@ -123,7 +123,7 @@ TEST_P(LocalFormatsTest, TheIndexCanBeChanged) {
   const auto backend = Open();
   for (const std::string key : {"IDMap,Flat", "IVF16,Flat", "Terms", "auto"}) {
     ASSERT_TRUE(backend->SetIndex(key).ok());
-    EXPECT_EQ(backend->Stats()->index, key);
+    EXPECT_EQ(Pinned(*backend)->Stats()->index, key);
     for (const std::int64_t content : {1, 3}) ExpectFindsItself(*Open(), content);
   }
   ExpectSound(*backend);

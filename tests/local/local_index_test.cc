@@ -65,8 +65,8 @@ class LocalIndexTest : public ::testing::TestWithParam<std::string> {
 
 TEST_P(LocalIndexTest, ACommitStoresTheIndexAndSearchesUseIt) {
   EXPECT_TRUE(std::filesystem::exists(cache()));
-  EXPECT_GT(backend_->Stats()->index_bytes, 0);
-  EXPECT_EQ(backend_->Stats()->index, GetParam());
+  EXPECT_GT(Pinned(*backend_)->Stats()->index_bytes, 0);
+  EXPECT_EQ(Pinned(*backend_)->Stats()->index, GetParam());
   ExpectAllFound();
 }
 
@@ -142,7 +142,7 @@ TEST_P(LocalIndexTest, AnotherKeyIsRefused) {
             std::string::npos);
   const auto any = LocalBackend::Open(DiskEnv(), folder(), {});
   ASSERT_TRUE(any.ok());
-  EXPECT_EQ((*any)->Stats()->index, GetParam());
+  EXPECT_EQ(Pinned(**any)->Stats()->index, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Keys, LocalIndexTest,
@@ -202,8 +202,8 @@ TEST_F(LocalTermsTest, EachSegmentHasItsFile) {
   EXPECT_EQ(Names("terms"), Names("segments"));
   EXPECT_GT(Names("terms").size(), 1u);
   // Eight bytes a row, and tables.
-  EXPECT_GE(backend_->Stats()->index_bytes, 8 * kRowsEach * kTermedContents);
-  EXPECT_LT(backend_->Stats()->index_bytes, 9 * kRowsEach * kTermedContents);
+  EXPECT_GE(Pinned(*backend_)->Stats()->index_bytes, 8 * kRowsEach * kTermedContents);
+  EXPECT_LT(Pinned(*backend_)->Stats()->index_bytes, 9 * kRowsEach * kTermedContents);
   ExpectAllFound();
 }
 
@@ -303,9 +303,9 @@ TEST(LocalIndexKeyTest, AllListsGiveTheExactAnswer) {
   const auto features = MakeFeatures(99, 200);
   const SearchQuery query{.features = features.get(), .exclude_content = 2};
   SearchOptions options;
-  const auto want = exact->Search({&query, 1}, options);
+  const auto want = Pinned(*exact)->Search({&query, 1}, options);
   options.approximation = Approximation{.nprobe = 16};
-  const auto got = lists->Search({&query, 1}, options);
+  const auto got = Pinned(*lists)->Search({&query, 1}, options);
   ASSERT_TRUE(want.ok() && got.ok());
   ASSERT_EQ(want->front().size(), got->front().size());
   for (std::size_t i = 0; i < want->front().size(); ++i) {
@@ -325,12 +325,17 @@ TEST(LocalIndexKeyTest, WrongKeysMakeNoDatabase) {
 
 TEST(LocalIndexKeyTest, NumbersOfAnotherKindOfIndexAreRefused) {
   const TestFolder root;
+  const auto code = [](SearchBackend& backend, const Approximation& approximation) {
+    const auto features = MakeFeatures(1);
+    const SearchQuery query{.features = features.get()};
+    return Pinned(backend)->Search({&query, 1}, {.approximation = approximation}).status().code();
+  };
   const auto graph = OpenWith(root.path("graph"), "IDMap,HNSW48");
-  EXPECT_EQ(graph->SetApproximation({.nprobe = 4}).code(), StatusCode::kInvalidArgument);
-  EXPECT_TRUE(graph->SetApproximation({.ef_search = 64}).ok());
+  EXPECT_EQ(code(*graph, {.nprobe = 4}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(*graph, {.ef_search = 64}), StatusCode::kOk);
   const auto exact = OpenWith(root.path("exact"), "IDMap,Flat");
-  EXPECT_EQ(exact->SetApproximation({.ef_search = 4}).code(), StatusCode::kInvalidArgument);
-  EXPECT_TRUE(exact->SetApproximation({.rerank = false}).ok());
+  EXPECT_EQ(code(*exact, {.ef_search = 4}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(*exact, {.rerank = false}), StatusCode::kOk);
 }
 
 }  // namespace

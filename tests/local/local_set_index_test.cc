@@ -91,8 +91,8 @@ TEST_F(SetIndexTest, EachKeyFindsTheSameAndLeavesItsOwnFilesOnly) {
     const bool terms = key == "Terms" || key == "auto";
     EXPECT_EQ(TermsFiles(), terms ? Segments() : 0);
     EXPECT_EQ(std::filesystem::exists(cache()), key.starts_with("IVF") || key == "IDMap,HNSW48");
-    EXPECT_EQ(backend->Stats()->index, key);
-    EXPECT_EQ(backend->Stats()->index_in_use, key == "auto" ? "Terms" : key);
+    EXPECT_EQ(Pinned(*backend)->Stats()->index, key);
+    EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, key == "auto" ? "Terms" : key);
     ExpectFound(*backend);
     ExpectFound(*reader);
     ExpectFound(*Open({.read_only = true}));
@@ -102,27 +102,27 @@ TEST_F(SetIndexTest, EachKeyFindsTheSameAndLeavesItsOwnFilesOnly) {
 
 TEST_F(SetIndexTest, TheDefaultChangesOverWithTheRowsUpAndDown) {
   const auto backend = Open();
-  EXPECT_EQ(backend->Stats()->index, "auto");
+  EXPECT_EQ(Pinned(*backend)->Stats()->index, "auto");
   const int below = kFrom / kRowsEach - 1;
   Add(*backend, 1, below);
-  EXPECT_EQ(backend->Stats()->index_in_use, "IDMap,Flat");
+  EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, "IDMap,Flat");
   EXPECT_EQ(TermsFiles(), 0u);
   ExpectFound(*backend, 1, below);
   // The commit that crosses makes the files of all segments.
   Add(*backend, below + 1, below + 1);
-  EXPECT_EQ(backend->Stats()->index_in_use, "Terms");
+  EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, "Terms");
   EXPECT_EQ(TermsFiles(), Segments());
-  EXPECT_GT(backend->Stats()->index_bytes, 8 * kFrom);
+  EXPECT_GT(Pinned(*backend)->Stats()->index_bytes, 8 * kFrom);
   Add(*backend, below + 2, kContents);
   EXPECT_EQ(TermsFiles(), Segments());
   ExpectFound(*backend);
   // Removed rows do not count.
   Remove(*backend, 1, 10);
-  EXPECT_EQ(backend->Stats()->index_in_use, "IDMap,Flat");
+  EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, "IDMap,Flat");
   ExpectFound(*backend, 11);
   ASSERT_TRUE(backend->Compact().ok());
   EXPECT_EQ(TermsFiles(), 0u);
-  EXPECT_EQ(backend->Stats()->index_bytes, 0);
+  EXPECT_EQ(Pinned(*backend)->Stats()->index_bytes, 0);
   ExpectFound(*backend, 11);
   Remove(*backend, 11, 11);
   ExpectSound(*backend);
@@ -131,7 +131,7 @@ TEST_F(SetIndexTest, TheDefaultChangesOverWithTheRowsUpAndDown) {
 TEST_F(SetIndexTest, ExplicitExactSearchStaysExactAtAnySize) {
   const auto backend = Open({.index = "IDMap,Flat"});
   Add(*backend, 1, kContents);
-  EXPECT_EQ(backend->Stats()->index_in_use, "IDMap,Flat");
+  EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, "IDMap,Flat");
   EXPECT_EQ(TermsFiles(), 0u);
   ASSERT_TRUE(backend->Compact().ok());
   EXPECT_EQ(TermsFiles(), 0u);
@@ -155,7 +155,7 @@ TEST_F(SetIndexTest, AReaderOfTheDefaultWithoutItsFilesAnswers) {
 TEST_F(SetIndexTest, BadKeysAndReadersChangeNothing) {
   const auto backend = Open();
   Add(*backend, 1, 2);
-  const auto generation = backend->Stats()->generation;
+  const auto generation = Pinned(*backend)->Stats()->generation;
   for (const std::string key : {"", "Nonsense", "IVF64,PQ7", "AUTO", "auto "}) {
     const Status refused = backend->SetIndex(key);
     EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument) << key;
@@ -163,8 +163,8 @@ TEST_F(SetIndexTest, BadKeysAndReadersChangeNothing) {
   }
   EXPECT_EQ(Open({.read_only = true})->SetIndex("Terms").code(), StatusCode::kPermissionDenied);
   EXPECT_TRUE(backend->SetIndex("auto").ok());  // Is so already: no commit.
-  EXPECT_EQ(backend->Stats()->index, "auto");
-  EXPECT_EQ(backend->Stats()->generation, generation);
+  EXPECT_EQ(Pinned(*backend)->Stats()->index, "auto");
+  EXPECT_EQ(Pinned(*backend)->Stats()->generation, generation);
 }
 
 TEST_F(SetIndexTest, ADamagedKeyFailsSearchesUntilAnotherIsSet) {
@@ -176,13 +176,13 @@ TEST_F(SetIndexTest, ADamagedKeyFailsSearchesUntilAnotherIsSet) {
     SearchBackend& searched = fresh ? *reader : *backend;
     const auto features = MakeFeatures(1);
     const SearchQuery query{.features = features.get()};
-    const Status status = searched.Search({&query, 1}, {}).status();
+    const Status status = Pinned(searched)->Search({&query, 1}, {}).status();
     EXPECT_EQ(status.code(), StatusCode::kIncompatible);
     EXPECT_THAT(status.message(), HasSubstr(folder()));
     EXPECT_THAT(status.message(), HasSubstr("IVF0,Nonsense"));
     EXPECT_THAT(status.message(), HasSubstr("siftsearch index auto"));
-    EXPECT_EQ(searched.Stats()->index, "IVF0,Nonsense");
-    EXPECT_EQ(searched.Stats()->index_in_use, "");
+    EXPECT_EQ(Pinned(searched)->Stats()->index, "IVF0,Nonsense");
+    EXPECT_EQ(Pinned(searched)->Stats()->index_in_use, "");
     const auto problems = searched.Check();
     ASSERT_TRUE(problems.ok());
     ASSERT_EQ(problems->size(), 1u);
@@ -194,14 +194,18 @@ TEST_F(SetIndexTest, ADamagedKeyFailsSearchesUntilAnotherIsSet) {
   ExpectSound(*backend);
 }
 
-TEST_F(SetIndexTest, EffortForAFormerIndexDoesNotFailSearches) {
+TEST_F(SetIndexTest, WhatIsPinnedKeepsTheIndexThatItHad) {
   const auto backend = Open({.index = "IVF16,Flat"});
   Add(*backend, 1, kContents);
-  ASSERT_TRUE(backend->SetApproximation({.nprobe = 16}).ok());
-  ExpectFound(*backend);
+  const auto features = MakeFeatures(1);
+  const SearchQuery query{.features = features.get()};
+  const SearchOptions thorough{.neighbours = 3, .approximation = {.nprobe = 16}};
+  const auto before = Pinned(*backend);
   ASSERT_TRUE(Open()->SetIndex("IDMap,Flat").ok());
-  ExpectFound(*backend);
-  EXPECT_EQ(backend->SetApproximation({.nprobe = 16}).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(before->Search({&query, 1}, thorough).ok());
+  EXPECT_EQ(before->Stats()->index, "IVF16,Flat");
+  EXPECT_EQ(Pinned(*backend)->Search({&query, 1}, thorough).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST_F(SetIndexTest, SearchesGoOnWhileAnotherProcessChangesTheIndex) {
@@ -225,7 +229,7 @@ TEST_F(SetIndexTest, SearchesGoOnWhileAnotherProcessChangesTheIndex) {
   }
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   EXPECT_GT(searches, 0);
-  EXPECT_EQ(reader->Stats()->index, "Terms");
+  EXPECT_EQ(Pinned(*reader)->Stats()->index, "Terms");
   ExpectFound(*reader);
 }
 

@@ -8,7 +8,9 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "siftsearch/search_backend.h"
@@ -58,12 +60,31 @@ inline PutOutcome PutOne(SearchBackend& backend, const PutItem& item) {
   return outcomes.ok() ? outcomes->front() : PutOutcome{};
 }
 
+/// What a test reads through: the newest commit.
+inline std::shared_ptr<const BackendSnapshot> Pinned(SearchBackend& backend) {
+  auto snapshot = backend.Pin();
+  if (!snapshot.ok()) throw std::runtime_error(snapshot.status().message());
+  return std::move(snapshot).value();
+}
+
+inline Result<FeatureSet> FeaturesOf(SearchBackend& backend, std::int64_t content) {
+  auto features = Pinned(backend)->Features({&content, 1});
+  if (!features.ok()) return features.status();
+  return std::move(features->at(0));
+}
+
+inline std::vector<ImageRecord> ImagesOf(SearchBackend& backend, std::int64_t content) {
+  const auto images = Pinned(backend)->Describe({&content, 1});
+  EXPECT_TRUE(images.ok()) << images.status().message();
+  return images.ok() ? images->at(0) : std::vector<ImageRecord>();
+}
+
 /// Best content of a search for a seed's features; 0 when nothing has votes.
 inline std::int64_t BestContent(SearchBackend& backend, int seed, std::int64_t exclude = 0,
                                 int descriptors = 12) {
   const auto features = MakeFeatures(seed, descriptors);
   const SearchQuery query{.features = features.get(), .exclude_content = exclude};
-  const auto results = backend.Search({&query, 1}, {.neighbours = 3});
+  const auto results = Pinned(backend)->Search({&query, 1}, {.neighbours = 3});
   EXPECT_TRUE(results.ok()) << results.status().message();
   return results.ok() && !results->front().empty() ? results->front().front().content : 0;
 }
@@ -71,7 +92,7 @@ inline std::int64_t BestContent(SearchBackend& backend, int seed, std::int64_t e
 /// Path → hash of all images: what a database says it holds.
 inline std::map<std::string, ContentHash> StateOf(SearchBackend& backend) {
   std::map<std::string, ContentHash> state;
-  const Status status = backend.List([&](const ImageRecord& image) {
+  const Status status = Pinned(backend)->List([&](const ImageRecord& image) {
     state[image.path] = image.hash;
     return true;
   });
