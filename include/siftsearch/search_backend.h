@@ -164,6 +164,10 @@ class SIFTSEARCH_EXPORT BackendSnapshot {
   /// Counts commits: snapshots of one number give equal answers.
   virtual std::int64_t generation() const = 0;
 
+  /// Whether `Search` gives the nearest rows for certain; an index that looks them up may miss
+  /// some.
+  virtual bool SearchesExactly() const = 0;
+
   /// Best voted contents of each query, one pass over the database for the batch.
   virtual Result<std::vector<std::vector<VotedContent>>> Search(
       std::span<const SearchQuery> queries, const SearchOptions& options) const = 0;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/status_macros.h"
+#include "vote/vote.h"
 
 namespace siftsearch::engine {
 namespace {
@@ -17,16 +18,22 @@ constexpr double kUnvotedWeight = 1e-3;
 
 }  // namespace
 
-Result<VotedContent> MatchAlone(const FeatureSet& query, const kernel::PreparedQueries& descriptors,
-                                const FeatureSet& image, const VotedContent& voted) {
+Result<std::vector<kernel::Neighbour>> NearestAlone(std::size_t size,
+                                                    const kernel::PreparedQueries& descriptors,
+                                                    const FeatureSet& image) {
   const kernel::RowSpan rows{image.descriptors.data(), image.size(), 0};
   std::vector<kernel::Neighbour> nearest;
-  const std::vector<std::int32_t> limits(query.size(), kFarthestPair * kFarthestPair + 1);
+  const std::vector<std::int32_t> limits(size, kFarthestPair * kFarthestPair + 1);
   SIFTSEARCH_RETURN_IF_ERROR(kernel::TopK(
       {&rows, 1}, descriptors, {.k = kNeighboursAlone, .distances_below = limits}, &nearest));
+  return nearest;
+}
+
+VotedContent MatchAlone(std::span<const kernel::Neighbour> nearest, const FeatureSet& image,
+                        const VotedContent& voted) {
   VotedContent matched{voted.content, voted.width, voted.height, voted.votes, {}};
   auto vote = voted.pairs.begin();  // Ascending by query.
-  for (std::size_t i = 0; i < query.size(); ++i) {
+  for (std::size_t i = 0; i * kNeighboursAlone < nearest.size(); ++i) {
     const auto point = static_cast<std::int32_t>(i);
     while (vote != voted.pairs.end() && vote->query < point) ++vote;
     const bool has_vote = vote != voted.pairs.end() && vote->query == point;
@@ -41,6 +48,30 @@ Result<VotedContent> MatchAlone(const FeatureSet& query, const kernel::PreparedQ
     }
   }
   return matched;
+}
+
+VotedContent WithMissedVotes(std::span<const kernel::Neighbour> nearest, const FeatureSet& image,
+                             std::span<const int> others, const VotedContent& voted) {
+  VotedContent complete{voted.content, voted.width, voted.height, voted.votes, {}};
+  auto vote = voted.pairs.begin();  // Ascending by query.
+  for (std::size_t i = 0; i * kNeighboursAlone < nearest.size(); ++i) {
+    const auto point = static_cast<std::int32_t>(i);
+    if (vote != voted.pairs.end() && vote->query == point) {
+      complete.pairs.push_back(*vote++);
+      continue;
+    }
+    const kernel::Neighbour& missed = nearest[i * kNeighboursAlone];
+    if (missed.row < 0) continue;
+    const double closeness =
+        1 - std::sqrt(static_cast<double>(missed.distance)) / vote::kTypicalDistance;
+    if (closeness <= 0) continue;
+    complete.pairs.push_back({.query = point,
+                              .image = image.keypoints[static_cast<std::size_t>(missed.row)],
+                              .weight = static_cast<float>(closeness * closeness),
+                              .rarity = 1.0f / static_cast<float>(1 + others[i])});
+    complete.votes += closeness * closeness;
+  }
+  return complete;
 }
 
 }  // namespace siftsearch::engine

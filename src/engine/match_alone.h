@@ -1,20 +1,34 @@
 #pragma once
 
+#include <cstddef>
+#include <span>
+#include <vector>
+
 #include "kernel/topk.h"
 #include "siftsearch/search_backend.h"
 #include "siftsearch/types.h"
 
 namespace siftsearch::engine {
 
-/// A candidate with the pairs of points that matching the two pictures alone gives, beside those
-/// that the search of the whole database voted for. That search gives each descriptor its k nearest
-/// rows: where many pictures look alike (print, charts) or a copy is far from its original (noise,
-/// blends), the right row is often not among them. Each query descriptor is paired with its two
-/// nearest rows of `image`, at most 260 (L2) apart. The pairs of a point that voted have its vote's
-/// weight and rarity; the others weigh next to nothing, the nearer the more, and count as common.
-/// `descriptors` are those of `query`; `image` has the features of `voted.content`. Pure; errors of
-/// kernel::TopK.
-Result<VotedContent> MatchAlone(const FeatureSet& query, const kernel::PreparedQueries& descriptors,
-                                const FeatureSet& image, const VotedContent& voted);
+/// The two nearest rows of `image` of each descriptor of a query of `size`, at most 260 (L2) apart;
+/// rows of −1 where there are none. Pure; errors of kernel::TopK.
+Result<std::vector<kernel::Neighbour>> NearestAlone(std::size_t size,
+                                                    const kernel::PreparedQueries& descriptors,
+                                                    const FeatureSet& image);
+
+/// A candidate with the pairs of points that matching the two pictures alone gives (`nearest`, of
+/// NearestAlone), beside those that the search of the whole database voted for. That search gives
+/// each descriptor its k nearest rows: where many pictures look alike (print, charts) or a copy is
+/// far from its original (noise, blends), the right row is often not among them. The pairs of a
+/// point that voted have its vote's weight and rarity; the others weigh next to nothing, the nearer
+/// the more, and count as common. `image` has the features of `voted.content`. Pure.
+VotedContent MatchAlone(std::span<const kernel::Neighbour> nearest, const FeatureSet& image,
+                        const VotedContent& voted);
+
+/// A candidate with the votes that a search which looks rows up has missed, as far as the picture
+/// alone tells: descriptors that did not vote for it do so with their nearest row, weighed by
+/// vote::kTypicalDistance. `others[i]` contents have what is near the query's descriptor i. Pure.
+VotedContent WithMissedVotes(std::span<const kernel::Neighbour> nearest, const FeatureSet& image,
+                             std::span<const int> others, const VotedContent& voted);
 
 }  // namespace siftsearch::engine

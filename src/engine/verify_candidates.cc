@@ -186,20 +186,37 @@ class CandidateVerifier {
     for (const auto& [form, voted, promising] : candidates) {
       VerifiedContent fit = Fit(*form, *voted, places);
       const double false_alarms = fit.match.evidence.log10_false_alarms;
-      const bool worth = false_alarms > kInDoubt && (promising || false_alarms < 0);
+      const bool in_doubt = false_alarms > kInDoubt && (promising || false_alarms < 0);
+      const bool incomplete = input_.missed && false_alarms < kWorthConfirming;
       take(std::move(fit));
       // A picture alone with itself is but the same.
-      if (!worth || input_.itself) continue;
+      if (!(in_doubt || incomplete) || input_.itself) continue;
       if (!image) image = input_.features_of(voted->content);
       if (image->status().code() == StatusCode::kNotFound) continue;  // Removed meanwhile.
       SIFTSEARCH_RETURN_IF_ERROR(image->status());
-      SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::PreparedQueries* const descriptors,
-                                  Prepared(*form));
-      SIFTSEARCH_ASSIGN_OR_RETURN(const VotedContent matched,
-                                  MatchAlone(form->features, *descriptors, **image, *voted));
-      take(Fit(*form, matched, places));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto nearest, Nearest(*form, **image));
+      if (incomplete) {
+        take(Fit(*form, WithMissedVotes(nearest, **image, Others(*form), *voted), places));
+      }
+      if (in_doubt) take(Fit(*form, MatchAlone(nearest, **image, *voted), places));
     }
     return std::move(*best);
+  }
+
+  /// The rows of a picture alone that are nearest to each descriptor of a form.
+  Result<std::vector<kernel::Neighbour>> Nearest(const QueryForm& form,
+                                                 const FeatureSet& image) const {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::PreparedQueries* const descriptors, Prepared(form));
+    return NearestAlone(form.features.size(), *descriptors, image);
+  }
+
+  /// How many candidates each descriptor of a form voted for.
+  std::span<const int> Others(const QueryForm& form) const {
+    auto& prepared = prepared_[static_cast<std::size_t>(&form - input_.forms.data())];
+    std::call_once(prepared.counted, [&] {
+      prepared.voted_for = HowManyHave(form, [](std::int64_t) { return true; });
+    });
+    return prepared.voted_for;
   }
 
   /// The descriptors of a form, laid out when they are needed for the first time.
@@ -412,6 +429,8 @@ class CandidateVerifier {
   struct PreparedForm {
     std::once_flag once;
     std::optional<Result<kernel::PreparedQueries>> queries;
+    std::once_flag counted;
+    std::vector<int> voted_for;  ///< By point: how many candidates.
   };
 
   const VerifyInput& input_;

@@ -60,6 +60,12 @@ Result<std::vector<std::vector<VotedContent>>> PinnedCommit::Search(
   return StatusOf(error);
 }
 
+bool PinnedCommit::SearchesExactly() const {
+  if (!commit_->rows.ok()) return true;
+  const auto view = View(*commit_->rows);
+  return view.ok() && *view == nullptr;
+}
+
 Result<std::shared_ptr<const SearchView>> PinnedCommit::View(
     std::shared_ptr<const Snapshot> rows) const {
   const std::lock_guard lock(commit_->view_mutex);

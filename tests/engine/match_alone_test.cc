@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
+#include <vector>
 
 #include "engine/impl.h"
+#include "vote/vote.h"
 
 namespace siftsearch::engine {
 namespace {
@@ -47,7 +50,10 @@ Result<VotedContent> Matched(const FeatureSet& query, const FeatureSet& image,
                              const VotedContent& voted) {
   const auto descriptors =
       kernel::PreparedQueries::Make(query.descriptors, kDescriptorBytes, kVariant);
-  return descriptors.ok() ? MatchAlone(query, *descriptors, image, voted) : descriptors.status();
+  if (!descriptors.ok()) return descriptors.status();
+  const auto nearest = NearestAlone(query.size(), *descriptors, image);
+  if (!nearest.ok()) return nearest.status();
+  return MatchAlone(*nearest, image, voted);
 }
 
 TEST(MatchAloneTest, PairsEachPointWithItsNearestRows) {
@@ -92,6 +98,61 @@ TEST(MatchAloneTest, FarDescriptorsAreNoPair) {
   const auto matched = Matched(query, image, Voted(1));
   ASSERT_TRUE(matched.ok());
   EXPECT_TRUE(matched->pairs.empty());
+}
+
+kernel::Neighbour At(std::int64_t row, double distance) {
+  return {.row = row, .distance = static_cast<std::int32_t>(std::lround(distance * distance))};
+}
+
+TEST(WithMissedVotesTest, NearRowsVoteWhereNoneDid) {
+  const FeatureSet image = RandomFeatures(4, 7);
+  VotedContent voted = Voted(2);
+  voted.pairs.push_back({.query = 1, .image = {.x = 9}, .weight = 0.7f, .rarity = 0.9f});
+  const double half = vote::kTypicalDistance / 2;
+  // Of each descriptor two rows. Without a vote: near, none at all, too far.
+  const std::vector<kernel::Neighbour> nearest = {At(3, half), At(0, half),  //
+                                                  At(2, half), At(0, half),  //
+                                                  {},          {},           //
+                                                  At(1, 240),  At(0, 250)};
+  const VotedContent complete = WithMissedVotes(nearest, image, std::vector{3, 0, 0, 0}, voted);
+  ASSERT_EQ(complete.pairs.size(), 2u);
+  EXPECT_EQ(complete.pairs[0].query, 0);
+  EXPECT_EQ(complete.pairs[0].image.x, image.keypoints[3].x);
+  EXPECT_NEAR(complete.pairs[0].weight, 0.25, 1e-4);
+  EXPECT_EQ(complete.pairs[0].rarity, 0.25f);
+  EXPECT_EQ(complete.pairs[1].query, 1);
+  EXPECT_EQ(complete.pairs[1].image.x, 9);
+  EXPECT_EQ(complete.pairs[1].weight, 0.7f);
+  EXPECT_EQ(complete.pairs[1].rarity, 0.9f);
+  EXPECT_NEAR(complete.votes, 0.95, 1e-4);
+}
+
+/// Half of sixty points were found; with the others it is as sure as if all had been.
+TEST(WithMissedVotesTest, AMatchIsJudgedByWhatTheSearchMissed) {
+  const FeatureSet query = RandomFeatures(60, 8);
+  const FeatureSet image = Moved(query, 8, 3);
+  std::vector<QueryForm> forms(1);
+  forms[0].features = query;
+  VotedContent all = Voted(9);
+  for (std::int32_t i = 0; i < 60; ++i) {
+    all.pairs.push_back(
+        {.query = i, .image = image.keypoints[static_cast<std::size_t>(i)], .weight = 0.9f});
+  }
+  const auto false_alarms = [&](const VotedContent& voted, bool missed) {
+    forms[0].candidates = {voted};
+    const auto verified = VerifyCandidates({.features_of = [&](std::int64_t) { return image; },
+                                            .forms = forms,
+                                            .preview = {},
+                                            .missed = missed},
+                                           1);
+    EXPECT_TRUE(verified.ok());
+    return verified->at(0).match.evidence.log10_false_alarms;
+  };
+  VotedContent some = all;
+  some.pairs.resize(30);
+  const double exact = false_alarms(all, false);
+  EXPECT_GT(false_alarms(some, false), 0.7 * exact);
+  EXPECT_NEAR(false_alarms(some, true), exact, 0.05 * std::abs(exact));
 }
 
 TEST(MatchAloneTest, NothingMatchesAPictureWithoutFeatures) {

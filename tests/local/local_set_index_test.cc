@@ -93,6 +93,7 @@ TEST_F(SetIndexTest, EachKeyFindsTheSameAndLeavesItsOwnFilesOnly) {
     EXPECT_EQ(std::filesystem::exists(cache()), key.starts_with("IVF") || key == "IDMap,HNSW48");
     EXPECT_EQ(Pinned(*backend)->Stats()->index, key);
     EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, key == "auto" ? "Terms" : key);
+    EXPECT_EQ(Pinned(*backend)->SearchesExactly(), key == "Flat" || key == "IDMap,Flat");
     ExpectFound(*backend);
     ExpectFound(*reader);
     ExpectFound(*Open({.read_only = true}));

@@ -26,6 +26,7 @@ class AlteredSnapshot : public BackendSnapshot {
       : snapshot_(std::move(snapshot)), alterations_(std::move(alterations)) {}
 
   std::int64_t generation() const override { return snapshot_->generation(); }
+  bool SearchesExactly() const override { return snapshot_->SearchesExactly(); }
 
   Result<std::vector<std::vector<VotedContent>>> Search(
       std::span<const SearchQuery> queries, const SearchOptions& options) const override {

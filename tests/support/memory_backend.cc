@@ -153,6 +153,7 @@ class MemorySnapshot : public BackendSnapshot {
       : tables_(std::move(tables)) {}
 
   std::int64_t generation() const override { return tables_->generation; }
+  bool SearchesExactly() const override { return true; }
 
   Result<std::vector<std::vector<VotedContent>>> Search(
       std::span<const SearchQuery> queries, const SearchOptions& options) const override {
