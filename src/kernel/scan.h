@@ -66,6 +66,10 @@ Distance DistancePortable;
 Distance DistanceAvx2;
 Distance DistanceAvx512Vnni;
 
+// Near terms, under the same rules.
+SelectNear SelectNearPortable;
+SelectNear SelectNearAvx2;
+
 /// Dimensions up to whole tiles of 64 bytes.
 constexpr std::size_t PaddedToTiles(std::size_t dim) { return (dim + 63) / 64 * 64; }
 

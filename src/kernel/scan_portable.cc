@@ -26,6 +26,20 @@ void Dots(const std::int16_t* a, const std::int16_t* b, std::size_t dim, std::in
   std::copy_n(sum, kTogether, dots);
 }
 
+std::uint32_t LoadU32(const std::uint8_t* from) {
+  return std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]} << 16 |
+         std::uint32_t{from[3]} << 24;
+}
+
+/// Without the instruction, which not every processor has, and without the call that stands in for
+/// it.
+int CountOnes(std::uint32_t bits) {
+  bits -= bits >> 1 & 0x55555555;
+  bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333);
+  bits = (bits + (bits >> 4)) & 0x0f0f0f0f;
+  return static_cast<int>(bits * 0x01010101 >> 24);
+}
+
 void ScanBlock(const PackedQueries& queries, const std::int16_t* wide, std::size_t count,
                std::int64_t first_row, NearestRows& nearest) {
   const std::size_t dim = queries.dim;
@@ -66,6 +80,19 @@ std::int32_t DistancePortable(const std::uint8_t* a, const std::uint8_t* b, std:
     sum += std::int32_t{difference} * difference;
   }
   return sum;
+}
+
+std::size_t SelectNearPortable(const std::uint8_t* terms, const std::uint8_t* rows,
+                               std::size_t count, const NearTerm& near, std::uint32_t* out) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t different = LoadU32(terms + 4 * i) ^ near.term;
+    // No branch: of terms under the mask none can be foretold.
+    out[kept] = LoadU32(rows + 4 * i);
+    kept += static_cast<std::size_t>(((different & near.mask) == 0) &
+                                     (CountOnes(different & near.signs) <= near.differing));
+  }
+  return kept;
 }
 
 }  // namespace siftsearch::kernel

@@ -251,6 +251,14 @@ Distance* DistanceOf([[maybe_unused]] Variant variant) {
   return DistancePortable;
 }
 
+SelectNear* SelectNearOf([[maybe_unused]] Variant variant) {
+#if defined(__x86_64__)
+  // Runs of terms are short: wider vectors would be filled no better.
+  if (variant != Variant::kPortable && Supported(Variant::kAvx2)) return SelectNearAvx2;
+#endif
+  return SelectNearPortable;
+}
+
 std::vector<Variant> SupportedVariants() {
   std::vector<Variant> supported;
   for (const Variant variant : kAllVariants) {

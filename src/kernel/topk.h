@@ -50,6 +50,26 @@ using Distance = std::int32_t(const std::uint8_t* a, const std::uint8_t* b, std:
 /// who choose the pairs themselves.
 Distance* DistanceOf(Variant variant);
 
+/// What makes a term near: its bits under `mask` are those of `term`, and of those under `signs` at
+/// most `differing` are not.
+struct NearTerm {
+  std::uint32_t term = 0;
+  std::uint32_t mask = 0;
+  std::uint32_t signs = 0;
+  int differing = 0;  ///< 0 to 32.
+};
+
+/// Writes rows[i] of each near terms[i] to `out`, in order; gives how many. `terms` and `rows`:
+/// `count` numbers each, 32 bits, little-endian, any alignment. `out`: room for count +
+/// kSelectNearSpare, all of which may be written to.
+using SelectNear = std::size_t(const std::uint8_t* terms, const std::uint8_t* rows,
+                               std::size_t count, const NearTerm& near, std::uint32_t* out);
+
+inline constexpr std::size_t kSelectNearSpare = 8;
+
+/// The function of a supported variant, or one that is as good there.
+SelectNear* SelectNearOf(Variant variant);
+
 struct TopKOptions {
   int k = 10;       ///< 1 to 4096.
   int threads = 1;  ///< The rows are split between threads.

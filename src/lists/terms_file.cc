@@ -62,18 +62,6 @@ std::vector<std::uint64_t> Sorted(std::span<const Term> terms) {
   return entries;
 }
 
-/// Ones in numbers of half as many bits as a term has signs.
-constexpr auto kOnes = [] {
-  std::array<std::uint8_t, 1 << kSigns / 2> ones{};
-  for (unsigned i = 0; i < ones.size(); ++i) ones[i] = static_cast<std::uint8_t>(std::popcount(i));
-  return ones;
-}();
-
-/// Without the instruction, which not every processor has.
-int CountSigns(Term different) {
-  return kOnes[different % kOnes.size()] + kOnes[different / kOnes.size() % kOnes.size()];
-}
-
 }  // namespace
 
 std::vector<std::uint8_t> EncodeTerms(const TermsOwner& owner,
@@ -172,35 +160,58 @@ Status TermsFile::Load(std::uint64_t vocabulary) {
       LoadU64(&bytes[48])) {
     return Damaged("the checksum of its tables is wrong");
   }
-  table_ = bytes.subspan(blocks_at, blocks() * kBlockEntryBytes);
   entries_ = bytes.subspan(entries_at);
-  checked_ = std::vector<std::atomic<bool>>(blocks());
+  LoadBlocks(bytes.subspan(blocks_at, entries_at - blocks_at));
+  return LoadContents(bytes.subspan(kTermsHeaderBytes, blocks_at - kTermsHeaderBytes));
+}
+
+Status TermsFile::LoadContents(std::span<const std::uint8_t> table) {
   std::uint64_t covered = 0;
-  contents_.reserve(contents);
-  for (std::size_t at = kTermsHeaderBytes; at < blocks_at; at += kContentBytes) {
-    const std::uint64_t rows = LoadU64(&bytes[at + 8]);
+  contents_.reserve(table.size() / kContentBytes);
+  for (; !table.empty(); table = table.subspan(kContentBytes)) {
+    const std::uint64_t rows = LoadU64(&table[8]);
     if (rows > rows_ - covered) return Damaged("its contents do not have its rows");
     covered += rows;
-    contents_.push_back({.content = static_cast<std::int64_t>(LoadU64(&bytes[at])),
+    contents_.push_back({.content = static_cast<std::int64_t>(LoadU64(&table[0])),
                          .rows = static_cast<std::uint32_t>(rows),
-                         .checksum = LoadU64(&bytes[at + 16])});
+                         .checksum = LoadU64(&table[16])});
   }
   return covered == rows_ ? Status() : Damaged("its contents do not have its rows");
+}
+
+void TermsFile::LoadBlocks(std::span<const std::uint8_t> table) {
+  for (; !table.empty(); table = table.subspan(kBlockEntryBytes)) {
+    checksums_.push_back(LoadU64(&table[0]));
+    first_terms_.push_back(LoadU32(&table[8]));
+  }
+  checked_ = std::vector<std::atomic<bool>>(blocks());
+  const int bucket_bits = std::bit_width(rows_ / kBucketRows | 1);
+  bucket_shift_ = std::numeric_limits<Term>::digits - bucket_bits;
+  starts_ = std::vector<std::atomic<std::uint32_t>>((std::size_t{1} << bucket_bits) + 1);
+  // Up to the first term's bucket, all begin with the file.
+  const std::size_t known = blocks() > 0 ? BucketOf(first_terms_[0]) + 1 : starts_.size();
+  for (std::size_t i = known; i < starts_.size(); ++i) {
+    starts_[i].store(kUnknown, std::memory_order_relaxed);
+  }
 }
 
 std::size_t TermsFile::RowsOf(std::size_t block) const {
   return std::min<std::size_t>(kBlockRows, rows_ - block * kBlockRows);
 }
 
-Term TermsFile::FirstTerm(std::size_t block) const {
-  return LoadU32(&table_[block * kBlockEntryBytes + 8]);
+const std::uint8_t* TermsFile::Block(std::size_t block) const {
+  return entries_.data() + block * kBlockRows * kEntryBytes;
 }
 
-Result<const std::uint8_t*> TermsFile::Block(std::size_t block) const {
-  const std::uint8_t* begin = entries_.data() + block * kBlockRows * kEntryBytes;
-  if (checked_[block].load(std::memory_order_relaxed)) return begin;
+bool TermsFile::IsChecked(std::size_t block) const {
+  return checked_[block].load(std::memory_order_acquire);
+}
+
+Status TermsFile::Check(std::size_t block) const {
+  if (IsChecked(block)) return {};
+  const std::uint8_t* begin = Block(block);
   const std::size_t count = RowsOf(block);
-  if (Checksum({begin, count * kEntryBytes}) != LoadU64(&table_[block * kBlockEntryBytes])) {
+  if (Checksum({begin, count * kEntryBytes}) != checksums_[block]) {
     return Damaged(fmt::format("the checksum of its block {} is wrong", block));
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -208,31 +219,57 @@ Result<const std::uint8_t*> TermsFile::Block(std::size_t block) const {
       return Damaged(fmt::format("its block {} names a row that it doesn't have", block));
     }
   }
-  checked_[block].store(true, std::memory_order_relaxed);
-  return begin;
+  NoteStarts(block);
+  checked_[block].store(true, std::memory_order_release);
+  return {};
 }
 
-Status TermsFile::Find(Term term, Term mask, int differing,
-                       std::vector<std::uint32_t>* rows) const {
-  const Term first = term & mask, last = term | ~mask;
-  // The last block that begins below the first term may end with it.
-  const std::size_t before =
-      CountBefore(blocks(), [&](std::size_t i) { return FirstTerm(i) < first; });
-  for (std::size_t block = before > 0 ? before - 1 : 0;
-       block < blocks() && FirstTerm(block) <= last; ++block) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::uint8_t* const begin, Block(block));
-    const std::size_t count = RowsOf(block);
-    const auto term_at = [&](std::size_t i) { return LoadU32(begin + 4 * i); };
-    const std::size_t from = CountBefore(count, [&](std::size_t i) { return term_at(i) < first; });
-    const std::size_t end = CountBefore(count, [&](std::size_t i) { return term_at(i) <= last; });
-    const std::size_t kept = rows->size();
-    rows->resize(kept + end - from);
-    std::uint32_t* to = rows->data() + kept;
-    for (std::size_t i = from; i < end; ++i) {
-      *to = LoadU32(begin + 4 * (count + i));
-      to += CountSigns(term_at(i) ^ term) <= differing;
+/// Threads that do it at once write the same.
+void TermsFile::NoteStarts(std::size_t block) const {
+  const std::uint8_t* terms = Block(block);
+  const std::size_t count = RowsOf(block);
+  const std::size_t first = block * kBlockRows;
+  std::size_t next = BucketOf(first_terms_[block]) + 1;
+  const auto note = [&](std::size_t end, std::size_t start) {
+    for (; next < end; ++next) {
+      starts_[next].store(static_cast<std::uint32_t>(start), std::memory_order_relaxed);
     }
-    rows->resize(static_cast<std::size_t>(to - rows->data()));
+  };
+  for (std::size_t i = 0; i < count; ++i) note(BucketOf(LoadU32(terms + 4 * i)) + 1, first + i);
+  const bool is_last = block + 1 == blocks();
+  note(is_last ? starts_.size() : BucketOf(first_terms_[block + 1]) + 1, first + count);
+}
+
+Status TermsFile::StartOf(std::size_t bucket, std::uint32_t* start) const {
+  *start = starts_[bucket].load(std::memory_order_relaxed);
+  if (*start != kUnknown) return {};
+  // It begins in the last block that begins before it, or right behind.
+  const std::size_t blocks_before = CountBefore(
+      blocks(), [&](std::size_t block) { return BucketOf(first_terms_[block]) < bucket; });
+  SIFTSEARCH_RETURN_IF_ERROR(Check(blocks_before - 1));
+  *start = starts_[bucket].load(std::memory_order_relaxed);
+  return *start != kUnknown ? Status() : Damaged("its terms are out of order");
+}
+
+Status TermsFile::Find(Term term, Term mask, int differing, kernel::SelectNear* select,
+                       std::vector<std::uint32_t>* rows) const {
+  const kernel::NearTerm near = {
+      .term = term, .mask = mask, .signs = ~TermMask(0), .differing = differing};
+  std::uint32_t from = 0, end = 0;
+  SIFTSEARCH_RETURN_IF_ERROR(StartOf(BucketOf(term & mask), &from));
+  SIFTSEARCH_RETURN_IF_ERROR(StartOf(BucketOf(term | ~mask) + 1, &end));
+  // Not cleared, as a vector's would be.
+  std::uint32_t found[kBlockRows + kernel::kSelectNearSpare];
+  while (from < end) {
+    const std::size_t block = from / kBlockRows;
+    if (!IsChecked(block)) SIFTSEARCH_RETURN_IF_ERROR(Check(block));
+    const std::size_t in_block = from % kBlockRows;
+    const std::size_t count = RowsOf(block);
+    const std::size_t some = std::min<std::size_t>(count - in_block, end - from);
+    const std::uint8_t* terms = Block(block) + 4 * in_block;
+    const std::size_t kept = select(terms, terms + 4 * count, some, near, found);
+    rows->insert(rows->end(), found, found + kept);
+    from += static_cast<std::uint32_t>(some);
   }
   return {};
 }
@@ -240,7 +277,8 @@ Status TermsFile::Find(Term term, Term mask, int differing,
 Result<std::vector<Term>> TermsFile::ByRow() const {
   std::vector<Term> terms(rows_);
   for (std::size_t block = 0; block < blocks(); ++block) {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::uint8_t* const begin, Block(block));
+    SIFTSEARCH_RETURN_IF_ERROR(Check(block));
+    const std::uint8_t* begin = Block(block);
     const std::size_t count = RowsOf(block);
     for (std::size_t i = 0; i < count; ++i) {
       terms[LoadU32(begin + 4 * (count + i))] = LoadU32(begin + 4 * i);
@@ -251,7 +289,7 @@ Result<std::vector<Term>> TermsFile::ByRow() const {
 
 Status TermsFile::Verify() const {
   for (std::size_t block = 0; block < blocks(); ++block) {
-    SIFTSEARCH_RETURN_IF_ERROR(Block(block).status());
+    SIFTSEARCH_RETURN_IF_ERROR(Check(block));
   }
   return {};
 }

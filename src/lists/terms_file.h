@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "env/file_env.h"
+#include "kernel/topk.h"
 #include "lists/vocabulary.h"
 #include "siftsearch/status.h"
 
@@ -51,8 +52,10 @@ class TermsFile {
   std::uint64_t rows() const { return rows_; }
 
   /// Appends the rows whose terms are `term` under `mask`, a TermMask, and differ from it in at
-  /// most `differing` signs in all. kCorrupt.
-  Status Find(Term term, Term mask, int differing, std::vector<std::uint32_t>* rows) const;
+  /// most `differing` signs in all: the same ones, in the same order, whichever variant `select` is
+  /// of. kCorrupt.
+  Status Find(Term term, Term mask, int differing, kernel::SelectNear* select,
+              std::vector<std::uint32_t>* rows) const;
 
   /// The term of each row. kCorrupt.
   Result<std::vector<Term>> ByRow() const;
@@ -63,15 +66,30 @@ class TermsFile {
  private:
   TermsFile(std::string path, std::shared_ptr<const MappedFile> file);
   Status Load(std::uint64_t vocabulary);
+  Status LoadContents(std::span<const std::uint8_t> table);
+  void LoadBlocks(std::span<const std::uint8_t> table);
   Status Damaged(const std::string& cause) const;
 
   std::size_t blocks() const { return (rows_ + kBlockRows - 1) / kBlockRows; }
   std::size_t RowsOf(std::size_t block) const;
-  Term FirstTerm(std::size_t block) const;
-  /// Terms, then rows, of a block whose checksum is right.
-  Result<const std::uint8_t*> Block(std::size_t block) const;
+  /// Terms, then rows.
+  const std::uint8_t* Block(std::size_t block) const;
+  /// kCorrupt: its checksum is wrong.
+  Status Check(std::size_t block) const;
+  bool IsChecked(std::size_t block) const;
+
+  /// Terms are in a bucket together if they agree in their upper bits.
+  std::size_t BucketOf(Term term) const { return term >> bucket_shift_; }
+  /// Notes where the buckets begin of which a checked block tells it.
+  void NoteStarts(std::size_t block) const;
+  /// Makes `start` the first entry of a bucket, or of a later one if it is empty.
+  Status StartOf(std::size_t bucket, std::uint32_t* start) const;
 
   static constexpr std::size_t kBlockRows = 1024;
+  /// A bucket has half as many rows, or up to so many: the fewer, the fewer are looked at in vain,
+  /// and the more memory the starts take.
+  static constexpr std::uint64_t kBucketRows = 16;
+  static constexpr std::uint32_t kUnknown = ~std::uint32_t{0};
   friend std::vector<std::uint8_t> EncodeTerms(const TermsOwner& owner,
                                                std::span<const TermedContent> contents,
                                                std::span<const Term> terms);
@@ -81,9 +99,13 @@ class TermsFile {
   std::uint64_t segment_ = 0;
   std::uint64_t rows_ = 0;
   std::vector<TermedContent> contents_;
-  std::span<const std::uint8_t> table_;  ///< Of the blocks.
   std::span<const std::uint8_t> entries_;
+  std::vector<std::uint64_t> checksums_;  ///< Of the blocks.
+  std::vector<Term> first_terms_;         ///< Of the blocks.
   mutable std::vector<std::atomic<bool>> checked_;
+  int bucket_shift_ = 0;
+  /// Of each bucket and of the end; kUnknown until the block that tells it has been checked.
+  mutable std::vector<std::atomic<std::uint32_t>> starts_;
 };
 
 }  // namespace siftsearch::lists

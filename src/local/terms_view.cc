@@ -53,7 +53,6 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
   const std::size_t k = static_cast<std::size_t>(options.k);
   const std::size_t each = probing.probes();
   const lists::Term mask = lists::TermMask(probing.signs);
-  kernel::Distance* const distance = kernel::DistanceOf(options.variant);
   found->assign(count * k, {});
   const std::size_t parts = (count + kQueriesAtOnce - 1) / kQueriesAtOnce;
   std::vector<Status> statuses(parts);
@@ -65,7 +64,7 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
     for (std::size_t i = part * kQueriesAtOnce; i < end && statuses[part].ok(); ++i) {
       statuses[part] =
           NearestOf(&queries[i * std::size_t{kDescriptorBytes}], {&probes[i * each], each}, mask,
-                    distance, {found->data() + i * k, k});
+                    options.variant, {found->data() + i * k, k});
     }
   });
   for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
@@ -74,15 +73,17 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
 
 /// Looks one descriptor up and keeps the nearest live rows.
 Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes,
-                            lists::Term mask, kernel::Distance* distance,
+                            lists::Term mask, kernel::Variant variant,
                             std::span<kernel::Neighbour> nearest) const {
+  kernel::SelectNear* const select = kernel::SelectNearOf(variant);
+  kernel::Distance* const distance = kernel::DistanceOf(variant);
   thread_local std::vector<std::uint32_t> rows;
   thread_local std::vector<kernel::Neighbour> measured;
   measured.clear();
   for (std::size_t i = 0; i < files_.size(); ++i) {
     rows.clear();
     for (const lists::Term probe : probes) {
-      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, kMostDiffering, &rows));
+      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, kMostDiffering, select, &rows));
     }
     const Snapshot::Part& part = snapshot_->parts()[i];
     const std::uint8_t* descriptors = part.reader->descriptors().data();

@@ -33,7 +33,7 @@ class TermsView : public SearchView {
 
  private:
   Status NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes, lists::Term mask,
-                   kernel::Distance* distance, std::span<kernel::Neighbour> nearest) const;
+                   kernel::Variant variant, std::span<kernel::Neighbour> nearest) const;
   void KeepNearest(std::vector<kernel::Neighbour>& measured,
                    std::span<kernel::Neighbour> nearest) const;
 

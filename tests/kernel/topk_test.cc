@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <random>
 
@@ -130,6 +131,70 @@ TEST_P(EveryVariant, DistancesOfPairsAreExact) {
         EXPECT_EQ(DistanceOf(GetParam())(query.data(), span.rows + pair.row * dim, dim),
                   pair.distance);
       }
+    }
+  }
+}
+
+/// Numbers as bytes, `offset` bytes behind the beginning, and nothing behind them.
+Bytes LittleEndian(const std::vector<std::uint32_t>& numbers, std::size_t offset) {
+  Bytes bytes(offset);
+  for (const std::uint32_t number : numbers) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      bytes.push_back(static_cast<std::uint8_t>(number >> shift));
+    }
+  }
+  bytes.shrink_to_fit();
+  return bytes;
+}
+
+std::vector<std::uint32_t> Selected(Variant variant, const std::vector<std::uint32_t>& terms,
+                                    const NearTerm& near, std::size_t offset = 0) {
+  std::vector<std::uint32_t> rows(terms.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(1000 + i);
+  const Bytes term_bytes = LittleEndian(terms, offset);
+  const Bytes row_bytes = LittleEndian(rows, offset);
+  std::vector<std::uint32_t> out(terms.size() + kSelectNearSpare);
+  out.resize(SelectNearOf(variant)(term_bytes.data() + offset, row_bytes.data() + offset,
+                                   terms.size(), near, out.data()));
+  return out;
+}
+
+TEST_P(EveryVariant, NearTermsAreThoseOfTheDefinition) {
+  const NearTerm near = {.term = 0x80000003, .mask = 0xfff80000, .signs = 0xfffff, .differing = 2};
+  const std::vector<std::uint32_t> terms = {
+      0x80000003,  // The same.
+      0x80000000,  // Two signs differ,
+      0x80000004,  // three.
+      0x80080003,  // One, but under the mask; the
+      0x00000003,  // highest bit.
+      0x80060003,  // Two again, high ones,
+      0x80070003,  // three.
+      0x80040002,  // Two, far apart.
+      0x8007ffff,  // Nearly all.
+  };
+  using Rows = std::vector<std::uint32_t>;
+  EXPECT_EQ(Selected(GetParam(), terms, near), (Rows{1000, 1001, 1005, 1007}));
+  EXPECT_EQ(Selected(GetParam(), terms, {.term = 0x80000003, .mask = ~0u}), Rows{1000});
+  EXPECT_EQ(Selected(GetParam(), terms, {}).size(), terms.size());
+}
+
+TEST_P(EveryVariant, NearTermsEqualAPlainLoop) {
+  std::mt19937 random(40);
+  for (std::size_t count = 0; count <= 40; ++count) {
+    for (std::size_t round = 0; round < 40; ++round) {
+      const NearTerm near = {.term = static_cast<std::uint32_t>(random()),
+                             .mask = ~std::uint32_t{0} << (round % 4 + 28),
+                             .signs = round % 2 == 0 ? 0xfffff : ~0u,
+                             .differing = static_cast<int>(random() % 21)};
+      std::vector<std::uint32_t> terms(count), expected;
+      for (std::size_t i = 0; i < count; ++i) {
+        terms[i] = static_cast<std::uint32_t>(random());
+        if (random() % 2 == 0) terms[i] = (terms[i] & ~near.mask) | (near.term & near.mask);
+        const std::uint32_t different = terms[i] ^ near.term;
+        if ((different & near.mask) == 0 && std::popcount(different & near.signs) <= near.differing)
+          expected.push_back(static_cast<std::uint32_t>(1000 + i));
+      }
+      EXPECT_EQ(Selected(GetParam(), terms, near, round % 5), expected) << count;
     }
   }
 }

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <random>
 
+#include "base/parallel.h"
+
 namespace siftsearch::lists {
 namespace {
 
@@ -31,9 +33,16 @@ Result<std::shared_ptr<const TermsFile>> Open(std::vector<std::uint8_t> bytes) {
   return TermsFile::Of("1.terms", std::move(bytes), kOfVocabulary);
 }
 
+kernel::SelectNear* Select() { return kernel::SelectNearOf(kernel::Variant::kPortable); }
+
 std::vector<std::uint32_t> Found(const TermsFile& file, Term term, Term mask, int differing) {
   std::vector<std::uint32_t> rows;
-  EXPECT_TRUE(file.Find(term, mask, differing, &rows).ok());
+  EXPECT_TRUE(file.Find(term, mask, differing, Select(), &rows).ok());
+  for (const kernel::Variant variant : kernel::SupportedVariants()) {
+    std::vector<std::uint32_t> same;
+    EXPECT_TRUE(file.Find(term, mask, differing, kernel::SelectNearOf(variant), &same).ok());
+    EXPECT_EQ(same, rows) << kernel::VariantName(variant);
+  }
   std::sort(rows.begin(), rows.end());
   return rows;
 }
@@ -78,6 +87,16 @@ TEST_P(TermsFileTest, FindsExactlyTheRowsOfATerm) {
 INSTANTIATE_TEST_SUITE_P(Rows, TermsFileTest,
                          ::testing::Values(0, 1, 2, 1023, 1024, 1025, 2048, 5000));
 
+TEST(TermsFileTest, ManyThreadsFindTheSameInAFileThatNoneHasTouched) {
+  const auto terms = RandomTerms(20'000, 0xffffffff, 5);
+  const auto file = Open(Encode(terms));
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  ParallelFor(64, 4, [&](std::size_t part) {
+    const Term term = terms[part * 61 % 997];
+    EXPECT_EQ(Found(**file, term, TermMask(2), 9), Expected(terms, term, TermMask(2), 9));
+  });
+}
+
 TEST(TermsFileTest, EveryFlippedByteIsFoundBeforeItGivesAWrongRow) {
   const auto terms = RandomTerms(2100, 2000, 2);
   const auto bytes = Encode(terms);
@@ -89,7 +108,7 @@ TEST(TermsFileTest, EveryFlippedByteIsFoundBeforeItGivesAWrongRow) {
     EXPECT_EQ((*file)->Verify().code(), StatusCode::kCorrupt) << "byte " << at;
     for (const Term term : {Term{0}, Term{1000}, Term{1999}}) {
       std::vector<std::uint32_t> rows;
-      const Status status = (*file)->Find(term, TermMask(kSigns), kSigns, &rows);
+      const Status status = (*file)->Find(term, TermMask(kSigns), kSigns, Select(), &rows);
       std::sort(rows.begin(), rows.end());
       if (!status.ok()) continue;
       EXPECT_EQ(rows, Expected(terms, term, TermMask(kSigns), kSigns)) << "byte " << at;
