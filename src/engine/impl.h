@@ -32,9 +32,10 @@ struct Engine::Impl {
 
   /// The newest commit, its answers checked (engine/checked_snapshot.h). Each of the engine's
   /// answers is read from one.
-  Result<std::shared_ptr<const BackendSnapshot>> Pin() const;
+  SIFTSEARCH_HIDDEN Result<std::shared_ptr<const BackendSnapshot>> Pin() const;
   /// The verdicts of a snapshot, read once for each commit.
-  Result<std::shared_ptr<const engine::VerdictBook>> VerdictsOf(const BackendSnapshot& snapshot);
+  SIFTSEARCH_HIDDEN Result<std::shared_ptr<const engine::VerdictBook>> VerdictsOf(
+      const BackendSnapshot& snapshot);
 
   image::DecodeLimits decode_limits() const {
     return {.max_pixels = limits.max_pixels, .max_file_bytes = limits.max_file_bytes};
