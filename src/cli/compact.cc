@@ -6,6 +6,7 @@
 #include "report/table.h"
 
 namespace siftsearch::cli {
+
 int RunCompact(Command& command) {
   EngineFlags flags;
   flags.AddLockWait(command);

@@ -17,9 +17,7 @@ int RunStats(Command& command) {
   const auto engine = OpenReader(command);
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();
-  const auto snapshot = backend.Pin();
-  if (!snapshot.ok()) return Fail(console, snapshot.status());
-  const auto stats = snapshot.value()->Stats();
+  const auto stats = StatsOf(backend);
   if (!stats.ok()) return Fail(console, stats.status());
   Output output;
   output.Write(format == "json" ? report::StatsJson(*stats, backend.settings()) + "\n"

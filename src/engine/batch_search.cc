@@ -64,7 +64,7 @@ Status BatchSearch::Flush() {
                                                           .call = options_.call}));
   for (std::size_t i = 0; i < forms.size(); ++i) forms[i].candidates = std::move(voted[i]);
   const double search_ms = MillisecondsSince(start);
-  const bool missed = !snapshot_.SearchesExactly();
+  const bool may_miss_rows = !snapshot_.SearchesExactly();
   std::vector<std::vector<VerifiedContent>> verified(queries_.size());
   std::vector<Status> statuses(queries_.size());
   // Many queries keep the threads busy; a single one has them for its candidates.
@@ -84,7 +84,7 @@ Status BatchSearch::Flush() {
                           .images_searched = options_.images_searched,
                           .min_score = query.confirmed ? 0 : options_.min_score,
                           .max_log10_false_alarms = options_.max_log10_false_alarms,
-                          .missed = missed,
+                          .may_miss_rows = may_miss_rows,
                           .keep_points = options_.keep_points},
                          inner_threads);
     statuses[i] = found.status();

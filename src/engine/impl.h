@@ -100,9 +100,9 @@ struct VerifyInput {
   double images_searched = 1;
   double min_score = 0;
   double max_log10_false_alarms = 9;
-  bool missed = false;       ///< The search may have missed near rows.
-  bool itself = false;       ///< The contents are the query: places that repeat are looked for.
-  bool keep_points = false;  ///< Fill Match::inlier_points.
+  bool may_miss_rows = false;  ///< The search looks rows up, and may have missed near ones.
+  bool itself = false;         ///< The contents are the query: places that repeat are looked for.
+  bool keep_points = false;    ///< Fill Match::inlier_points.
 };
 
 /// Verifies candidates geometrically, on `threads` threads, looks closer at the best, and ranks

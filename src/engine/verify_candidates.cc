@@ -187,7 +187,7 @@ class CandidateVerifier {
       VerifiedContent fit = Fit(*form, *voted, places);
       const double false_alarms = fit.match.evidence.log10_false_alarms;
       const bool in_doubt = false_alarms > kInDoubt && (promising || false_alarms < 0);
-      const bool incomplete = input_.missed && false_alarms < kWorthConfirming;
+      const bool incomplete = input_.may_miss_rows && false_alarms < kWorthConfirming;
       take(std::move(fit));
       // A picture alone with itself is but the same.
       if (!(in_doubt || incomplete) || input_.itself) continue;

@@ -143,7 +143,7 @@ TEST(WithMissedVotesTest, AMatchIsJudgedByWhatTheSearchMissed) {
     const auto verified = VerifyCandidates({.features_of = [&](std::int64_t) { return image; },
                                             .forms = forms,
                                             .preview = {},
-                                            .missed = missed},
+                                            .may_miss_rows = missed},
                                            1);
     EXPECT_TRUE(verified.ok());
     return verified->at(0).match.evidence.log10_false_alarms;
