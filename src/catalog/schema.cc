@@ -13,13 +13,34 @@ Result<std::int64_t> ReadNumber(Connection& db, const char* sql) {
   return row ? query.Int(0) : 0;
 }
 
+/// What tells a file's format.
+struct Marks {
+  std::int64_t application = 0;
+  std::int64_t format = 0;
+  std::int64_t tables = 0;
+};
+
+Result<Marks> ReadMarks(Connection& db) {
+  Marks marks;
+  SIFTSEARCH_ASSIGN_OR_RETURN(marks.application, ReadNumber(db, "PRAGMA application_id"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(marks.format, ReadNumber(db, "PRAGMA user_version"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(marks.tables, ReadNumber(db, "SELECT count(*) FROM sqlite_schema"));
+  return marks;
+}
+
+/// All of one commit: another process may be making the file.
+Result<Marks> ReadMarksOfOneCommit(Connection& db) {
+  SIFTSEARCH_RETURN_IF_ERROR(db.Execute("BEGIN"));
+  auto marks = ReadMarks(db);
+  (void)db.Execute("ROLLBACK");  // Nothing was written.
+  return marks;
+}
+
 }  // namespace
 
 Result<int> ReadFormat(Connection& db, int newest) {
-  SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t application, ReadNumber(db, "PRAGMA application_id"));
-  SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t format, ReadNumber(db, "PRAGMA user_version"));
-  SIFTSEARCH_ASSIGN_OR_RETURN(std::int64_t tables,
-                              ReadNumber(db, "SELECT count(*) FROM sqlite_schema"));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const Marks marks, ReadMarksOfOneCommit(db));
+  const auto [application, format, tables] = marks;
   if (application == 0 && format == 0 && tables == 0) return 0;
   if (application != kApplicationId) {
     return Status(StatusCode::kInvalidArgument,

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "catalog/schema.h"
@@ -15,6 +17,7 @@
 namespace siftsearch::catalog {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -278,6 +281,26 @@ TEST_F(CatalogTest, AMissingOrEmptyFileHoldsNoCatalogue) {
   EXPECT_EQ(Catalog::Open(file_, Access::kWrite).status().code(), StatusCode::kNotFound);
   Make();
   EXPECT_TRUE(Catalog::Open(file_, Access::kRead).ok());
+}
+
+/// A catalogue that is being made is not there, or older, or there; never another program's.
+TEST_F(CatalogTest, ACatalogueThatIsBeingMadeIsNotTakenForAnotherFile) {
+  for (int round = 0; round < 30; ++round) {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    std::atomic<bool> made = false;
+    std::thread maker([&] {
+      EXPECT_TRUE(Catalog::Open(file_, Access::kCreate).ok());
+      made = true;
+    });
+    while (!made) {
+      const Status status = Catalog::Open(file_, Access::kRead).status();
+      EXPECT_THAT(status.code(),
+                  AnyOf(StatusCode::kOk, StatusCode::kNotFound, StatusCode::kIncompatible))
+          << status.message();
+    }
+    maker.join();
+  }
 }
 
 TEST_F(CatalogTest, RefusesANewerFormat) {
