@@ -132,10 +132,8 @@ std::array<lists::Vocabulary::Projection, lists::kSigns> Directions(unsigned see
 std::vector<std::int32_t> Medians(const std::vector<std::uint8_t>& sample,
                                   const std::vector<std::uint8_t>& centroids,
                                   const lists::Vocabulary& unsigned_words) {
-  std::vector<lists::Term> terms;
-  const Status status =
-      unsigned_words.Terms(sample, kernel::SupportedVariants().front(), AvailableThreads(), &terms);
-  if (!status.ok()) throw std::runtime_error(status.message());
+  const auto terms =
+      unsigned_words.Terms(sample, kernel::SupportedVariants().front(), AvailableThreads());
   std::vector<std::vector<std::size_t>> members(lists::kWords);
   for (std::size_t i = 0; i < terms.size(); ++i) {
     members[terms[i] >> lists::kSigns].push_back(i);
@@ -179,10 +177,10 @@ void Run(const Options& options) {
   const std::vector<std::uint8_t> sample = Sample(options);
   const std::vector<std::uint8_t> centroids = Centroids(sample, options);
   const auto directions = Directions(options.seed);
+  const lists::GroupedWords words = lists::GroupWords(centroids);
   const lists::Vocabulary unsigned_words(
-      centroids, directions, std::vector<std::int32_t>(std::size_t{lists::kWords} * lists::kSigns));
-  const lists::Vocabulary vocabulary(centroids, directions,
-                                     Medians(sample, centroids, unsigned_words));
+      words, directions, std::vector<std::int32_t>(std::size_t{lists::kWords} * lists::kSigns));
+  const lists::Vocabulary vocabulary(words, directions, Medians(sample, centroids, unsigned_words));
   const std::vector<std::uint8_t> bytes = vocabulary.Encode();
   std::ofstream out(options.out, std::ios::binary);
   out.write(reinterpret_cast<const char*>(bytes.data()),

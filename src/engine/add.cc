@@ -44,8 +44,8 @@ class ExtractOnce {
         return future.get();  // Its extraction runs on another thread and waits for nobody.
       }
     }
-    auto features =
-        engine::FeaturesOf(impl, *impl.extractor, bytes, features::kStoredPreviewQuality, nullptr);
+    auto features = engine::FeaturesOf(impl, *impl.extractor, bytes,
+                                       {.preview_quality = features::kStoredPreviewQuality});
     const auto shared = features.ok() ? Result<SharedFeatures>(std::make_shared<const FeatureSet>(
                                             std::move(features).value()))
                                       : Result<SharedFeatures>(features.status());

@@ -119,8 +119,10 @@ Result<Picture> Read(QueryInput& input, const Engine::Impl& impl, Timings* timin
     if (!file.ok()) return about(file.status());
     picture.bytes = std::move(file->bytes);
   }
-  auto features =
-      FeaturesOf(impl, *impl.extractor, picture.bytes, features::kQueryPreviewQuality, timings);
+  auto features = FeaturesOf(impl, *impl.extractor, picture.bytes,
+                             {.preview_quality = features::kQueryPreviewQuality,
+                              .threads = impl.threads,
+                              .timings = timings});
   if (!features.ok()) return about(features.status());
   picture.features = std::move(features).value();
   return picture;

@@ -50,11 +50,16 @@ inline double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Decodes and extracts, with a preview of JPEG quality `preview_quality`; fills the two times in
-/// `timings` if it is given.
+struct ExtractionOptions {
+  int preview_quality = 0;     ///< Of the preview's JPEG.
+  int threads = 1;             ///< For this picture alone.
+  Timings* timings = nullptr;  ///< Where to put the times of decoding and extracting.
+};
+
+/// Decodes and extracts, with a preview.
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
-                              std::span<const std::uint8_t> bytes, int preview_quality,
-                              Timings* timings);
+                              std::span<const std::uint8_t> bytes,
+                              const ExtractionOptions& options);
 
 /// Says of a match with equal bytes that its image is the very file of the query, where it is.
 inline void NameSameFile(const std::string& query, Match& match) {

@@ -20,19 +20,20 @@ namespace siftsearch {
 namespace engine {
 
 Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
-                              std::span<const std::uint8_t> bytes, int preview_quality,
-                              Timings* timings) {
+                              std::span<const std::uint8_t> bytes,
+                              const ExtractionOptions& options) {
   const auto start = Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(
       const image::GreyImage picture,
       image::DecodeGrey(bytes, impl.decode_limits(), extractor.settings().max_side));
-  if (timings) timings->decode_ms = MillisecondsSince(start);
+  if (options.timings) options.timings->decode_ms = MillisecondsSince(start);
   const auto decoded = Clock::now();
-  SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, extractor.Extract(picture));
+  SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, extractor.Extract(picture, options.threads));
   features.pages = picture.pages;
   features.remark = picture.remark;
-  SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, features::MakePreview(picture, preview_quality));
-  if (timings) timings->extract_ms = MillisecondsSince(decoded);
+  SIFTSEARCH_ASSIGN_OR_RETURN(features.preview,
+                              features::MakePreview(picture, options.preview_quality));
+  if (options.timings) options.timings->extract_ms = MillisecondsSince(decoded);
   return features;
 }
 
@@ -119,9 +120,32 @@ class MatchLister {
   ColourBook& colours_;
 };
 
+/// Knows before the first input is handed on whether it is the only one.
+class Inputs {
+ public:
+  explicit Inputs(const std::function<std::optional<QueryInput>()>& next)
+      : next_(next), first_(next_()) {
+    if (first_) second_ = next_();
+    is_single_ = !second_;
+  }
+
+  bool is_single() const { return is_single_; }
+
+  std::optional<QueryInput> Next() {
+    if (first_) return std::exchange(first_, std::nullopt);
+    if (second_) return std::exchange(second_, std::nullopt);
+    return is_single_ ? std::nullopt : next_();
+  }
+
+ private:
+  const std::function<std::optional<QueryInput>()>& next_;
+  std::optional<QueryInput> first_, second_;
+  bool is_single_ = false;
+};
+
 /// Reads, decodes and extracts; runs on the pipeline's threads.
 BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
-                   QueryInput input) {
+                   QueryInput input, int threads) {
   BatchQuery query;
   const bool is_file = !input.bytes;
   query.error = [&]() -> Status {
@@ -130,9 +154,11 @@ BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& e
       SIFTSEARCH_ASSIGN_OR_RETURN(PictureFile file, ReadPictureFile(input.name, impl.limits));
       input.bytes = std::move(file.bytes);
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(
-        query.features,
-        FeaturesOf(impl, extractor, *input.bytes, features::kQueryPreviewQuality, &query.timings));
+    SIFTSEARCH_ASSIGN_OR_RETURN(query.features,
+                                FeaturesOf(impl, extractor, *input.bytes,
+                                           {.preview_quality = features::kQueryPreviewQuality,
+                                            .threads = threads,
+                                            .timings = &query.timings}));
     query.file.hash = Sha256(*input.bytes);
     if (!is_file) query.bytes = std::move(input.bytes);
     return {};
@@ -189,16 +215,20 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto extractor,
                               engine::QueryExtractor(*impl_, options.query_features));
   Status status;
+  engine::Inputs inputs(next);
+  const int workers = inputs.is_single() ? 1 : impl_->threads;
   OrderedPipeline<QueryInput, engine::BatchQuery> pipeline(
-      impl_->threads, 16 * static_cast<std::size_t>(impl_->threads),
-      [&](QueryInput input) { return engine::Prepare(*impl_, *extractor, std::move(input)); });
-  pipeline.Run(next, [&](engine::BatchQuery query) {
-    status = options.call.Check();
-    if (!status.ok()) return false;
-    query.confirmed = verdicts->IsConfirmed(query.file.hash);
-    status = search.Add(std::move(query));
-    return status.ok();
-  });
+      workers, 16 * static_cast<std::size_t>(workers), [&](QueryInput input) {
+        return engine::Prepare(*impl_, *extractor, std::move(input), impl_->threads / workers);
+      });
+  pipeline.Run([&] { return inputs.Next(); },
+               [&](engine::BatchQuery query) {
+                 status = options.call.Check();
+                 if (!status.ok()) return false;
+                 query.confirmed = verdicts->IsConfirmed(query.file.hash);
+                 status = search.Add(std::move(query));
+                 return status.ok();
+               });
   SIFTSEARCH_RETURN_IF_ERROR(status);
   return search.Flush();
 } catch (const std::exception& error) {

@@ -282,8 +282,8 @@ PreparedFile PrepareFile(const Engine::Impl& impl, const features::FeatureExtrac
                     !image::HasImageExtension(input.path);
     BatchQuery query;
     SIFTSEARCH_ASSIGN_OR_RETURN(
-        query.features,
-        engine::FeaturesOf(impl, extractor, file.bytes, features::kQueryPreviewQuality, nullptr));
+        query.features, engine::FeaturesOf(impl, extractor, file.bytes,
+                                           {.preview_quality = features::kQueryPreviewQuality}));
     query.file.path = input.path;
     query.file.width = query.features.width;
     query.file.height = query.features.height;

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <mutex>
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/features2d.hpp>
 #include <opencv2/imgproc.hpp>
 #include <tuple>
+
+#include "features/opencv_threads.h"
 
 namespace siftsearch::features {
 namespace {
@@ -40,12 +41,6 @@ constexpr int kSmallestSide = 8;
 /// OpenCV 4.6 doubles the picture with pixel centres aligned but halves positions without, so all
 /// of them come out a quarter of a pixel too far right and down.
 constexpr float kDoublingShift = 0.25f;
-
-/// Parallelism is one picture a thread; OpenCV's own threads would fight with it.
-void TurnOffOpenCvThreads() {
-  static std::once_flag once;
-  std::call_once(once, [] { cv::setNumThreads(1); });
-}
 
 cv::Size FullSize(const image::GreyImage& picture) {
   return picture.full_width > 0 ? cv::Size(picture.full_width, picture.full_height)
@@ -116,11 +111,10 @@ void WriteRootSift(const float* sift, std::uint8_t* out) {
 
 class SiftExtractor : public FeatureExtractor {
  public:
-  explicit SiftExtractor(const ExtractorSettings& settings) : settings_(settings) {
-    TurnOffOpenCvThreads();
-  }
+  explicit SiftExtractor(const ExtractorSettings& settings) : settings_(settings) {}
 
-  Result<FeatureSet> Extract(const image::GreyImage& picture) const override {
+  Result<FeatureSet> Extract(const image::GreyImage& picture, int threads) const override {
+    const OpenCvThreads opencv_threads(threads);
     try {
       return Detect(picture);
     } catch (const std::bad_alloc&) {

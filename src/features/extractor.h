@@ -12,15 +12,15 @@ namespace siftsearch::features {
 constexpr double kLowContrast = 0.01;
 
 /// Turns pixels into features. One object serves many threads at once. Deterministic: the same
-/// pixels give the same bytes, whatever else runs.
+/// pixels give the same bytes, on how many threads soever and whatever else runs.
 class FeatureExtractor {
  public:
   virtual ~FeatureExtractor() = default;
 
   /// Features of a picture, keypoints in its own full-size pixels, strongest (DoG
-  /// response × area of the region) first. A picture
-  /// without any keypoint gives an empty set and no error. Errors: kOutOfMemory, kInternal.
-  virtual Result<FeatureSet> Extract(const image::GreyImage& image) const = 0;
+  /// response × area of the region) first. A picture without any keypoint gives an empty set and no
+  /// error. Where there are many pictures, one a thread is faster. Errors: kOutOfMemory, kInternal.
+  virtual Result<FeatureSet> Extract(const image::GreyImage& image, int threads = 1) const = 0;
 
   virtual const ExtractorSettings& settings() const = 0;
 };
@@ -29,8 +29,8 @@ class FeatureExtractor {
 /// `max_side`, or enlarged where it is small; with kLowContrast where its contrast threshold leaves
 /// few keypoints; descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255
 /// (Arandjelović, Zisserman, "Three things everyone should know to improve object retrieval", CVPR
-/// 2012). Turns OpenCV's own threads off for the whole process: parallelism is one picture a
-/// thread. kInvalidArgument for settings out of range or an unknown extractor.
+/// 2012). Extracting replaces OpenCV's own threads in the whole process (OpenCvThreads).
+/// kInvalidArgument for settings out of range or an unknown extractor.
 Result<std::unique_ptr<FeatureExtractor>> MakeExtractor(const ExtractorSettings& settings);
 
 }  // namespace siftsearch::features

@@ -66,6 +66,10 @@ Distance DistancePortable;
 Distance DistanceAvx2;
 Distance DistanceAvx512Vnni;
 
+// Squared distances of one from many, under the same rules.
+MeasureRows MeasureRowsPortable;
+MeasureRows MeasureRowsAvx2;
+
 // Near terms, under the same rules.
 SelectNear SelectNearPortable;
 SelectNear SelectNearAvx2;

@@ -204,6 +204,35 @@ void Meet(const PackedQueries& queries, std::size_t group, Block& block, std::si
   Tile(queries, group, block, first, nearest);
 }
 
+/// A descriptor of kMeasuredBytes.
+struct Descriptor {
+  __m256i bytes[4];
+};
+
+/// Eight sums that make the squared distance of a row.
+[[gnu::always_inline]] inline __m256i SquaredParts(const Descriptor& query,
+                                                   const std::uint8_t* row) {
+  const __m256i zero = _mm256_setzero_si256();
+  __m256i sums = zero;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const __m256i of_row = Load(row + 32 * i);
+    const __m256i difference = _mm256_or_si256(_mm256_subs_epu8(query.bytes[i], of_row),
+                                               _mm256_subs_epu8(of_row, query.bytes[i]));
+    const __m256i low = _mm256_unpacklo_epi8(difference, zero);
+    const __m256i high = _mm256_unpackhi_epi8(difference, zero);
+    sums = _mm256_add_epi32(
+        sums, _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high)));
+  }
+  return sums;
+}
+
+/// The sum of the eight parts of each.
+__m128i Fold(__m256i a, __m256i b, __m256i c, __m256i d) {
+  const __m256i halves = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+  return _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+}
+
 /// Of each set of 8 lanes: the lanes in it, ascending, a byte each, as numbers to permute by.
 struct Gathers {
   std::uint64_t of[256];
@@ -298,6 +327,26 @@ std::int32_t DistanceAvx2(const std::uint8_t* a, const std::uint8_t* b, std::siz
   std::int32_t distance = _mm_cvtsi128_si32(sum);
   for (; j < dim; ++j) distance += (a[j] - b[j]) * (a[j] - b[j]);
   return distance;
+}
+
+void MeasureRowsAvx2(const std::uint8_t* query, const std::uint8_t* rows,
+                     const std::uint32_t* numbers, std::size_t count, std::int32_t* distances) {
+  static_assert(kMeasuredBytes == sizeof(Descriptor));
+  constexpr std::size_t kAhead = 16;  // Rows.
+  Descriptor of_query;
+  for (int i = 0; i < 4; ++i) of_query.bytes[i] = Load(query + 32 * i);
+  const auto row = [&](std::size_t i) { return rows + numbers[i] * kMeasuredBytes; };
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    for (std::size_t next = i + kAhead; next < i + kAhead + 4 && next < count; ++next) {
+      _mm_prefetch(reinterpret_cast<const char*>(row(next)), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(row(next) + 64), _MM_HINT_T0);
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(distances + i),
+                     Fold(SquaredParts(of_query, row(i)), SquaredParts(of_query, row(i + 1)),
+                          SquaredParts(of_query, row(i + 2)), SquaredParts(of_query, row(i + 3))));
+  }
+  for (; i < count; ++i) distances[i] = DistanceAvx2(query, row(i), kMeasuredBytes);
 }
 
 std::size_t SelectNearAvx2(const std::uint8_t* terms, const std::uint8_t* rows, std::size_t count,

@@ -82,6 +82,13 @@ std::int32_t DistancePortable(const std::uint8_t* a, const std::uint8_t* b, std:
   return sum;
 }
 
+void MeasureRowsPortable(const std::uint8_t* query, const std::uint8_t* rows,
+                         const std::uint32_t* numbers, std::size_t count, std::int32_t* distances) {
+  for (std::size_t i = 0; i < count; ++i) {
+    distances[i] = DistancePortable(query, rows + numbers[i] * kMeasuredBytes, kMeasuredBytes);
+  }
+}
+
 std::size_t SelectNearPortable(const std::uint8_t* terms, const std::uint8_t* rows,
                                std::size_t count, const NearTerm& near, std::uint32_t* out) {
   std::size_t kept = 0;

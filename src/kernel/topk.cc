@@ -251,6 +251,14 @@ Distance* DistanceOf([[maybe_unused]] Variant variant) {
   return DistancePortable;
 }
 
+MeasureRows* MeasureRowsOf([[maybe_unused]] Variant variant) {
+#if defined(__x86_64__)
+  // Rows are short and their memory is what takes the time: wider vectors gain nothing.
+  if (variant != Variant::kPortable && Supported(Variant::kAvx2)) return MeasureRowsAvx2;
+#endif
+  return MeasureRowsPortable;
+}
+
 SelectNear* SelectNearOf([[maybe_unused]] Variant variant) {
 #if defined(__x86_64__)
   // Runs of terms are short: wider vectors would be filled no better.

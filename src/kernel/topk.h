@@ -50,6 +50,16 @@ using Distance = std::int32_t(const std::uint8_t* a, const std::uint8_t* b, std:
 /// who choose the pairs themselves.
 Distance* DistanceOf(Variant variant);
 
+/// Squared L2 between `query` and rows `numbers[i]` of `rows`, all of kMeasuredBytes, exact:
+/// distances[i], for i below `count`. The rows may lie anywhere: their memory is asked for ahead.
+using MeasureRows = void(const std::uint8_t* query, const std::uint8_t* rows,
+                         const std::uint32_t* numbers, std::size_t count, std::int32_t* distances);
+
+inline constexpr std::size_t kMeasuredBytes = 128;
+
+/// The function of a supported variant, or one that is as good there.
+MeasureRows* MeasureRowsOf(Variant variant);
+
 /// What makes a term near: its bits under `mask` are those of `term`, and of those under `signs` at
 /// most `differing` are not.
 struct NearTerm {

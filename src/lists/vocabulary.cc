@@ -8,7 +8,6 @@
 
 #include "base/hash.h"
 #include "base/parallel.h"
-#include "base/status_macros.h"
 #include "lists/shipped_vocabulary.h"
 #include "segment/segment_format.h"
 
@@ -21,13 +20,14 @@ using segment::StoreU32;
 using segment::StoreU64;
 
 constexpr std::array<std::uint8_t, 8> kVocabularyMagic = {'S', 'I', 'F', 'T', 'V', 'O', 'C', '\n'};
-constexpr std::uint32_t kVocabularyVersion = 1;
+constexpr std::uint32_t kVocabularyVersion = 2;
 constexpr std::size_t kVocabularyHeaderBytes = 32;
 constexpr std::size_t kCentroidBytes = std::size_t{kWords} * kDescriptorBytes;
+constexpr std::size_t kMiddleBytes = std::size_t{kGroups} * kDescriptorBytes;
 constexpr std::size_t kProjectionBytes = std::size_t{kSigns} * kDescriptorBytes;
 constexpr std::size_t kMedianBytes = std::size_t{kWords} * kSigns * 4;
-constexpr std::size_t kFileBytes =
-    kVocabularyHeaderBytes + kCentroidBytes + kProjectionBytes + kMedianBytes;
+constexpr std::size_t kFileBytes = kVocabularyHeaderBytes + kCentroidBytes + kMiddleBytes + kWords +
+                                   kProjectionBytes + kMedianBytes;
 
 /// Descriptors that one part of a parallel loop takes.
 constexpr std::size_t kAtOnce = 256;
@@ -56,10 +56,9 @@ std::vector<Term> LeastCertain(const std::array<std::int32_t, kSigns>& residuals
 
 }  // namespace
 
-Vocabulary::Vocabulary(std::vector<std::uint8_t> centroids,
-                       const std::array<Projection, kSigns>& projections,
+Vocabulary::Vocabulary(GroupedWords words, const std::array<Projection, kSigns>& projections,
                        std::vector<std::int32_t> medians)
-    : centroids_(std::move(centroids)),
+    : words_(std::move(words)),
       projections_(projections),
       medians_(std::move(medians)),
       digest_(LoadU64(&Encode()[16])) {}
@@ -74,8 +73,11 @@ Result<Vocabulary> Vocabulary::Parse(std::span<const std::uint8_t> bytes) {
     return Status(StatusCode::kIncompatible, "the vocabulary has another format");
   }
   const std::uint8_t* from = bytes.data() + kVocabularyHeaderBytes;
-  std::vector<std::uint8_t> centroids(from, from + kCentroidBytes);
-  from += kCentroidBytes;
+  const auto take = [&](std::size_t count) {
+    from += count;
+    return std::vector<std::uint8_t>(from - count, from);
+  };
+  GroupedWords words{take(kCentroidBytes), take(kMiddleBytes), take(kWords)};
   std::array<Projection, kSigns> projections;
   for (Projection& projection : projections) {
     for (std::int8_t& value : projection) value = static_cast<std::int8_t>(*from++);
@@ -85,15 +87,18 @@ Result<Vocabulary> Vocabulary::Parse(std::span<const std::uint8_t> bytes) {
     median = static_cast<std::int32_t>(LoadU32(from));
     from += 4;
   }
-  return Vocabulary(std::move(centroids), projections, std::move(medians));
+  return Vocabulary(std::move(words), projections, std::move(medians));
 }
 
 std::vector<std::uint8_t> Vocabulary::Encode() const {
   std::vector<std::uint8_t> bytes(kFileBytes);
   std::copy(kVocabularyMagic.begin(), kVocabularyMagic.end(), bytes.begin());
   StoreU32(kVocabularyVersion, &bytes[8]);
-  std::uint8_t* to =
-      std::copy(centroids_.begin(), centroids_.end(), bytes.data() + kVocabularyHeaderBytes);
+  const GroupedWords& words = words_.words();
+  std::uint8_t* to = bytes.data() + kVocabularyHeaderBytes;
+  for (const auto* part : {&words.centroids, &words.middles, &words.group_of}) {
+    to = std::copy(part->begin(), part->end(), to);
+  }
   for (const Projection& projection : projections_) {
     for (const std::int8_t value : projection) *to++ = static_cast<std::uint8_t>(value);
   }
@@ -110,14 +115,6 @@ const Vocabulary& Vocabulary::Shipped() {
   return vocabulary;
 }
 
-Status Vocabulary::NearestWords(std::span<const std::uint8_t> descriptors, int count,
-                                kernel::Variant variant, int threads,
-                                std::vector<kernel::Neighbour>* words) const {
-  const kernel::RowSpan rows{.rows = centroids_.data(), .count = kWords, .first_row = 0};
-  return kernel::TopK({&rows, 1}, kDescriptorBytes, descriptors,
-                      {.k = count, .threads = threads, .variant = variant}, words);
-}
-
 std::array<std::int32_t, kSigns> Vocabulary::Project(const std::uint8_t* descriptor) const {
   std::array<std::int32_t, kSigns> dots;
   for (int sign = 0; sign < kSigns; ++sign) {
@@ -131,51 +128,38 @@ std::array<std::int32_t, kSigns> Vocabulary::Project(const std::uint8_t* descrip
 }
 
 std::array<std::int32_t, kSigns> Vocabulary::Residuals(
-    std::int64_t word, const std::array<std::int32_t, kSigns>& at) const {
+    std::size_t word, const std::array<std::int32_t, kSigns>& at) const {
   std::array<std::int32_t, kSigns> residuals;
-  const std::int32_t* median = &medians_[static_cast<std::size_t>(word) * kSigns];
+  const std::int32_t* median = &medians_[word * kSigns];
   for (int sign = 0; sign < kSigns; ++sign) residuals[sign] = at[sign] - median[sign];
   return residuals;
 }
 
-Status Vocabulary::Terms(std::span<const std::uint8_t> descriptors, kernel::Variant variant,
-                         int threads, std::vector<Term>* terms) const {
-  std::vector<kernel::Neighbour> words;
-  SIFTSEARCH_RETURN_IF_ERROR(NearestWords(descriptors, 1, variant, threads, &words));
-  terms->resize(words.size());
-  ParallelFor((words.size() + kAtOnce - 1) / kAtOnce, threads, [&](std::size_t part) {
-    const std::size_t end = std::min(words.size(), (part + 1) * kAtOnce);
-    for (std::size_t i = part * kAtOnce; i < end; ++i) {
-      const auto residuals =
-          Residuals(words[i].row, Project(&descriptors[i * std::size_t{kDescriptorBytes}]));
-      (*terms)[i] = static_cast<Term>(words[i].row) << kSigns | SignsOf(residuals);
-    }
-  });
-  return {};
+std::vector<Term> Vocabulary::Terms(std::span<const std::uint8_t> descriptors,
+                                    kernel::Variant variant, int threads) const {
+  return Probes(descriptors, {.variant = variant, .threads = threads});
 }
 
-Status Vocabulary::Probes(std::span<const std::uint8_t> descriptors, const ProbeOptions& options,
-                          std::vector<Term>* terms) const {
-  std::vector<kernel::Neighbour> words;
-  SIFTSEARCH_RETURN_IF_ERROR(
-      NearestWords(descriptors, options.words, options.variant, options.threads, &words));
+std::vector<Term> Vocabulary::Probes(std::span<const std::uint8_t> descriptors,
+                                     const ProbeOptions& options) const {
+  kernel::MeasureRows* const measure = kernel::MeasureRowsOf(options.variant);
   const std::size_t count = descriptors.size() / kDescriptorBytes;
-  const std::size_t near = static_cast<std::size_t>(options.words);
-  terms->resize(count * options.probes());
+  std::vector<Term> terms(count * options.probes());
   ParallelFor((count + kAtOnce - 1) / kAtOnce, options.threads, [&](std::size_t part) {
+    std::vector<std::uint64_t> words(static_cast<std::size_t>(options.words));
     const std::size_t end = std::min(count, (part + 1) * kAtOnce);
     for (std::size_t i = part * kAtOnce; i < end; ++i) {
-      const auto at = Project(&descriptors[i * std::size_t{kDescriptorBytes}]);
-      Term* to = &(*terms)[i * options.probes()];
-      for (std::size_t rank = 0; rank < near; ++rank) {
-        to = WriteProbes(words[i * near + rank].row, at, options, to);
-      }
+      const std::uint8_t* descriptor = &descriptors[i * std::size_t{kDescriptorBytes}];
+      words_.Find(descriptor, measure, words);
+      const auto at = Project(descriptor);
+      Term* to = &terms[i * options.probes()];
+      for (const std::uint64_t word : words) to = WriteProbes(word % kWords, at, options, to);
     }
   });
-  return {};
+  return terms;
 }
 
-Term* Vocabulary::WriteProbes(std::int64_t word, const std::array<std::int32_t, kSigns>& at,
+Term* Vocabulary::WriteProbes(std::size_t word, const std::array<std::int32_t, kSigns>& at,
                               const ProbeOptions& options, Term* to) const {
   const auto residuals = Residuals(word, at);
   const Term term = static_cast<Term>(word) << kSigns | SignsOf(residuals);

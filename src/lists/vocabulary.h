@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/topk.h"
+#include "lists/word_groups.h"
 #include "siftsearch/status.h"
 #include "siftsearch/types.h"
 
@@ -15,7 +16,6 @@ namespace siftsearch::lists {
 /// signs, the first one highest.
 using Term = std::uint32_t;
 
-inline constexpr int kWords = 4096;
 inline constexpr int kSigns = 20;
 
 /// The bits of a term that remain when only the first `signs` (0 to kSigns) signs count.
@@ -43,9 +43,8 @@ class Vocabulary {
  public:
   using Projection = std::array<std::int8_t, kDescriptorBytes>;
 
-  /// `centroids`: kWords × kDescriptorBytes; `medians`: kWords × kSigns, of the projections of each
-  /// word's descriptors.
-  Vocabulary(std::vector<std::uint8_t> centroids, const std::array<Projection, kSigns>& projections,
+  /// `medians`: kWords × kSigns, of the projections of each word's descriptors.
+  Vocabulary(GroupedWords words, const std::array<Projection, kSigns>& projections,
              std::vector<std::int32_t> medians);
 
   /// What `Encode` gave (schema/vocabulary.md). kCorrupt; kIncompatible: another format.
@@ -58,30 +57,27 @@ class Vocabulary {
   /// Tells one vocabulary from another.
   std::uint64_t digest() const { return digest_; }
 
-  /// The term of each descriptor (n × kDescriptorBytes bytes). Errors as of kernel::TopK.
-  Status Terms(std::span<const std::uint8_t> descriptors, kernel::Variant variant, int threads,
-               std::vector<Term>* terms) const;
+  /// The term of each descriptor (n × kDescriptorBytes bytes), in its nearest word (WordGroups).
+  std::vector<Term> Terms(std::span<const std::uint8_t> descriptors, kernel::Variant variant,
+                          int threads) const;
 
   /// `options.probes()` terms for each descriptor, all different under TermMask(signs): for each
-  /// near word the descriptor's term there, and the same with signs flipped. Errors as of
-  /// kernel::TopK.
-  Status Probes(std::span<const std::uint8_t> descriptors, const ProbeOptions& options,
-                std::vector<Term>* terms) const;
+  /// near word the descriptor's term there, and the same with signs flipped.
+  std::vector<Term> Probes(std::span<const std::uint8_t> descriptors,
+                           const ProbeOptions& options) const;
 
   /// Dot products with all directions.
   std::array<std::int32_t, kSigns> Project(const std::uint8_t* descriptor) const;
 
  private:
-  Status NearestWords(std::span<const std::uint8_t> descriptors, int count, kernel::Variant variant,
-                      int threads, std::vector<kernel::Neighbour>* words) const;
   /// Distances from the medians of a word, the sign being that of the sign bit.
-  std::array<std::int32_t, kSigns> Residuals(std::int64_t word,
+  std::array<std::int32_t, kSigns> Residuals(std::size_t word,
                                              const std::array<std::int32_t, kSigns>& at) const;
   /// Writes the terms of one word; gives the place behind them.
-  Term* WriteProbes(std::int64_t word, const std::array<std::int32_t, kSigns>& at,
+  Term* WriteProbes(std::size_t word, const std::array<std::int32_t, kSigns>& at,
                     const ProbeOptions& options, Term* to) const;
 
-  std::vector<std::uint8_t> centroids_;
+  WordGroups words_;
   std::array<Projection, kSigns> projections_;
   std::vector<std::int32_t> medians_;
   std::uint64_t digest_ = 0;

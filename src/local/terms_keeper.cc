@@ -57,17 +57,14 @@ class Gathering {
   }
 
   /// Computes what is lacking still.
-  Status Compute(kernel::Variant variant, int threads) {
+  void Compute(kernel::Variant variant, int threads) {
     for (const SegmentContent& entry : reader_.contents()) {
       if (!lacking_.contains(entry.content)) continue;
-      std::vector<lists::Term> terms;
-      SIFTSEARCH_RETURN_IF_ERROR(
-          Words().Terms(reader_.Descriptors(entry), variant, threads, &terms));
+      const auto terms = Words().Terms(reader_.Descriptors(entry), variant, threads);
       std::copy(terms.begin(), terms.end(),
                 terms_.begin() + static_cast<std::ptrdiff_t>(entry.first_row));
     }
     lacking_.clear();
-    return {};
   }
 
   std::vector<std::uint8_t> Encode() const {
@@ -121,7 +118,7 @@ Result<std::vector<std::uint8_t>> TermsKeeper::Make(const Snapshot::Part& part, 
       if (file.ok()) gathering.TakeFrom(**file);
     }
   }
-  SIFTSEARCH_RETURN_IF_ERROR(gathering.Compute(variant_, threads));
+  gathering.Compute(variant_, threads);
   return gathering.Encode();
 }
 

@@ -47,8 +47,7 @@ double TermsView::farthest_yardstick() const { return vote::kTypicalDistance; }
 Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
                           const Approximation&, std::vector<kernel::Neighbour>* found) const {
   const lists::ProbeOptions probing = ProbingFor(snapshot_->rows(), options);
-  std::vector<lists::Term> probes;
-  SIFTSEARCH_RETURN_IF_ERROR(lists::Vocabulary::Shipped().Probes(queries, probing, &probes));
+  const auto probes = lists::Vocabulary::Shipped().Probes(queries, probing);
   const std::size_t count = queries.size() / kDescriptorBytes;
   const std::size_t k = static_cast<std::size_t>(options.k);
   const std::size_t each = probing.probes();
@@ -76,8 +75,9 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
                             lists::Term mask, kernel::Variant variant,
                             std::span<kernel::Neighbour> nearest) const {
   kernel::SelectNear* const select = kernel::SelectNearOf(variant);
-  kernel::Distance* const distance = kernel::DistanceOf(variant);
+  kernel::MeasureRows* const measure = kernel::MeasureRowsOf(variant);
   thread_local std::vector<std::uint32_t> rows;
+  thread_local std::vector<std::int32_t> distances;
   thread_local std::vector<kernel::Neighbour> measured;
   measured.clear();
   for (std::size_t i = 0; i < files_.size(); ++i) {
@@ -86,17 +86,10 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
       SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, kMostDiffering, select, &rows));
     }
     const Snapshot::Part& part = snapshot_->parts()[i];
-    const std::uint8_t* descriptors = part.reader->descriptors().data();
-    // The rows lie anywhere: their memory is asked for before the first is needed.
-    for (const std::uint32_t row : rows) {
-      __builtin_prefetch(descriptors + std::size_t{row} * kDescriptorBytes);
-      __builtin_prefetch(descriptors + std::size_t{row} * kDescriptorBytes + 64);
-    }
-    for (const std::uint32_t row : rows) {
-      measured.push_back(
-          {.row = part.first_row + row,
-           .distance = distance(query, descriptors + std::size_t{row} * kDescriptorBytes,
-                                kDescriptorBytes)});
+    distances.resize(rows.size());
+    measure(query, part.reader->descriptors().data(), rows.data(), rows.size(), distances.data());
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      measured.push_back({.row = part.first_row + rows[row], .distance = distances[row]});
     }
   }
   KeepNearest(measured, nearest);

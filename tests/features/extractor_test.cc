@@ -237,6 +237,20 @@ TEST(ExtractorTest, TheSamePixelsGiveTheSameBytesAlsoAtTheSameTime) {
   EXPECT_EQ(std::accumulate(differing.begin(), differing.end(), 0), 0);
 }
 
+TEST(ExtractorTest, ThreadsForOnePictureChangeNoByte) {
+  const auto extractor = Extractor();
+  for (const int seed : {5, 6, 7}) {
+    const image::GreyImage picture = Grey(DrawnPicture(400, 300, seed));
+    const FeatureSet expected = std::move(extractor->Extract(picture)).value();
+    ASSERT_GT(expected.size(), 0u);
+    for (const int threads : {2, 3, 8}) {
+      const auto again = extractor->Extract(picture, threads);
+      ASSERT_TRUE(again.ok());
+      EXPECT_TRUE(Same(again.value(), expected)) << threads << " threads, seed " << seed;
+    }
+  }
+}
+
 TEST(ExtractorTest, ABlobsKeypointLiesAtItsCentre) {
   for (const double factor : {1.0, 3.0}) {
     const double cx = 150 * factor, cy = 128 * factor, sigma = 6 * factor;

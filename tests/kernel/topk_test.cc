@@ -135,6 +135,28 @@ TEST_P(EveryVariant, DistancesOfPairsAreExact) {
   }
 }
 
+TEST_P(EveryVariant, DistancesOfRowsThatLieAnywhereAreExact) {
+  const int dim = static_cast<int>(kMeasuredBytes);
+  Bytes rows = Random(50, dim, 31);
+  std::fill_n(rows.begin() + 7 * dim, dim, 255);
+  std::fill_n(rows.begin() + 8 * dim, dim, 0);
+  for (const std::size_t count : {0, 1, 3, 4, 5, 8, 50}) {
+    std::vector<std::uint32_t> numbers;
+    for (std::uint32_t i = 0; i < count; ++i) numbers.push_back((i * 7 + 7) % 50);
+    for (const std::uint32_t query : {0, 7, 8}) {
+      std::vector<std::int32_t> distances(count + 1, -1);
+      MeasureRowsOf(GetParam())(rows.data() + query * kMeasuredBytes, rows.data(), numbers.data(),
+                                count, distances.data());
+      for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(distances[i], DistanceOf(Variant::kPortable)(
+                                    rows.data() + query * kMeasuredBytes,
+                                    rows.data() + numbers[i] * kMeasuredBytes, kMeasuredBytes));
+      }
+      EXPECT_EQ(distances[count], -1);
+    }
+  }
+}
+
 /// Numbers as bytes, `offset` bytes behind the beginning, and nothing behind them.
 Bytes LittleEndian(const std::vector<std::uint32_t>& numbers, std::size_t offset) {
   Bytes bytes(offset);

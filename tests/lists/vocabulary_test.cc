@@ -19,16 +19,12 @@ std::vector<std::uint8_t> RandomDescriptors(int count, unsigned seed) {
 
 std::vector<Term> TermsOf(const std::vector<std::uint8_t>& descriptors, kernel::Variant variant,
                           int threads) {
-  std::vector<Term> terms;
-  EXPECT_TRUE(Vocabulary::Shipped().Terms(descriptors, variant, threads, &terms).ok());
-  return terms;
+  return Vocabulary::Shipped().Terms(descriptors, variant, threads);
 }
 
 std::vector<Term> ProbesOf(const std::vector<std::uint8_t>& descriptors,
                            const ProbeOptions& options) {
-  std::vector<Term> terms;
-  EXPECT_TRUE(Vocabulary::Shipped().Probes(descriptors, options, &terms).ok());
-  return terms;
+  return Vocabulary::Shipped().Probes(descriptors, options);
 }
 
 TEST(VocabularyTest, EveryVariantAndNumberOfThreadsGivesTheSameTerms) {
