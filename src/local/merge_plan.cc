@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 namespace siftsearch::local {
 namespace {
@@ -75,7 +76,10 @@ std::vector<std::vector<std::size_t>> PlanMerges(std::span<const MergePart> part
   for (std::size_t i = 0; i < parts.size(); ++i) {
     groups.push_back({.parts = {i}, .rows = parts[i].rows, .bytes = parts[i].bytes});
   }
-  std::int64_t budget = kMaxMergeBytes;
+  const auto all =
+      std::accumulate(parts.begin(), parts.end(), std::int64_t{0},
+                      [](std::int64_t bytes, const MergePart& part) { return bytes + part.bytes; });
+  std::int64_t budget = std::max(kMaxMergeBytes, all / kMaxMergePart);
   while (MergeOneTier(&groups, &budget)) {
   }
   std::vector<std::vector<std::size_t>> merged;

@@ -15,6 +15,11 @@ using ::testing::IsEmpty;
 
 constexpr std::int64_t kRowBytes = 136;
 
+std::int64_t BytesOf(const std::vector<MergePart>& parts) {
+  return std::accumulate(parts.begin(), parts.end(), std::int64_t{0},
+                         [](std::int64_t sum, const MergePart& p) { return sum + p.bytes; });
+}
+
 /// Adds parts one at a time, merging as planned; returns the bytes that merges have read.
 std::int64_t AddOneByOne(int count, std::int64_t rows, std::vector<MergePart>* parts) {
   std::int64_t read = 0;
@@ -31,7 +36,7 @@ std::int64_t AddOneByOne(int count, std::int64_t rows, std::vector<MergePart>* p
       }
       parts->push_back(merged);
     }
-    EXPECT_LE(read_now, kMaxMergeBytes);
+    EXPECT_LE(read_now, std::max(kMaxMergeBytes, BytesOf(*parts) / kMaxMergePart));
     read += read_now;
     std::erase_if(*parts, [](const MergePart& part) { return part.rows == 0; });
   }
@@ -74,6 +79,17 @@ TEST(MergePlanTest, AThousandSingleAdditionsLeaveFewSegments) {
     EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::int64_t{0},
                               [](std::int64_t sum, const MergePart& p) { return sum + p.rows; }),
               1000 * rows);
+  }
+}
+
+TEST(MergePlanTest, AHundredThousandImagesLieInFewSegments) {
+  constexpr std::int64_t kRows = 750;
+  for (const std::int64_t at_once : {100, 1000}) {
+    std::vector<MergePart> parts;
+    const std::int64_t read =
+        AddOneByOne(static_cast<int>(100'000 / at_once), at_once * kRows, &parts);
+    EXPECT_LE(parts.size(), 24U) << at_once;
+    EXPECT_LE(read, 4 * 100'000 * kRows * kRowBytes) << at_once;
   }
 }
 
