@@ -32,11 +32,6 @@ std::vector<Point> Clip(const std::vector<Point>& polygon, const HalfPlane& half
 
 }  // namespace
 
-Point Apply(const Transform& t, Point p) {
-  const double w = t[6] * p.x + t[7] * p.y + t[8];
-  return {(t[0] * p.x + t[1] * p.y + t[2]) / w, (t[3] * p.x + t[4] * p.y + t[5]) / w};
-}
-
 Transform Product(const Transform& a, const Transform& b) {
   Transform c{};
   for (int i = 0; i < 3; ++i) {

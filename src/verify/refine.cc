@@ -56,11 +56,30 @@ struct Local {
   double degrees = 0;
 };
 
+double ScaleAt(const Transform& t, Point p) {
+  const auto j = JacobianAt(t, p);
+  return std::sqrt(std::max(1e-12, std::abs(j[0] * j[3] - j[1] * j[2])));
+}
+
 Local LocalAt(const Transform& t, Point p) {
   const auto j = JacobianAt(t, p);
-  const double determinant = std::abs(j[0] * j[3] - j[1] * j[2]);
-  return {std::log(std::max(1e-12, determinant)) / 2,
-          std::atan2(j[2], j[0]) * 180 / std::numbers::pi};
+  return {std::log(ScaleAt(t, p)), std::atan2(j[2], j[0]) * 180 / std::numbers::pi};
+}
+
+bool IsAffine(const Transform& t) { return t[6] == 0 && t[7] == 0; }
+
+std::vector<double> LogScales(const FeatureSet& picture) {
+  std::vector<double> logs;
+  for (const Keypoint& point : picture.keypoints) {
+    logs.push_back(std::log(std::max(1e-6, double{point.scale})));
+  }
+  return logs;
+}
+
+/// Degrees between two directions, 0 to 180; `difference`: -540 to 540.
+double Turn(double difference) {
+  const double turn = std::abs(difference);
+  return turn <= 180 ? turn : std::abs(turn - 360);
 }
 
 /// Image keypoints by place, in square cells.
@@ -122,14 +141,22 @@ class Matcher {
       : query_(query),
         image_(image),
         tolerance_(tolerance * std::max(image.width, image.height)),
+        query_log_scales_(LogScales(query)),
+        image_log_scales_(LogScales(image)),
         grid_(image, std::max(1.0, kMostWidening * tolerance_)) {}
 
   /// `widening`: how many times the tolerance a pair may be off, up to kMostWidening.
   std::vector<std::pair<std::int32_t, std::int32_t>> Match(const Transform& transform,
                                                            double widening = 1) const {
     std::vector<Candidate> candidates;
+    const bool affine = IsAffine(transform);
+    Local local = LocalAt(transform, {0, 0});
     for (std::size_t i = 0; i < query_.size(); ++i) {
-      Collect(transform, static_cast<std::int32_t>(i), widening * tolerance_, candidates);
+      const Point from{query_.keypoints[i].x, query_.keypoints[i].y};
+      if (!InFront(transform, from)) continue;
+      if (!affine) local = LocalAt(transform, from);
+      Collect(Apply(transform, from), local, static_cast<std::int32_t>(i), widening * tolerance_,
+              candidates);
     }
     std::sort(candidates.begin(), candidates.end());
     std::vector<bool> query_used(query_.size()), image_used(image_.size());
@@ -155,21 +182,17 @@ class Matcher {
   }
 
  private:
-  void Collect(const Transform& transform, std::int32_t i, double reach,
+  /// Keypoints of the image about `to`, where keypoint `i` of the query should be.
+  void Collect(Point to, const Local& local, std::int32_t i, double reach,
                std::vector<Candidate>& out) const {
-    const Keypoint& q = query_.keypoints[i];
-    const Point from{q.x, q.y};
-    if (!InFront(transform, from)) return;
-    const Point to = Apply(transform, from);
-    const Local local = LocalAt(transform, from);
+    const double log_scale = query_log_scales_[i] + local.log_scale;
+    const double degrees = query_.keypoints[i].angle + local.degrees;
     grid_.Around(to, [&](std::int32_t k) {
       const Keypoint& p = image_.keypoints[k];
       const double dx = p.x - to.x, dy = p.y - to.y;
       if (dx * dx + dy * dy > reach * reach) return;
-      const double scale = std::log(std::max(1e-6, double{p.scale} / q.scale)) - local.log_scale;
-      if (!(std::abs(scale) <= kMaxLogScale)) return;
-      const double turn = std::remainder(p.angle - q.angle - local.degrees, 360.0);
-      if (!(std::abs(turn) <= kMaxDegrees)) return;
+      if (!(std::abs(image_log_scales_[k] - log_scale) <= kMaxLogScale)) return;
+      if (!(Turn(p.angle - degrees) <= kMaxDegrees)) return;
       const std::int32_t distance =
           SquaredDistance(query_.descriptors.data() + std::size_t{kDescriptorBytes} * i,
                           image_.descriptors.data() + std::size_t{kDescriptorBytes} * k);
@@ -180,6 +203,8 @@ class Matcher {
   const FeatureSet& query_;
   const FeatureSet& image_;
   const double tolerance_;
+  const std::vector<double> query_log_scales_;
+  const std::vector<double> image_log_scales_;
   const KeypointGrid grid_;
 };
 
@@ -363,7 +388,7 @@ double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform&
       continue;
     }
     if (!inside(p, there)) continue;
-    const double scale = point.scale * std::exp(LocalAt(to_from_from, p).log_scale);
+    const double scale = point.scale * ScaleAt(to_from_from, p);
     if (scale * WorkingScale(to) < kSmallestScale) continue;
     found += paired[i];
     if (++possible == kStrongest) break;

@@ -74,7 +74,10 @@ std::vector<Point> OverlapInQuery(const Transform& image_from_query, Size query,
 std::vector<Point> ClipToRectangle(std::vector<Point> polygon, double left, double top,
                                    double right, double bottom);
 
-Point Apply(const Transform& transform, Point point);
+inline Point Apply(const Transform& t, Point p) {
+  const double w = t[6] * p.x + t[7] * p.y + t[8];
+  return {(t[0] * p.x + t[1] * p.y + t[2]) / w, (t[3] * p.x + t[4] * p.y + t[5]) / w};
+}
 Transform Inverse(const Transform& transform);
 Transform Product(const Transform& a, const Transform& b);
 /// ∂(x', y') / ∂(x, y) at a point, by rows.
