@@ -35,9 +35,12 @@ class IndexKeeper {
   /// Size of its files; 0 when there are none.
   std::int64_t bytes() const;
 
-  /// How to search a verified snapshot; null: exactly. Reads the file when it is newer than what is
-  /// in memory; where it is no use, builds the index, and stores it if nobody else writes and the
-  /// folder allows it.
+  /// Rows are looked up by terms, and there are enough for it to be worth its while.
+  bool LooksUp(const Snapshot& snapshot) const;
+
+  /// How to search a snapshot, verified unless it is looked up in; null: exactly. Reads the file
+  /// when it is newer than what is in memory; where it is no use, builds the index, and stores it
+  /// if nobody else writes and the folder allows it.
   Result<std::shared_ptr<const SearchView>> View(std::shared_ptr<const Snapshot> snapshot,
                                                  int threads);
 
@@ -57,8 +60,6 @@ class IndexKeeper {
 
  private:
   bool UsesTerms(std::int64_t live_rows) const;
-  /// Rows are looked up by terms, and there are enough for it to be worth its while.
-  bool LooksUp(const Snapshot& snapshot) const;
   Result<std::shared_ptr<const SearchView>> FaissView(std::shared_ptr<const Snapshot> snapshot,
                                                       int threads);
   Status UpdateFaiss(const Snapshot& snapshot, bool all, int threads) const;

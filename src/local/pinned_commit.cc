@@ -48,11 +48,14 @@ Result<std::vector<std::vector<VotedContent>>> PinnedCommit::Search(
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, commit_->keeper);
   SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), options.approximation));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto rows, commit_->rows);
-  SIFTSEARCH_RETURN_IF_ERROR(rows->Verify(setup_.threads, options.call));
+  // What is looked up is verified where an answer is made of it.
+  const auto verify = [&] { return rows->Verify(setup_.threads, options.call); };
+  if (!keeper->LooksUp(*rows)) SIFTSEARCH_RETURN_IF_ERROR(verify());
   SIFTSEARCH_ASSIGN_OR_RETURN(auto view, View(rows));
   auto found = SearchSnapshot(*rows, view.get(), queries, options, setup_.variant);
   if (view == nullptr || found.status().code() != StatusCode::kCorrupt) return found;
-  // The segments are sound, so it is their index that is not.
+  // Where the segments are sound, it is their index that is not.
+  SIFTSEARCH_RETURN_IF_ERROR(verify());
   Distrust(view);
   SIFTSEARCH_ASSIGN_OR_RETURN(view, View(rows));
   return SearchSnapshot(*rows, view.get(), queries, options, setup_.variant);
@@ -102,7 +105,7 @@ Result<FeatureSet> PinnedCommit::FeaturesOf(std::int64_t content) const {
   FeatureSet features;
   const auto place = rows->Find(content);
   if (place) {
-    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(place->reader->Verify(setup_.threads)));
+    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(place->reader->VerifyFeatures(*place->entry)));
     SIFTSEARCH_ASSIGN_OR_RETURN(features, place->reader->Features(content));
   }
   const Status filled = FromCatalog([&](catalog::Catalog& catalog) -> Status {

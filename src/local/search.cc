@@ -66,8 +66,10 @@ class BatchSearch {
     SIFTSEARCH_RETURN_IF_ERROR(SearchAll());
     SIFTSEARCH_RETURN_IF_ERROR(SearchTies());
     std::vector<std::vector<VotedContent>> results(queries_.size());
+    std::vector<Status> statuses(queries_.size());
     ParallelFor(queries_.size(), top_k_.threads,
-                [&](std::size_t query) { results[query] = Vote(query); });
+                [&](std::size_t query) { statuses[query] = Vote(query, &results[query]); });
+    for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
     return results;
   }
 
@@ -217,7 +219,7 @@ class BatchSearch {
     return filled == width || found.back().row < 0 || excluded_[slot.query].empty();
   }
 
-  std::vector<VotedContent> Vote(std::size_t query) const {
+  Status Vote(std::size_t query, std::vector<VotedContent>* voted) const {
     std::vector<vote::Neighbour> neighbours;
     neighbours.reserve(nearest_[query].size());
     for (const kernel::Neighbour& found : nearest_[query]) {
@@ -229,22 +231,23 @@ class BatchSearch {
       }
       neighbours.push_back(neighbour);
     }
-    std::vector<VotedContent> voted;
     vote::VoteOptions counting{.max_candidates = options_.max_candidates,
                                .further = static_cast<int>(further_[query])};
     if (view_ != nullptr) counting.farthest_yardstick = view_->farthest_yardstick();
     for (const vote::Candidate& candidate :
          vote::CountVotes(neighbours, options_.neighbours, counting)) {
-      voted.push_back(Describe(candidate));
+      SIFTSEARCH_ASSIGN_OR_RETURN(VotedContent described, Describe(candidate));
+      voted->push_back(std::move(described));
     }
-    return voted;
+    return {};
   }
 
-  VotedContent Describe(const vote::Candidate& candidate) const {
-    const SegmentContent& first = *snapshot_.At(candidate.correspondences.front().row).entry;
+  Result<VotedContent> Describe(const vote::Candidate& candidate) const {
+    const Snapshot::Place first = snapshot_.At(candidate.correspondences.front().row);
+    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(first.reader->VerifyKeypoints(*first.entry)));
     VotedContent content{.content = candidate.image,
-                         .width = first.width,
-                         .height = first.height,
+                         .width = first.entry->width,
+                         .height = first.entry->height,
                          .votes = candidate.votes,
                          .pairs = {}};
     content.pairs.reserve(candidate.correspondences.size());

@@ -156,6 +156,7 @@ Result<std::shared_ptr<const TermsView>> TermsKeeper::View(std::shared_ptr<const
       file = *std::move(loaded);
       continue;
     }
+    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(part.reader->Verify(threads)));
     SIFTSEARCH_ASSIGN_OR_RETURN(auto bytes, Make(part, threads));
     // A search goes on without the file: not every reader may write.
     const auto writing = env_.Lock(database_, std::chrono::milliseconds(0));

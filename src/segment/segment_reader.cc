@@ -99,6 +99,7 @@ Status SegmentReader::LoadFooter() {
   contents_table_ = bytes.subspan(footer.contents_offset, table_bytes);
   checked_ = bytes.subspan(kHeaderBytes, checked_bytes);
   checksums_ = bytes.subspan(footer.checksums_offset, checksum_bytes);
+  sound_ = std::vector<std::atomic<bool>>(checksum_bytes / 8);
   rows_ = footer.rows;
   footer.header_checksum = header_checksum_;
   footer.contents_checksum = LoadU64(&end[56]);
@@ -180,24 +181,53 @@ Result<FeatureSet> SegmentReader::Features(std::int64_t content) const {
   return features;
 }
 
+/// Threads that do it at once find the same.
+bool SegmentReader::IsSound(std::size_t chunk) const {
+  if (sound_[chunk].load(std::memory_order_relaxed)) return true;
+  const std::size_t begin = chunk * kChunkBytes;
+  const auto bytes = checked_.subspan(begin, std::min(kChunkBytes, checked_.size() - begin));
+  if (Checksum(bytes) != LoadU64(&checksums_[8 * chunk])) return false;
+  sound_[chunk].store(true, std::memory_order_relaxed);
+  return true;
+}
+
+Status SegmentReader::DamagedChunk(std::size_t chunk) const {
+  return Corrupt("checksum differs in the chunk at byte " +
+                 std::to_string(kHeaderBytes + chunk * kChunkBytes));
+}
+
 Status SegmentReader::Verify(int threads) const {
-  if (verified_.load(std::memory_order_acquire)) return {};
-  const std::size_t chunks = checksums_.size() / 8;
-  std::atomic<std::size_t> first_damaged = chunks;
-  ParallelFor(chunks, threads, [&](std::size_t chunk) {
-    const std::size_t begin = chunk * kChunkBytes;
-    const auto bytes = checked_.subspan(begin, std::min(kChunkBytes, checked_.size() - begin));
-    if (Checksum(bytes) == LoadU64(&checksums_[8 * chunk])) return;
+  std::vector<std::size_t> chunks;
+  for (std::size_t chunk = 0; chunk < sound_.size(); ++chunk) {
+    if (!sound_[chunk].load(std::memory_order_relaxed)) chunks.push_back(chunk);
+  }
+  std::atomic<std::size_t> first_damaged = sound_.size();
+  ParallelFor(chunks.size(), threads, [&](std::size_t part) {
+    if (IsSound(chunks[part])) return;
     std::size_t known = first_damaged.load();
-    while (chunk < known && !first_damaged.compare_exchange_weak(known, chunk)) {
+    while (chunks[part] < known && !first_damaged.compare_exchange_weak(known, chunks[part])) {
     }
   });
-  if (const std::size_t chunk = first_damaged.load(); chunk < chunks) {
-    return Corrupt("checksum differs in the chunk at byte " +
-                   std::to_string(kHeaderBytes + chunk * kChunkBytes));
+  return first_damaged < sound_.size() ? DamagedChunk(first_damaged) : Status();
+}
+
+Status SegmentReader::VerifyChunksOf(std::span<const std::uint8_t> bytes) const {
+  if (bytes.empty()) return {};
+  const auto begin = static_cast<std::size_t>(bytes.data() - checked_.data());
+  for (std::size_t chunk = begin / kChunkBytes; chunk * kChunkBytes < begin + bytes.size();
+       ++chunk) {
+    if (!IsSound(chunk)) return DamagedChunk(chunk);
   }
-  verified_.store(true, std::memory_order_release);
   return {};
+}
+
+Status SegmentReader::VerifyKeypoints(const SegmentContent& content) const {
+  return VerifyChunksOf(PackedKeypoints(content));
+}
+
+Status SegmentReader::VerifyFeatures(const SegmentContent& content) const {
+  SIFTSEARCH_RETURN_IF_ERROR(VerifyKeypoints(content));
+  return VerifyChunksOf(Descriptors(content));
 }
 
 }  // namespace siftsearch

@@ -57,8 +57,12 @@ class SegmentReader {
   Result<FeatureSet> Features(std::int64_t content) const;
 
   /// Reads the whole file and compares every checksum, on up to `threads` threads: kCorrupt names
-  /// the first damaged chunk. Once it succeeded, later calls cost nothing.
+  /// the first damaged chunk. A chunk that was found sound is not read again.
   Status Verify(int threads) const;
+  /// The same for the chunks that hold the keypoints of a content, an entry of this segment.
+  Status VerifyKeypoints(const SegmentContent& content) const;
+  /// The same for those that hold its keypoints or its descriptors.
+  Status VerifyFeatures(const SegmentContent& content) const;
 
   /// Gives back the memory of the pages that were read; they are read again when needed.
   void ReleasePages() const { file_->Release(); }
@@ -69,6 +73,10 @@ class SegmentReader {
   Status LoadFooter();
   Status LoadContents();
   Status Corrupt(const std::string& cause) const;
+  bool IsSound(std::size_t chunk) const;
+  /// The chunks that hold some of `checked_`; the error is of the first that is damaged.
+  Status VerifyChunksOf(std::span<const std::uint8_t> bytes) const;
+  Status DamagedChunk(std::size_t chunk) const;
 
   const std::string path_;
   const std::shared_ptr<const MappedFile> file_;
@@ -80,7 +88,7 @@ class SegmentReader {
   std::span<const std::uint8_t> checked_;    ///< What the chunk checksums cover.
   std::span<const std::uint8_t> checksums_;  ///< 8 bytes a chunk of `checked_`.
   std::vector<SegmentContent> contents_;
-  mutable std::atomic<bool> verified_ = false;
+  mutable std::vector<std::atomic<bool>> sound_;  ///< By chunk.
 };
 
 }  // namespace siftsearch

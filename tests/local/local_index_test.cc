@@ -255,6 +255,31 @@ TEST_F(LocalTermsTest, RemovedImagesAndTheExcludedOneAreNeverReturned) {
   EXPECT_EQ(BestContent(*backend_, 4, 0, kProbe), 4);
 }
 
+TEST_F(LocalTermsTest, DamageIsFoundWhereAnAnswerIsMadeOfIt) {
+  ASSERT_TRUE(backend_->Compact().ok());
+  const std::string file = folder() + "/segments/" + Names("segments").front() + ".seg";
+  const std::string whole = BytesOf(file);
+  constexpr std::size_t kHeader = 64, kKeypoints = kHeader + kTermedContents * kRowsEach * 128;
+  ASSERT_GT(kKeypoints, std::size_t{1} << 20) << "the last content is not in the first chunk";
+  const auto damage = [&](std::size_t at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    std::ofstream(file, std::ios::binary) << damaged;
+    return OpenWith(folder(), "Terms");
+  };
+  const auto elsewhere = damage(kHeader);
+  EXPECT_EQ(BestContent(*elsewhere, kTermedContents, 0, kProbe), kTermedContents);
+  EXPECT_TRUE(FeaturesOf(*elsewhere, kTermedContents).ok());
+  const Status status = FeaturesOf(*elsewhere, 1).status();
+  EXPECT_EQ(status.code(), StatusCode::kCorrupt);
+  EXPECT_NE(status.message().find(file), std::string::npos) << status.message();
+  EXPECT_EQ(elsewhere->Check()->size(), 1u);
+  const auto candidate = damage(kKeypoints);
+  const auto features = MakeFeatures(1, kProbe);
+  const SearchQuery query{.features = features.get()};
+  EXPECT_EQ(Pinned(*candidate)->Search({&query, 1}, {}).status().code(), StatusCode::kCorrupt);
+}
+
 TEST_F(LocalTermsTest, AReaderThatMayNotWriteFindsAllTheSame) {
   for (const std::string& file : TermsFiles()) std::filesystem::remove(file);
   // A file in the place of the folder: nothing can be written there.

@@ -173,5 +173,30 @@ TEST_F(SegmentDamage, VerifyNamesTheFirstDamagedChunkAndStaysSo) {
   }
 }
 
+TEST_F(SegmentDamage, TheFeaturesOfAContentAreVerifiedWithoutTheOthers) {
+  ASSERT_TRUE(
+      WriteSegment(env_, "large", {{1, RandomFeatures(1, 20'000)}, {2, RandomFeatures(2, 20'000)}})
+          .ok());
+  const auto bytes = ReadAll(env_, "large");
+  const auto open_damaged = [&](std::size_t at) {
+    auto damaged = bytes;
+    damaged[at] ^= 1;
+    WriteAll(env_, "bad", damaged);
+    return std::move(SegmentReader::Open(env_, "bad", kDigests)).value();
+  };
+  const auto descriptor = open_damaged(64 + 5);
+  EXPECT_TRUE(descriptor->VerifyFeatures(*descriptor->Find(2)).ok());
+  EXPECT_TRUE(descriptor->VerifyKeypoints(*descriptor->Find(1)).ok());
+  for (int times = 0; times < 2; ++times) {
+    const Status status = descriptor->VerifyFeatures(*descriptor->Find(1));
+    EXPECT_EQ(status.code(), StatusCode::kCorrupt);
+    EXPECT_THAT(status.message(), HasSubstr("chunk at byte 64"));
+  }
+  EXPECT_FALSE(descriptor->Verify(2).ok());
+  const auto keypoint = open_damaged(64 + 40'000 * 128 + 7);
+  EXPECT_EQ(keypoint->VerifyKeypoints(*keypoint->Find(1)).code(), StatusCode::kCorrupt);
+  EXPECT_EQ(keypoint->VerifyFeatures(*keypoint->Find(1)).code(), StatusCode::kCorrupt);
+}
+
 }  // namespace
 }  // namespace siftsearch
