@@ -19,15 +19,22 @@ constexpr int kNearWords = 8;
 constexpr std::uint64_t kRowsWithoutSigns = 400'000;
 constexpr int kMostFlips = 3;
 /// Signs in which a row that is measured may differ. Of unrelated rows of a word a quarter differs
-/// in no more (20 throws of a coin); with 6 copies lose votes (bench/EXPERIMENTS.md).
+/// in no more than 8 (20 throws of a coin); with 6 copies lose votes. Where the look-up goes by
+/// many signs, copies that are met differ in few of the others, and with 5 no more pairs are lost
+/// than with 8 (bench/EXPERIMENTS.md).
 constexpr int kMostDiffering = 8;
+constexpr int kFewestDiffering = 5;
 constexpr std::size_t kQueriesAtOnce = 32;
+
+/// How often the rows are twice those without signs, or more.
+int HalvingsOf(std::int64_t rows) {
+  return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(rows) / kRowsWithoutSigns));
+}
 
 /// With each doubling of the rows the signs leave half of them, so that a descriptor meets about as
 /// many in every database.
 lists::ProbeOptions ProbingFor(std::int64_t rows, const kernel::TopKOptions& options) {
-  const int halvings =
-      static_cast<int>(std::bit_width(static_cast<std::uint64_t>(rows) / kRowsWithoutSigns));
+  const int halvings = HalvingsOf(rows);
   const int flips = std::min(halvings, kMostFlips);
   return {.signs = std::min(halvings + flips, lists::kSigns),
           .words = kNearWords,
@@ -41,6 +48,10 @@ lists::ProbeOptions ProbingFor(std::int64_t rows, const kernel::TopKOptions& opt
 TermsView::TermsView(std::shared_ptr<const Snapshot> snapshot,
                      std::vector<std::shared_ptr<const lists::TermsFile>> files)
     : snapshot_(std::move(snapshot)), files_(std::move(files)) {}
+
+int TermsView::MostDiffering() const {
+  return std::max(kFewestDiffering, kMostDiffering - HalvingsOf(snapshot_->rows()) / 2);
+}
 
 double TermsView::farthest_yardstick() const { return vote::kTypicalDistance; }
 
@@ -76,6 +87,7 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
                             std::span<kernel::Neighbour> nearest) const {
   kernel::SelectNear* const select = kernel::SelectNearOf(variant);
   kernel::MeasureRows* const measure = kernel::MeasureRowsOf(variant);
+  const int differing = MostDiffering();
   thread_local std::vector<std::uint32_t> rows;
   thread_local std::vector<std::int32_t> distances;
   thread_local std::vector<kernel::Neighbour> measured;
@@ -83,7 +95,7 @@ Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Te
   for (std::size_t i = 0; i < files_.size(); ++i) {
     rows.clear();
     for (const lists::Term probe : probes) {
-      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, kMostDiffering, select, &rows));
+      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, differing, select, &rows));
     }
     const Snapshot::Part& part = snapshot_->parts()[i];
     distances.resize(rows.size());

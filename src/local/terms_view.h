@@ -32,6 +32,7 @@ class TermsView : public SearchView {
   double farthest_yardstick() const override;
 
  private:
+  int MostDiffering() const;
   Status NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes, lists::Term mask,
                    kernel::Variant variant, std::span<kernel::Neighbour> nearest) const;
   void KeepNearest(std::vector<kernel::Neighbour>& measured,
