@@ -111,7 +111,9 @@ void WriteRootSift(const float* sift, std::uint8_t* out) {
 
 class SiftExtractor : public FeatureExtractor {
  public:
-  explicit SiftExtractor(const ExtractorSettings& settings) : settings_(settings) {}
+  explicit SiftExtractor(const ExtractorSettings& settings) : settings_(settings) {
+    const OpenCvThreads replaced(1);  // Before many threads call OpenCV.
+  }
 
   Result<FeatureSet> Extract(const image::GreyImage& picture, int threads) const override {
     const OpenCvThreads opencv_threads(threads);

@@ -29,7 +29,7 @@ class FeatureExtractor {
 /// `max_side`, or enlarged where it is small; with kLowContrast where its contrast threshold leaves
 /// few keypoints; descriptors as RootSIFT bytes: round(512 · sqrt(v / Σv)), at most 255
 /// (Arandjelović, Zisserman, "Three things everyone should know to improve object retrieval", CVPR
-/// 2012). Extracting replaces OpenCV's own threads in the whole process (OpenCvThreads).
+/// 2012). Replaces OpenCV's own threads in the whole process (OpenCvThreads).
 /// kInvalidArgument for settings out of range or an unknown extractor.
 Result<std::unique_ptr<FeatureExtractor>> MakeExtractor(const ExtractorSettings& settings);
 

@@ -253,7 +253,7 @@ Distance* DistanceOf([[maybe_unused]] Variant variant) {
 
 MeasureRows* MeasureRowsOf([[maybe_unused]] Variant variant) {
 #if defined(__x86_64__)
-  // Rows are short and their memory is what takes the time: wider vectors gain nothing.
+  // No wider variant has one of its own.
   if (variant != Variant::kPortable && Supported(Variant::kAvx2)) return MeasureRowsAvx2;
 #endif
   return MeasureRowsPortable;
