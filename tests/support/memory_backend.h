@@ -36,7 +36,7 @@ class MemoryBackend : public SearchBackend {
   Status ExportFaiss(const std::string& file) override;
 
  private:
-  const ExtractorSettings settings_;
+  const ExtractorSettings settings_{.max_features = 300};  // It compares all rows, one by one.
   const std::shared_ptr<Store> store_;
 };
 
