@@ -110,6 +110,7 @@ Result<TermsKeeper::File> TermsKeeper::Load(const Snapshot::Part& part, bool ver
 }
 
 Result<std::vector<std::uint8_t>> TermsKeeper::Make(const Snapshot::Part& part, int threads) const {
+  SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(part.reader->Verify(threads)));
   Gathering gathering(*part.reader);
   if (const auto names = env_.List(folder_); names.ok()) {
     for (const std::string& name : *names) {
@@ -156,7 +157,6 @@ Result<std::shared_ptr<const TermsView>> TermsKeeper::View(std::shared_ptr<const
       file = *std::move(loaded);
       continue;
     }
-    SIFTSEARCH_RETURN_IF_ERROR(WithAdvice(part.reader->Verify(threads)));
     SIFTSEARCH_ASSIGN_OR_RETURN(auto bytes, Make(part, threads));
     // A search goes on without the file: not every reader may write.
     const auto writing = env_.Lock(database_, std::chrono::milliseconds(0));
@@ -179,7 +179,6 @@ Status TermsKeeper::Update(const Snapshot& snapshot, int threads) const {
   for (const Snapshot::Part& part : snapshot.parts()) {
     kept.insert(PathOf(part.segment));
     if (Load(part, /*verify=*/false).ok()) continue;
-    SIFTSEARCH_RETURN_IF_ERROR(part.reader->Verify(threads));
     SIFTSEARCH_ASSIGN_OR_RETURN(const auto bytes, Make(part, threads));
     SIFTSEARCH_RETURN_IF_ERROR(Store(part.segment, bytes));
   }

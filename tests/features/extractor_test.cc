@@ -5,12 +5,18 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
 #include <numeric>
 #include <opencv2/core.hpp>
 #include <opencv2/features2d.hpp>
 #include <opencv2/imgproc.hpp>
+#include <set>
 #include <thread>
+
+#include "features/opencv_threads.h"
 
 namespace siftsearch::features {
 namespace {
@@ -249,6 +255,26 @@ TEST(ExtractorTest, ThreadsForOnePictureChangeNoByte) {
       EXPECT_TRUE(Same(again.value(), expected)) << threads << " threads, seed " << seed;
     }
   }
+}
+
+TEST(OpenCvThreadsTest, LoopsRunOnSeveralThreadsWhileItLives) {
+  const auto threads_of_a_loop = [](std::size_t awaited) {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::set<std::thread::id> threads;
+    cv::parallel_for_({0, 64}, [&](const cv::Range&) {
+      std::unique_lock lock(mutex);
+      threads.insert(std::this_thread::get_id());
+      changed.notify_all();
+      changed.wait_for(lock, std::chrono::seconds(20), [&] { return threads.size() >= awaited; });
+    });
+    return threads.size();
+  };
+  {
+    const OpenCvThreads two(2);
+    EXPECT_EQ(threads_of_a_loop(2), 2u);
+  }
+  EXPECT_EQ(threads_of_a_loop(1), 1u);
 }
 
 TEST(ExtractorTest, ABlobsKeypointLiesAtItsCentre) {

@@ -12,25 +12,25 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
+Bytes ShippedCentroids() {
+  const Bytes encoded = Vocabulary::Shipped().Encode();
+  return {encoded.begin() + 32, encoded.begin() + 32 + kWords * kDescriptorBytes};
+}
+
 /// Words of the vocabulary, each value moved by up to `most`.
 Bytes MovedWords(int count, int most, unsigned seed) {
   std::mt19937 random(seed);
-  const Bytes encoded = Vocabulary::Shipped().Encode();
+  const Bytes centroids = ShippedCentroids();
   Bytes moved;
   for (int i = 0; i < count; ++i) {
     const std::size_t word = random() % kWords;
     for (std::size_t j = 0; j < kDescriptorBytes; ++j) {
-      const int value = encoded[32 + word * kDescriptorBytes + j] +
+      const int value = centroids[word * kDescriptorBytes + j] +
                         static_cast<int>(random() % (2 * most + 1)) - most;
       moved.push_back(static_cast<std::uint8_t>(std::clamp(value, 0, 255)));
     }
   }
   return moved;
-}
-
-Bytes ShippedCentroids() {
-  const Bytes encoded = Vocabulary::Shipped().Encode();
-  return {encoded.begin() + 32, encoded.begin() + 32 + kWords * kDescriptorBytes};
 }
 
 std::vector<std::uint64_t> AllKeys(const Bytes& centroids, const std::uint8_t* descriptor) {
