@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <opencv2/core.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -103,27 +104,43 @@ std::vector<std::uint8_t> Centroids(const std::vector<std::uint8_t>& sample,
   return bytes;
 }
 
-/// Orthogonal directions, drawn with a seed, rounded to bytes.
-std::array<lists::Vocabulary::Projection, lists::kSigns> Directions(unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  std::vector<std::vector<double>> directions;
-  std::array<lists::Vocabulary::Projection, lists::kSigns> rounded;
-  for (auto& projection : rounded) {
-    std::vector<double> direction(kDescriptorBytes);
-    for (double& value : direction) value = normal(random);
-    for (const auto& other : directions) {
-      const double dot = std::inner_product(other.begin(), other.end(), direction.begin(), 0.0);
-      for (int i = 0; i < kDescriptorBytes; ++i) direction[i] -= dot * other[i];
-    }
-    const double length =
-        std::sqrt(std::inner_product(direction.begin(), direction.end(), direction.begin(), 0.0));
-    double largest = 0;
-    for (double& value : direction) largest = std::max(largest, std::abs(value /= length));
+/// What is left of the descriptors of a sample without the centroids of their words.
+cv::Mat Residuals(const std::vector<std::uint8_t>& sample,
+                  const std::vector<std::uint8_t>& centroids,
+                  const std::vector<lists::Term>& terms) {
+  cv::Mat residuals(static_cast<int>(terms.size()), kDescriptorBytes, CV_32F);
+  for (int row = 0; row < residuals.rows; ++row) {
+    const auto at = static_cast<std::size_t>(row);
+    const std::uint8_t* descriptor = &sample[at * kDescriptorBytes];
+    const std::uint8_t* centroid = &centroids[std::size_t{terms[at].word} * kDescriptorBytes];
     for (int i = 0; i < kDescriptorBytes; ++i) {
-      projection[i] = static_cast<std::int8_t>(std::lround(127 * direction[i] / largest));
+      residuals.at<float>(row, i) = static_cast<float>(descriptor[i] - centroid[i]);
     }
-    directions.push_back(std::move(direction));
+  }
+  return residuals;
+}
+
+/// A rotation drawn with a seed.
+cv::Mat Rotation(int size, unsigned seed) {
+  cv::Mat drawn(size, size, CV_32F);
+  cv::RNG random(seed);
+  random.fill(drawn, cv::RNG::NORMAL, 0, 1);
+  return cv::SVD(drawn).u;
+}
+
+/// The directions in which the residuals differ most (principal components), turned at random among
+/// themselves and rounded to bytes.
+lists::Vocabulary::Projections Directions(const cv::Mat& residuals, unsigned seed) {
+  const cv::PCA components(residuals, cv::noArray(), cv::PCA::DATA_AS_ROW, lists::kSigns);
+  const cv::Mat turned = Rotation(lists::kSigns, seed) * components.eigenvectors;
+  // One scale for all, so that distances from medians can be compared.
+  const double scale = 127 / cv::norm(turned, cv::NORM_INF);
+  lists::Vocabulary::Projections rounded;
+  for (int sign = 0; sign < lists::kSigns; ++sign) {
+    for (int i = 0; i < kDescriptorBytes; ++i) {
+      rounded[static_cast<std::size_t>(sign)][static_cast<std::size_t>(i)] =
+          static_cast<std::int8_t>(std::lround(scale * turned.at<float>(sign, i)));
+    }
   }
   return rounded;
 }
@@ -131,16 +148,13 @@ std::array<lists::Vocabulary::Projection, lists::kSigns> Directions(unsigned see
 /// Of each word's descriptors; of a word without any, its centroid's projections.
 std::vector<std::int32_t> Medians(const std::vector<std::uint8_t>& sample,
                                   const std::vector<std::uint8_t>& centroids,
+                                  const std::vector<lists::Term>& terms,
                                   const lists::Vocabulary& unsigned_words) {
-  const auto terms =
-      unsigned_words.Terms(sample, kernel::SupportedVariants().front(), AvailableThreads());
   std::vector<std::vector<std::size_t>> members(lists::kWords);
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    members[terms[i] >> lists::kSigns].push_back(i);
-  }
+  for (std::size_t i = 0; i < terms.size(); ++i) members[terms[i].word].push_back(i);
   std::vector<std::int32_t> medians;
   for (std::size_t word = 0; word < members.size(); ++word) {
-    std::vector<std::array<std::int32_t, lists::kSigns>> projected;
+    std::vector<lists::Vocabulary::Projected> projected;
     for (const std::size_t i : members[word]) {
       projected.push_back(unsigned_words.Project(&sample[i * std::size_t{kDescriptorBytes}]));
     }
@@ -176,11 +190,14 @@ Options Parse(int argc, char** argv) {
 void Run(const Options& options) {
   const std::vector<std::uint8_t> sample = Sample(options);
   const std::vector<std::uint8_t> centroids = Centroids(sample, options);
-  const auto directions = Directions(options.seed);
   const lists::GroupedWords words = lists::GroupWords(centroids);
-  const lists::Vocabulary unsigned_words(
-      words, directions, std::vector<std::int32_t>(std::size_t{lists::kWords} * lists::kSigns));
-  const lists::Vocabulary vocabulary(words, directions, Medians(sample, centroids, unsigned_words));
+  const std::vector<std::int32_t> no_medians(std::size_t{lists::kWords} * lists::kSigns);
+  const auto terms = lists::Vocabulary(words, {}, no_medians)
+                         .Terms(sample, kernel::SupportedVariants().front(), AvailableThreads());
+  const auto directions = Directions(Residuals(sample, centroids, terms), options.seed);
+  const lists::Vocabulary vocabulary(
+      words, directions,
+      Medians(sample, centroids, terms, lists::Vocabulary(words, directions, no_medians)));
   const std::vector<std::uint8_t> bytes = vocabulary.Encode();
   std::ofstream out(options.out, std::ios::binary);
   out.write(reinterpret_cast<const char*>(bytes.data()),

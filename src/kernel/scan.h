@@ -70,9 +70,10 @@ Distance DistanceAvx512Vnni;
 MeasureRows MeasureRowsPortable;
 MeasureRows MeasureRowsAvx2;
 
-// Near terms, under the same rules.
+// Near signatures, under the same rules.
 SelectNear SelectNearPortable;
 SelectNear SelectNearAvx2;
+SelectNear SelectNearAvx512;
 
 /// Dimensions up to whole tiles of 64 bytes.
 constexpr std::size_t PaddedToTiles(std::size_t dim) { return (dim + 63) / 64 * 64; }

@@ -233,55 +233,41 @@ __m128i Fold(__m256i a, __m256i b, __m256i c, __m256i d) {
   return _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
 
-/// Of each set of 8 lanes: the lanes in it, ascending, a byte each, as numbers to permute by.
-struct Gathers {
-  std::uint64_t of[256];
+/// What is sought, in each lane.
+struct Sought {
+  __m256i bits, doubled, too_far;
 };
-constexpr Gathers kGathers = [] {
-  Gathers gathers = {};
-  for (unsigned lanes = 0; lanes < 256; ++lanes) {
-    int bit = 0;
-    for (std::uint64_t lane = 0; lane < 8; ++lane) {
-      if ((lanes >> lane & 1) == 0) continue;
-      gathers.of[lanes] |= lane << bit;
-      bit += 8;
-    }
-  }
-  return gathers;
-}();
 
-/// Ones of each 32 bits.
-__m256i CountOnes(__m256i bits) {
+/// Ones of each byte.
+__m256i OnesOfBytes(__m256i bits) {
   const __m256i of_nibble = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
                                              0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
   const __m256i nibble = _mm256_set1_epi8(15);
   const __m256i low = _mm256_shuffle_epi8(of_nibble, _mm256_and_si256(bits, nibble));
   const __m256i high =
       _mm256_shuffle_epi8(of_nibble, _mm256_and_si256(_mm256_srli_epi32(bits, 4), nibble));
-  const __m256i of_bytes = _mm256_add_epi8(low, high);
-  return _mm256_madd_epi16(_mm256_maddubs_epi16(of_bytes, _mm256_set1_epi8(1)),
-                           _mm256_set1_epi16(1));
+  return _mm256_add_epi8(low, high);
 }
 
-/// A NearTerm in each lane.
-struct NearTerms {
-  __m256i term, mask, signs, too_many;
-};
+/// How much each of four signatures differs.
+__m256i Differing(__m256i signatures, const Sought& sought) {
+  const __m256i bits = _mm256_xor_si256(signatures, sought.bits);
+  const __m256i twice = OnesOfBytes(_mm256_and_si256(bits, sought.doubled));
+  return _mm256_sad_epu8(_mm256_add_epi8(OnesOfBytes(bits), twice), _mm256_setzero_si256());
+}
 
-/// Writes the rows of the near ones among 8 terms, of those in `lanes`; gives how many.
-[[gnu::always_inline]] inline std::size_t SelectEight(__m256i terms, __m256i rows, unsigned lanes,
-                                                      const NearTerms& near, std::uint32_t* out) {
-  const __m256i different = _mm256_xor_si256(terms, near.term);
-  const __m256i under_mask =
-      _mm256_cmpeq_epi32(_mm256_and_si256(different, near.mask), _mm256_setzero_si256());
-  const __m256i few =
-      _mm256_cmpgt_epi32(near.too_many, CountOnes(_mm256_and_si256(different, near.signs)));
-  lanes &= static_cast<unsigned>(
-      _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(under_mask, few))));
-  const __m128i gather = _mm_cvtsi64_si128(static_cast<long long>(kGathers.of[lanes]));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                      _mm256_permutevar8x32_epi32(rows, _mm256_cvtepu8_epi32(gather)));
-  return static_cast<std::size_t>(__builtin_popcount(lanes));
+/// Writes the near ones of four counts, the first being that of the signature `index`; gives the
+/// place behind them.
+[[gnu::always_inline]] inline NearSignature* Append(__m256i counts, __m256i near, std::size_t index,
+                                                    NearSignature* to) {
+  alignas(32) std::uint64_t of[4];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(of), counts);
+  const int lanes = _mm256_movemask_pd(_mm256_castsi256_pd(near));
+  for (unsigned lane = 0; lane < 4; ++lane) {
+    *to = of[lane] << 32 | (index + lane);
+    to += lanes >> lane & 1;
+  }
+  return to;
 }
 
 }  // namespace
@@ -349,25 +335,30 @@ void MeasureRowsAvx2(const std::uint8_t* query, const std::uint8_t* rows,
   for (; i < count; ++i) distances[i] = DistanceAvx2(query, row(i), kMeasuredBytes);
 }
 
-std::size_t SelectNearAvx2(const std::uint8_t* terms, const std::uint8_t* rows, std::size_t count,
-                           const NearTerm& near, std::uint32_t* out) {
-  const NearTerms eight = {_mm256_set1_epi32(static_cast<int>(near.term)),
-                           _mm256_set1_epi32(static_cast<int>(near.mask)),
-                           _mm256_set1_epi32(static_cast<int>(near.signs)),
-                           _mm256_set1_epi32(near.differing + 1)};
-  std::uint32_t* to = out;
+std::size_t SelectNearAvx2(const std::uint8_t* signatures, std::size_t count,
+                           const SoughtSignature& sought, int most, NearSignature* out) {
+  const Sought four = {_mm256_set1_epi64x(static_cast<long long>(sought.bits)),
+                       _mm256_set1_epi64x(static_cast<long long>(sought.doubled)),
+                       _mm256_set1_epi64x(most + 1)};
+  NearSignature* to = out;
   std::size_t i = 0;
   for (; i + 8 <= count; i += 8) {
-    to += SelectEight(Load(terms + 4 * i), Load(rows + 4 * i), 0xff, eight, to);
+    const __m256i low = Differing(Load(signatures + 8 * i), four);
+    const __m256i high = Differing(Load(signatures + 8 * i + 32), four);
+    const __m256i near_low = _mm256_cmpgt_epi64(four.too_far, low);
+    const __m256i near_high = _mm256_cmpgt_epi64(four.too_far, high);
+    const __m256i any = _mm256_or_si256(near_low, near_high);
+    if (_mm256_testz_si256(any, any)) continue;
+    to = Append(low, near_low, i, to);
+    to = Append(high, near_high, i + 4, to);
   }
-  if (i == count) return static_cast<std::size_t>(to - out);
-  // Nothing is read behind the last: the mapping may end there.
-  const __m256i there = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count - i)),
-                                           _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  const auto rest = [&](const std::uint8_t* from) {
-    return _mm256_maskload_epi32(reinterpret_cast<const int*>(from + 4 * i), there);
-  };
-  to += SelectEight(rest(terms), rest(rows), (1u << (count - i)) - 1, eight, to);
+  for (; i < count; ++i) {
+    long long one;
+    std::memcpy(&one, signatures + 8 * i, sizeof one);
+    const __m256i differing = Differing(_mm256_set1_epi64x(one), four);
+    const auto by = static_cast<std::uint64_t>(_mm256_extract_epi64(differing, 0));
+    if (by <= static_cast<std::uint64_t>(most)) *to++ = by << 32 | i;
+  }
   return static_cast<std::size_t>(to - out);
 }
 

@@ -26,18 +26,19 @@ void Dots(const std::int16_t* a, const std::int16_t* b, std::size_t dim, std::in
   std::copy_n(sum, kTogether, dots);
 }
 
-std::uint32_t LoadU32(const std::uint8_t* from) {
-  return std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]} << 16 |
-         std::uint32_t{from[3]} << 24;
+std::uint64_t LoadU64(const std::uint8_t* from) {
+  std::uint64_t number = 0;
+  for (int i = 0; i < 8; ++i) number |= std::uint64_t{from[i]} << (8 * i);
+  return number;
 }
 
 /// Without the instruction, which not every processor has, and without the call that stands in for
 /// it.
-int CountOnes(std::uint32_t bits) {
-  bits -= bits >> 1 & 0x55555555;
-  bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333);
-  bits = (bits + (bits >> 4)) & 0x0f0f0f0f;
-  return static_cast<int>(bits * 0x01010101 >> 24);
+std::uint64_t CountOnes(std::uint64_t bits) {
+  bits -= bits >> 1 & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+  bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return bits * 0x0101010101010101 >> 56;
 }
 
 void ScanBlock(const PackedQueries& queries, const std::int16_t* wide, std::size_t count,
@@ -89,15 +90,15 @@ void MeasureRowsPortable(const std::uint8_t* query, const std::uint8_t* rows,
   }
 }
 
-std::size_t SelectNearPortable(const std::uint8_t* terms, const std::uint8_t* rows,
-                               std::size_t count, const NearTerm& near, std::uint32_t* out) {
+std::size_t SelectNearPortable(const std::uint8_t* signatures, std::size_t count,
+                               const SoughtSignature& sought, int most, NearSignature* out) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t different = LoadU32(terms + 4 * i) ^ near.term;
-    // No branch: of terms under the mask none can be foretold.
-    out[kept] = LoadU32(rows + 4 * i);
-    kept += static_cast<std::size_t>(((different & near.mask) == 0) &
-                                     (CountOnes(different & near.signs) <= near.differing));
+    const std::uint64_t bits = LoadU64(signatures + 8 * i) ^ sought.bits;
+    const std::uint64_t differing = CountOnes(bits) + CountOnes(bits & sought.doubled);
+    // No branch: which are near can't be foretold.
+    out[kept] = differing << 32 | i;
+    kept += static_cast<std::size_t>(differing <= static_cast<std::uint64_t>(most));
   }
   return kept;
 }

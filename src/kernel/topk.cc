@@ -261,7 +261,10 @@ MeasureRows* MeasureRowsOf([[maybe_unused]] Variant variant) {
 
 SelectNear* SelectNearOf([[maybe_unused]] Variant variant) {
 #if defined(__x86_64__)
-  // Runs of terms are short: wider vectors would be filled no better.
+  const bool wide = variant == Variant::kAvx512Vnni || variant == Variant::kAmxInt8;
+  if (wide && Supported(Variant::kAvx512Vnni) && __builtin_cpu_supports("avx512vpopcntdq")) {
+    return SelectNearAvx512;
+  }
   if (variant != Variant::kPortable && Supported(Variant::kAvx2)) return SelectNearAvx2;
 #endif
   return SelectNearPortable;

@@ -60,20 +60,20 @@ inline constexpr std::size_t kMeasuredBytes = 128;
 /// The function of a supported variant, or one that is as good there.
 MeasureRows* MeasureRowsOf(Variant variant);
 
-/// What makes a term near: its bits under `mask` are those of `term`, and of those under `signs` at
-/// most `differing` are not.
-struct NearTerm {
-  std::uint32_t term = 0;
-  std::uint32_t mask = 0;
-  std::uint32_t signs = 0;
-  int differing = 0;  ///< 0 to 32.
+/// Signatures are compared with this one: a bit that differs counts 1, one in `doubled` counts 2.
+struct SoughtSignature {
+  std::uint64_t bits = 0;
+  std::uint64_t doubled = 0;
 };
 
-/// Writes rows[i] of each near terms[i] to `out`, in order; gives how many. `terms` and `rows`:
-/// `count` numbers each, 32 bits, little-endian, any alignment. `out`: room for count +
+/// A signature that differs little: by how much << 32 | its index.
+using NearSignature = std::uint64_t;
+
+/// Writes those of `count` signatures (64 bits each, little-endian, any alignment) to `out` that
+/// differ by at most `most` (0 to 128), by ascending index; gives how many. `out`: room for count +
 /// kSelectNearSpare, all of which may be written to.
-using SelectNear = std::size_t(const std::uint8_t* terms, const std::uint8_t* rows,
-                               std::size_t count, const NearTerm& near, std::uint32_t* out);
+using SelectNear = std::size_t(const std::uint8_t* signatures, std::size_t count,
+                               const SoughtSignature& sought, int most, NearSignature* out);
 
 inline constexpr std::size_t kSelectNearSpare = 8;
 

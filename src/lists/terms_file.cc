@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "base/hash.h"
@@ -21,11 +21,14 @@ using segment::StoreU32;
 using segment::StoreU64;
 
 constexpr std::array<std::uint8_t, 8> kTermsMagic = {'S', 'I', 'F', 'T', 'T', 'R', 'M', '\n'};
-constexpr std::uint32_t kTermsVersion = 1;
-constexpr std::size_t kTermsHeaderBytes = 64;
+constexpr std::uint32_t kTermsVersion = 2;
+constexpr std::size_t kTermsHeaderBytes = 72;
 constexpr std::size_t kContentBytes = 24;
-constexpr std::size_t kBlockEntryBytes = 16;
-constexpr std::size_t kEntryBytes = 8;  // A term and a row.
+constexpr std::size_t kWordBytes = 8;
+constexpr std::size_t kBlockBytes = 16;
+constexpr std::size_t kSignatureBytes = 8;
+constexpr std::size_t kRowBytes = 4;
+constexpr std::size_t kEntryBytes = kSignatureBytes + kRowBytes;
 
 /// Bytes that are nobody's file.
 class OwnedBytes : public MappedFile {
@@ -37,29 +40,35 @@ class OwnedBytes : public MappedFile {
   const std::vector<std::uint8_t> bytes_;
 };
 
-/// How many of the first numbers below `count` lie before what is sought.
-template <typename IsBefore>
-std::size_t CountBefore(std::size_t count, const IsBefore& is_before) {
-  std::size_t low = 0, high = count;
-  while (low < high) {
-    const std::size_t middle = (low + high) / 2;
-    if (is_before(middle)) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
+/// The rows word by word, ascending in each.
+struct Sorted {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::uint32_t> starts;  ///< Of each word, and the end.
+};
+
+Sorted SortedByWord(std::span<const Term> terms) {
+  Sorted sorted{std::vector<std::uint32_t>(terms.size()), std::vector<std::uint32_t>(kWords + 1)};
+  for (const Term& term : terms) ++sorted.starts[term.word + 1];
+  std::partial_sum(sorted.starts.begin(), sorted.starts.end(), sorted.starts.begin());
+  std::vector<std::uint32_t> next(sorted.starts.begin(), sorted.starts.end() - 1);
+  for (std::size_t row = 0; row < terms.size(); ++row) {
+    sorted.rows[next[terms[row].word]++] = static_cast<std::uint32_t>(row);
   }
-  return low;
+  return sorted;
 }
 
-/// A term above its row, so that numbers ascend as the entries of a file do.
-std::vector<std::uint64_t> Sorted(std::span<const Term> terms) {
-  std::vector<std::uint64_t> entries(terms.size());
-  for (std::size_t row = 0; row < terms.size(); ++row) {
-    entries[row] = std::uint64_t{terms[row]} << 32 | row;
-  }
-  std::sort(entries.begin(), entries.end());
-  return entries;
+std::size_t BlocksOf(std::uint64_t rows, std::size_t block_rows) {
+  return (rows + block_rows - 1) / block_rows;
+}
+
+std::uint8_t* Put(std::uint64_t number, std::uint8_t* to) {
+  StoreU64(number, to);
+  return to + 8;
+}
+
+std::uint8_t* Put(std::uint32_t number, std::uint8_t* to) {
+  StoreU32(number, to);
+  return to + 4;
 }
 
 }  // namespace
@@ -67,41 +76,43 @@ std::vector<std::uint64_t> Sorted(std::span<const Term> terms) {
 std::vector<std::uint8_t> EncodeTerms(const TermsOwner& owner,
                                       std::span<const TermedContent> contents,
                                       std::span<const Term> terms) {
-  const std::vector<std::uint64_t> entries = Sorted(terms);
-  const std::size_t blocks = (terms.size() + TermsFile::kBlockRows - 1) / TermsFile::kBlockRows;
-  const std::size_t blocks_at = kTermsHeaderBytes + contents.size() * kContentBytes;
-  const std::size_t entries_at = blocks_at + blocks * kBlockEntryBytes;
-  std::vector<std::uint8_t> bytes(entries_at + terms.size() * kEntryBytes);
+  const Sorted sorted = SortedByWord(terms);
+  std::uint64_t words = 0;
+  for (int word = 0; word < kWords; ++word) words += sorted.starts[word] != sorted.starts[word + 1];
+  const std::size_t rows = terms.size(), blocks = BlocksOf(rows, TermsFile::kBlockRows);
+  const std::size_t blocks_at =
+      kTermsHeaderBytes + contents.size() * kContentBytes + words * kWordBytes;
+  const std::size_t signatures_at = blocks_at + blocks * kBlockBytes;
+  const std::size_t rows_at = signatures_at + rows * kSignatureBytes;
+  std::vector<std::uint8_t> bytes(rows_at + rows * kRowBytes);
   std::uint8_t* to = bytes.data() + kTermsHeaderBytes;
   for (const TermedContent& content : contents) {
-    StoreU64(static_cast<std::uint64_t>(content.content), to);
-    StoreU64(content.rows, to + 8);
-    StoreU64(content.checksum, to + 16);
-    to += kContentBytes;
+    to = Put(static_cast<std::uint64_t>(content.content), to);
+    to = Put(std::uint64_t{content.rows}, to);
+    to = Put(content.checksum, to);
   }
-  std::uint8_t* block_entry = bytes.data() + blocks_at;
-  std::uint8_t* block = bytes.data() + entries_at;
-  for (std::size_t first = 0; first < entries.size(); first += TermsFile::kBlockRows) {
-    const std::size_t count = std::min(TermsFile::kBlockRows, entries.size() - first);
-    for (std::size_t i = 0; i < count; ++i) {
-      StoreU32(static_cast<std::uint32_t>(entries[first + i] >> 32), block + 4 * i);
-      StoreU32(static_cast<std::uint32_t>(entries[first + i]), block + 4 * (count + i));
-    }
-    StoreU64(Checksum({block, count * kEntryBytes}), block_entry);
-    StoreU64(entries[first] >> 32, block_entry + 8);
-    block_entry += kBlockEntryBytes;
-    block += count * kEntryBytes;
+  for (std::uint32_t word = 0; word < kWords; ++word) {
+    const std::uint32_t count = sorted.starts[word + 1] - sorted.starts[word];
+    if (count > 0) to = Put(count, Put(word, to));
   }
-  std::copy(kTermsMagic.begin(), kTermsMagic.end(), bytes.begin());
-  StoreU32(kTermsVersion, &bytes[8]);
-  StoreU32(TermsFile::kBlockRows, &bytes[12]);
-  StoreU64(owner.vocabulary, &bytes[16]);
-  StoreU64(owner.segment, &bytes[24]);
-  StoreU64(terms.size(), &bytes[32]);
-  StoreU64(contents.size(), &bytes[40]);
-  StoreU64(Checksum(std::span(bytes).subspan(kTermsHeaderBytes, entries_at - kTermsHeaderBytes)),
-           &bytes[48]);
-  StoreU64(Checksum(std::span(bytes).first(kTermsHeaderBytes - 8)), &bytes[56]);
+  to = bytes.data() + signatures_at;
+  for (const std::uint32_t row : sorted.rows) to = Put(terms[row].signs, to);
+  for (const std::uint32_t row : sorted.rows) to = Put(row, to);
+  to = bytes.data() + blocks_at;
+  const std::span all(bytes);
+  for (std::size_t first = 0; first < rows; first += TermsFile::kBlockRows) {
+    const std::size_t count = std::min(TermsFile::kBlockRows, rows - first);
+    to =
+        Put(Checksum(all.subspan(signatures_at + first * kSignatureBytes, count * kSignatureBytes)),
+            to);
+    to = Put(Checksum(all.subspan(rows_at + first * kRowBytes, count * kRowBytes)), to);
+  }
+  to = std::copy(kTermsMagic.begin(), kTermsMagic.end(), bytes.data());
+  to = Put(static_cast<std::uint32_t>(TermsFile::kBlockRows), Put(kTermsVersion, to));
+  to = Put(owner.segment, Put(owner.vocabulary, to));
+  to = Put(words, Put(std::uint64_t{contents.size()}, Put(std::uint64_t{rows}, to)));
+  to = Put(Checksum(all.subspan(kTermsHeaderBytes, signatures_at - kTermsHeaderBytes)), to);
+  Put(Checksum(all.first(kTermsHeaderBytes - 8)), to);
   return bytes;
 }
 
@@ -144,25 +155,55 @@ Status TermsFile::Load(std::uint64_t vocabulary) {
   }
   segment_ = LoadU64(&bytes[24]);
   rows_ = LoadU64(&bytes[32]);
-  const std::uint64_t contents = LoadU64(&bytes[40]);
+  const std::uint64_t contents = LoadU64(&bytes[40]), words = LoadU64(&bytes[48]);
   // Too small to overflow below, and rows are numbered in 32 bits.
   if (rows_ > std::min<std::uint64_t>(bytes.size() / kEntryBytes,
                                       std::numeric_limits<std::uint32_t>::max()) ||
-      contents > bytes.size() / kContentBytes) {
+      contents > bytes.size() / kContentBytes || words > kWords) {
     return Damaged("its length is not the one it was written with");
   }
-  const std::size_t blocks_at = kTermsHeaderBytes + contents * kContentBytes;
-  const std::size_t entries_at = blocks_at + blocks() * kBlockEntryBytes;
+  const std::size_t words_at = kTermsHeaderBytes + contents * kContentBytes;
+  const std::size_t blocks_at = words_at + words * kWordBytes;
+  const std::size_t entries_at = blocks_at + BlocksOf(rows_, kBlockRows) * kBlockBytes;
   if (entries_at + rows_ * kEntryBytes != bytes.size()) {
     return Damaged("its length is not the one it was written with");
   }
   if (Checksum(bytes.subspan(kTermsHeaderBytes, entries_at - kTermsHeaderBytes)) !=
-      LoadU64(&bytes[48])) {
+      LoadU64(&bytes[56])) {
     return Damaged("the checksum of its tables is wrong");
   }
-  entries_ = bytes.subspan(entries_at);
-  LoadBlocks(bytes.subspan(blocks_at, entries_at - blocks_at));
-  return LoadContents(bytes.subspan(kTermsHeaderBytes, blocks_at - kTermsHeaderBytes));
+  LoadColumns(bytes.subspan(blocks_at, entries_at - blocks_at), bytes.subspan(entries_at));
+  SIFTSEARCH_RETURN_IF_ERROR(LoadWords(bytes.subspan(words_at, blocks_at - words_at)));
+  return LoadContents(bytes.subspan(kTermsHeaderBytes, words_at - kTermsHeaderBytes));
+}
+
+void TermsFile::LoadColumns(std::span<const std::uint8_t> table,
+                            std::span<const std::uint8_t> entries) {
+  std::vector<std::uint64_t> of_signatures, of_rows;
+  for (; !table.empty(); table = table.subspan(kBlockBytes)) {
+    of_signatures.push_back(LoadU64(&table[0]));
+    of_rows.push_back(LoadU64(&table[8]));
+  }
+  signatures_.Load(entries.first(rows_ * kSignatureBytes), kSignatureBytes,
+                   std::move(of_signatures));
+  row_numbers_.Load(entries.subspan(rows_ * kSignatureBytes), kRowBytes, std::move(of_rows));
+}
+
+Status TermsFile::LoadWords(std::span<const std::uint8_t> table) {
+  starts_.assign(kWords + 1, 0);
+  std::uint64_t covered = 0;
+  std::uint32_t next = 0;
+  for (; !table.empty(); table = table.subspan(kWordBytes)) {
+    const std::uint32_t word = LoadU32(&table[0]), rows = LoadU32(&table[4]);
+    if (word < next || word >= kWords || rows > rows_ - covered) {
+      return Damaged("its words do not have its rows");
+    }
+    covered += rows;
+    starts_[word + 1] = rows;
+    next = word + 1;
+  }
+  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+  return covered == rows_ ? Status() : Damaged("its words do not have its rows");
 }
 
 Status TermsFile::LoadContents(std::span<const std::uint8_t> table) {
@@ -179,119 +220,73 @@ Status TermsFile::LoadContents(std::span<const std::uint8_t> table) {
   return covered == rows_ ? Status() : Damaged("its contents do not have its rows");
 }
 
-void TermsFile::LoadBlocks(std::span<const std::uint8_t> table) {
-  for (; !table.empty(); table = table.subspan(kBlockEntryBytes)) {
-    checksums_.push_back(LoadU64(&table[0]));
-    first_terms_.push_back(LoadU32(&table[8]));
-  }
-  checked_ = std::vector<std::atomic<bool>>(blocks());
-  const int bucket_bits = std::bit_width(rows_ / kBucketRows | 1);
-  bucket_shift_ = std::numeric_limits<Term>::digits - bucket_bits;
-  starts_ = std::vector<std::atomic<std::uint32_t>>((std::size_t{1} << bucket_bits) + 1);
-  // Up to the first term's bucket, all begin with the file.
-  const std::size_t known = blocks() > 0 ? BucketOf(first_terms_[0]) + 1 : starts_.size();
-  for (std::size_t i = known; i < starts_.size(); ++i) {
-    starts_[i].store(kUnknown, std::memory_order_relaxed);
-  }
+void TermsFile::Column::Load(std::span<const std::uint8_t> bytes, std::size_t entry_bytes,
+                             std::vector<std::uint64_t> checksums) {
+  bytes_ = bytes;
+  entry_bytes_ = entry_bytes;
+  checked_ = std::vector<std::atomic<bool>>(checksums.size());
+  checksums_ = std::move(checksums);
 }
 
-std::size_t TermsFile::RowsOf(std::size_t block) const {
-  return std::min<std::size_t>(kBlockRows, rows_ - block * kBlockRows);
-}
-
-const std::uint8_t* TermsFile::Block(std::size_t block) const {
-  return entries_.data() + block * kBlockRows * kEntryBytes;
-}
-
-bool TermsFile::IsChecked(std::size_t block) const {
-  return checked_[block].load(std::memory_order_acquire);
-}
-
-Status TermsFile::Check(std::size_t block) const {
-  if (IsChecked(block)) return {};
-  const std::uint8_t* begin = Block(block);
-  const std::size_t count = RowsOf(block);
-  if (Checksum({begin, count * kEntryBytes}) != checksums_[block]) {
-    return Damaged(fmt::format("the checksum of its block {} is wrong", block));
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (LoadU32(begin + 4 * (count + i)) >= rows_) {
-      return Damaged(fmt::format("its block {} names a row that it doesn't have", block));
+std::int64_t TermsFile::Column::Check(std::size_t begin, std::size_t end) const {
+  const std::size_t block_bytes = kBlockRows * entry_bytes_;
+  for (std::size_t block = begin / kBlockRows; block * kBlockRows < end; ++block) {
+    if (checked_[block].load(std::memory_order_acquire)) continue;
+    const std::size_t from = block * block_bytes;
+    const std::size_t size = std::min(block_bytes, bytes_.size() - from);
+    if (Checksum(bytes_.subspan(from, size)) != checksums_[block]) {
+      return static_cast<std::int64_t>(block);
     }
+    checked_[block].store(true, std::memory_order_release);
   }
-  NoteStarts(block);
-  checked_[block].store(true, std::memory_order_release);
+  return -1;
+}
+
+Status TermsFile::Check(const Column& column, std::size_t begin, std::size_t end) const {
+  const std::int64_t damaged = column.Check(begin, end);
+  if (damaged < 0) return {};
+  return Damaged(fmt::format("the checksum of its block {} is wrong", damaged));
+}
+
+Status TermsFile::OfWord(std::uint32_t word, Entries* entries) const {
+  const std::uint32_t begin = starts_[word], end = starts_[word + 1];
+  *entries = {};
+  if (begin == end) return {};
+  SIFTSEARCH_RETURN_IF_ERROR(Check(signatures_, begin, end));
+  *entries = {.signatures = {signatures_.at(begin), (end - begin) * kSignatureBytes},
+              .first = begin};
   return {};
 }
 
-/// Threads that do it at once write the same.
-void TermsFile::NoteStarts(std::size_t block) const {
-  const std::uint8_t* terms = Block(block);
-  const std::size_t count = RowsOf(block);
-  const std::size_t first = block * kBlockRows;
-  std::size_t next = BucketOf(first_terms_[block]) + 1;
-  const auto note = [&](std::size_t end, std::size_t start) {
-    for (; next < end; ++next) {
-      starts_[next].store(static_cast<std::uint32_t>(start), std::memory_order_relaxed);
+Status TermsFile::ToRows(std::span<std::uint32_t> entries) const {
+  for (std::uint32_t& entry : entries) {
+    SIFTSEARCH_RETURN_IF_ERROR(Check(row_numbers_, entry, entry + std::size_t{1}));
+    const std::uint32_t row = LoadU32(row_numbers_.at(entry));
+    if (row >= rows_) {
+      return Damaged(fmt::format("its entry {} names a row that it doesn't have", entry));
     }
-  };
-  for (std::size_t i = 0; i < count; ++i) note(BucketOf(LoadU32(terms + 4 * i)) + 1, first + i);
-  const bool is_last = block + 1 == blocks();
-  note(is_last ? starts_.size() : BucketOf(first_terms_[block + 1]) + 1, first + count);
-}
-
-Status TermsFile::StartOf(std::size_t bucket, std::uint32_t* start) const {
-  *start = starts_[bucket].load(std::memory_order_relaxed);
-  if (*start != kUnknown) return {};
-  // It begins in the last block that begins before it, or right behind.
-  const std::size_t blocks_before = CountBefore(
-      blocks(), [&](std::size_t block) { return BucketOf(first_terms_[block]) < bucket; });
-  SIFTSEARCH_RETURN_IF_ERROR(Check(blocks_before - 1));
-  *start = starts_[bucket].load(std::memory_order_relaxed);
-  return *start != kUnknown ? Status() : Damaged("its terms are out of order");
-}
-
-Status TermsFile::Find(Term term, Term mask, int differing, kernel::SelectNear* select,
-                       std::vector<std::uint32_t>* rows) const {
-  const kernel::NearTerm near = {
-      .term = term, .mask = mask, .signs = ~TermMask(0), .differing = differing};
-  std::uint32_t from = 0, end = 0;
-  SIFTSEARCH_RETURN_IF_ERROR(StartOf(BucketOf(term & mask), &from));
-  SIFTSEARCH_RETURN_IF_ERROR(StartOf(BucketOf(term | ~mask) + 1, &end));
-  // Not cleared, as a vector's would be.
-  std::uint32_t found[kBlockRows + kernel::kSelectNearSpare];
-  while (from < end) {
-    const std::size_t block = from / kBlockRows;
-    if (!IsChecked(block)) SIFTSEARCH_RETURN_IF_ERROR(Check(block));
-    const std::size_t in_block = from % kBlockRows;
-    const std::size_t count = RowsOf(block);
-    const std::size_t some = std::min<std::size_t>(count - in_block, end - from);
-    const std::uint8_t* terms = Block(block) + 4 * in_block;
-    const std::size_t kept = select(terms, terms + 4 * count, some, near, found);
-    rows->insert(rows->end(), found, found + kept);
-    from += static_cast<std::uint32_t>(some);
+    entry = row;
   }
   return {};
 }
 
 Result<std::vector<Term>> TermsFile::ByRow() const {
+  SIFTSEARCH_RETURN_IF_ERROR(Verify());
+  std::vector<std::uint32_t> rows(rows_);
+  std::iota(rows.begin(), rows.end(), 0);
+  SIFTSEARCH_RETURN_IF_ERROR(ToRows(rows));
   std::vector<Term> terms(rows_);
-  for (std::size_t block = 0; block < blocks(); ++block) {
-    SIFTSEARCH_RETURN_IF_ERROR(Check(block));
-    const std::uint8_t* begin = Block(block);
-    const std::size_t count = RowsOf(block);
-    for (std::size_t i = 0; i < count; ++i) {
-      terms[LoadU32(begin + 4 * (count + i))] = LoadU32(begin + 4 * i);
+  for (std::uint32_t word = 0; word < kWords; ++word) {
+    for (std::uint32_t entry = starts_[word]; entry < starts_[word + 1]; ++entry) {
+      terms[rows[entry]] = {word, LoadU64(signatures_.at(entry))};
     }
   }
   return terms;
 }
 
 Status TermsFile::Verify() const {
-  for (std::size_t block = 0; block < blocks(); ++block) {
-    SIFTSEARCH_RETURN_IF_ERROR(Check(block));
-  }
-  return {};
+  SIFTSEARCH_RETURN_IF_ERROR(Check(signatures_, 0, rows_));
+  return Check(row_numbers_, 0, rows_);
 }
 
 }  // namespace siftsearch::lists

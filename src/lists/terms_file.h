@@ -33,8 +33,8 @@ std::vector<std::uint8_t> EncodeTerms(const TermsOwner& owner,
                                       std::span<const TermedContent> contents,
                                       std::span<const Term> terms);
 
-/// Rows by term, looked up. Immutable, safe from several threads. A block of it is compared with
-/// its checksum when it is first touched. Errors name the file.
+/// Rows by word, with their signs. Immutable, safe from several threads. A block of it is compared
+/// with its checksum when it is first touched. Errors name the file.
 class TermsFile {
  public:
   /// Checks the header and the tables. kNotFound: no file; kIncompatible: of another format or
@@ -51,11 +51,15 @@ class TermsFile {
   const std::vector<TermedContent>& contents() const { return contents_; }
   std::uint64_t rows() const { return rows_; }
 
-  /// Appends the rows whose terms are `term` under `mask`, a TermMask, and differ from it in at
-  /// most `differing` signs in all: the same ones, in the same order, whichever variant `select` is
-  /// of. kCorrupt.
-  Status Find(Term term, Term mask, int differing, kernel::SelectNear* select,
-              std::vector<std::uint32_t>* rows) const;
+  /// The rows of one word: `first` is the number of the first one's entry.
+  struct Entries {
+    std::span<const std::uint8_t> signatures;  ///< The signs of each, 8 bytes, little-endian.
+    std::uint32_t first = 0;
+  };
+  /// kCorrupt.
+  Status OfWord(std::uint32_t word, Entries* entries) const;
+  /// Replaces numbers of entries (below rows()) by the numbers of their rows. kCorrupt.
+  Status ToRows(std::span<std::uint32_t> entries) const;
 
   /// The term of each row. kCorrupt.
   Result<std::vector<Term>> ByRow() const;
@@ -67,45 +71,39 @@ class TermsFile {
   TermsFile(std::string path, std::shared_ptr<const MappedFile> file);
   Status Load(std::uint64_t vocabulary);
   Status LoadContents(std::span<const std::uint8_t> table);
-  void LoadBlocks(std::span<const std::uint8_t> table);
+  Status LoadWords(std::span<const std::uint8_t> table);
+  void LoadColumns(std::span<const std::uint8_t> table, std::span<const std::uint8_t> entries);
   Status Damaged(const std::string& cause) const;
 
-  std::size_t blocks() const { return (rows_ + kBlockRows - 1) / kBlockRows; }
-  std::size_t RowsOf(std::size_t block) const;
-  /// Terms, then rows.
-  const std::uint8_t* Block(std::size_t block) const;
-  /// kCorrupt: its checksum is wrong.
-  Status Check(std::size_t block) const;
-  bool IsChecked(std::size_t block) const;
-
-  /// Terms are in a bucket together if they agree in their upper bits.
-  std::size_t BucketOf(Term term) const { return term >> bucket_shift_; }
-  /// Notes where the buckets begin of which a checked block tells it.
-  void NoteStarts(std::size_t block) const;
-  /// Makes `start` the first entry of a bucket, or of a later one if it is empty.
-  Status StartOf(std::size_t bucket, std::uint32_t* start) const;
-
   static constexpr std::size_t kBlockRows = 1024;
-  /// A bucket has half as many rows, or up to so many: the fewer, the fewer are looked at in vain,
-  /// and the more memory the starts take.
-  static constexpr std::uint64_t kBucketRows = 16;
-  static constexpr std::uint32_t kUnknown = ~std::uint32_t{0};
   friend std::vector<std::uint8_t> EncodeTerms(const TermsOwner& owner,
                                                std::span<const TermedContent> contents,
                                                std::span<const Term> terms);
+  /// A column of the entries, in blocks of kBlockRows, each of which is compared with its checksum
+  /// when it is first touched.
+  class Column {
+   public:
+    void Load(std::span<const std::uint8_t> bytes, std::size_t entry_bytes,
+              std::vector<std::uint64_t> checksums);
+    const std::uint8_t* at(std::size_t entry) const { return bytes_.data() + entry * entry_bytes_; }
+    /// The first damaged block of those that hold the entries from `begin` to `end`; −1: none.
+    std::int64_t Check(std::size_t begin, std::size_t end) const;
+
+   private:
+    std::span<const std::uint8_t> bytes_;
+    std::size_t entry_bytes_ = 0;
+    std::vector<std::uint64_t> checksums_;
+    mutable std::vector<std::atomic<bool>> checked_;
+  };
+  Status Check(const Column& column, std::size_t begin, std::size_t end) const;
 
   const std::string path_;
   const std::shared_ptr<const MappedFile> file_;
   std::uint64_t segment_ = 0;
   std::uint64_t rows_ = 0;
   std::vector<TermedContent> contents_;
-  std::span<const std::uint8_t> entries_;
-  std::vector<std::uint64_t> checksums_;  ///< Of the blocks.
-  std::vector<Term> first_terms_;         ///< Of the blocks.
-  mutable std::vector<std::atomic<bool>> checked_;
-  int bucket_shift_ = 0;
-  /// Of each bucket and of the end; kUnknown until the block that tells it has been checked.
-  mutable std::vector<std::atomic<std::uint32_t>> starts_;
+  std::vector<std::uint32_t> starts_;  ///< The first entry of each word, and the end.
+  Column signatures_, row_numbers_;
 };
 
 }  // namespace siftsearch::lists

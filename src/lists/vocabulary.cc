@@ -1,9 +1,7 @@
 #include "lists/vocabulary.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
-#include <numeric>
 #include <utility>
 
 #include "base/hash.h"
@@ -20,7 +18,7 @@ using segment::StoreU32;
 using segment::StoreU64;
 
 constexpr std::array<std::uint8_t, 8> kVocabularyMagic = {'S', 'I', 'F', 'T', 'V', 'O', 'C', '\n'};
-constexpr std::uint32_t kVocabularyVersion = 2;
+constexpr std::uint32_t kVocabularyVersion = 3;
 constexpr std::size_t kVocabularyHeaderBytes = 32;
 constexpr std::size_t kCentroidBytes = std::size_t{kWords} * kDescriptorBytes;
 constexpr std::size_t kMiddleBytes = std::size_t{kGroups} * kDescriptorBytes;
@@ -32,31 +30,9 @@ constexpr std::size_t kFileBytes = kVocabularyHeaderBytes + kCentroidBytes + kMi
 /// Descriptors that one part of a parallel loop takes.
 constexpr std::size_t kAtOnce = 256;
 
-Term SignsOf(const std::array<std::int32_t, kSigns>& residuals) {
-  Term signs = 0;
-  for (const std::int32_t residual : residuals) signs = signs << 1 | (residual >= 0 ? 1 : 0);
-  return signs;
-}
-
-constexpr Term SignBit(int sign) { return Term{1} << (kSigns - 1 - sign); }
-
-/// Bits of the `flips` least certain of the first `signs` signs.
-std::vector<Term> LeastCertain(const std::array<std::int32_t, kSigns>& residuals, int signs,
-                               int flips) {
-  std::array<int, kSigns> order;
-  std::iota(order.begin(), order.end(), 0);
-  std::partial_sort(order.begin(), order.begin() + flips, order.begin() + signs, [&](int a, int b) {
-    const std::int32_t x = std::abs(residuals[a]), y = std::abs(residuals[b]);
-    return x != y ? x < y : a < b;
-  });
-  std::vector<Term> bits;
-  for (int i = 0; i < flips; ++i) bits.push_back(SignBit(order[i]));
-  return bits;
-}
-
 }  // namespace
 
-Vocabulary::Vocabulary(GroupedWords words, const std::array<Projection, kSigns>& projections,
+Vocabulary::Vocabulary(GroupedWords words, const Projections& projections,
                        std::vector<std::int32_t> medians)
     : words_(std::move(words)),
       projections_(projections),
@@ -78,7 +54,7 @@ Result<Vocabulary> Vocabulary::Parse(std::span<const std::uint8_t> bytes) {
     return std::vector<std::uint8_t>(from - count, from);
   };
   GroupedWords words{take(kCentroidBytes), take(kMiddleBytes), take(kWords)};
-  std::array<Projection, kSigns> projections;
+  Projections projections;
   for (Projection& projection : projections) {
     for (std::int8_t& value : projection) value = static_cast<std::int8_t>(*from++);
   }
@@ -115,8 +91,8 @@ const Vocabulary& Vocabulary::Shipped() {
   return vocabulary;
 }
 
-std::array<std::int32_t, kSigns> Vocabulary::Project(const std::uint8_t* descriptor) const {
-  std::array<std::int32_t, kSigns> dots;
+Vocabulary::Projected Vocabulary::Project(const std::uint8_t* descriptor) const {
+  Projected dots;
   for (int sign = 0; sign < kSigns; ++sign) {
     std::int32_t sum = 0;
     for (int i = 0; i < kDescriptorBytes; ++i) {
@@ -127,51 +103,69 @@ std::array<std::int32_t, kSigns> Vocabulary::Project(const std::uint8_t* descrip
   return dots;
 }
 
-std::array<std::int32_t, kSigns> Vocabulary::Residuals(
-    std::size_t word, const std::array<std::int32_t, kSigns>& at) const {
-  std::array<std::int32_t, kSigns> residuals;
-  const std::int32_t* median = &medians_[word * kSigns];
-  for (int sign = 0; sign < kSigns; ++sign) residuals[sign] = at[sign] - median[sign];
-  return residuals;
+std::uint64_t Vocabulary::SignsOf(std::uint32_t word, const Projected& at) const {
+  const std::int32_t* median = &medians_[std::size_t{word} * kSigns];
+  std::uint64_t signs = 0;
+  for (std::size_t sign = 0; sign < kSigns; ++sign) {
+    signs = signs << 1 | static_cast<std::uint64_t>(at[sign] >= median[sign]);
+  }
+  return signs;
 }
 
-std::vector<Term> Vocabulary::Terms(std::span<const std::uint8_t> descriptors,
-                                    kernel::Variant variant, int threads) const {
-  return Probes(descriptors, {.variant = variant, .threads = threads});
+std::uint64_t Vocabulary::CertainOf(std::uint32_t word, const Projected& at) const {
+  const std::int32_t* median = &medians_[std::size_t{word} * kSigns];
+  Projected distances;
+  std::int32_t sum = 0;  // Each is below 2^23 (127 · 255 · 128 · 2).
+  for (std::size_t sign = 0; sign < kSigns; ++sign) {
+    distances[sign] = std::abs(at[sign] - median[sign]);
+    sum += distances[sign];
+  }
+  const std::int32_t mean = sum / kSigns;
+  std::uint64_t certain = 0;
+  for (std::size_t sign = 0; sign < kSigns; ++sign) {
+    certain = certain << 1 | static_cast<std::uint64_t>(distances[sign] > mean);
+  }
+  return certain;
 }
 
-std::vector<Term> Vocabulary::Probes(std::span<const std::uint8_t> descriptors,
-                                     const ProbeOptions& options) const {
+template <typename Visit>
+void Vocabulary::VisitWords(std::span<const std::uint8_t> descriptors, const ProbeOptions& options,
+                            const Visit& visit) const {
   kernel::MeasureRows* const measure = kernel::MeasureRowsOf(options.variant);
   const std::size_t count = descriptors.size() / kDescriptorBytes;
-  std::vector<Term> terms(count * options.probes());
+  const std::size_t each = static_cast<std::size_t>(options.words);
   ParallelFor((count + kAtOnce - 1) / kAtOnce, options.threads, [&](std::size_t part) {
-    std::vector<std::uint64_t> words(static_cast<std::size_t>(options.words));
+    std::vector<std::uint64_t> words(each);
     const std::size_t end = std::min(count, (part + 1) * kAtOnce);
     for (std::size_t i = part * kAtOnce; i < end; ++i) {
       const std::uint8_t* descriptor = &descriptors[i * std::size_t{kDescriptorBytes}];
       words_.Find(descriptor, measure, words);
-      const auto at = Project(descriptor);
-      Term* to = &terms[i * options.probes()];
-      for (const std::uint64_t word : words) to = WriteProbes(word % kWords, at, options, to);
+      const Projected at = Project(descriptor);
+      for (std::size_t n = 0; n < each; ++n) {
+        visit(i * each + n, static_cast<std::uint32_t>(words[n] % kWords), at);
+      }
     }
   });
+}
+
+std::vector<Term> Vocabulary::Terms(std::span<const std::uint8_t> descriptors,
+                                    kernel::Variant variant, int threads) const {
+  std::vector<Term> terms(descriptors.size() / kDescriptorBytes);
+  VisitWords(descriptors, {.variant = variant, .threads = threads},
+             [&](std::size_t i, std::uint32_t word, const Projected& at) {
+               terms[i] = {word, SignsOf(word, at)};
+             });
   return terms;
 }
 
-Term* Vocabulary::WriteProbes(std::size_t word, const std::array<std::int32_t, kSigns>& at,
-                              const ProbeOptions& options, Term* to) const {
-  const auto residuals = Residuals(word, at);
-  const Term term = static_cast<Term>(word) << kSigns | SignsOf(residuals);
-  const auto bits = LeastCertain(residuals, options.signs, options.flips);
-  for (unsigned choice = 0; choice < 1u << options.flips; ++choice) {
-    *to = term;
-    for (std::size_t bit = 0; bit < bits.size(); ++bit) {
-      if (choice >> bit & 1) *to ^= bits[bit];
-    }
-    ++to;
-  }
-  return to;
+std::vector<Probe> Vocabulary::Probes(std::span<const std::uint8_t> descriptors,
+                                      const ProbeOptions& options) const {
+  std::vector<Probe> probes(descriptors.size() / kDescriptorBytes *
+                            static_cast<std::size_t>(options.words));
+  VisitWords(descriptors, options, [&](std::size_t i, std::uint32_t word, const Projected& at) {
+    probes[i] = {.term = {word, SignsOf(word, at)}, .certain = CertainOf(word, at)};
+  });
+  return probes;
 }
 
 }  // namespace siftsearch::lists

@@ -1,7 +1,9 @@
 #include "local/terms_view.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 #include <utility>
 
 #include "base/parallel.h"
@@ -12,35 +14,40 @@
 namespace siftsearch::local {
 namespace {
 
-/// Words that a descriptor is looked up under, and rows below which no sign counts: it meets a
-/// thousand of 400,000 rows then. More words lose fewer pairs and take longer
+/// Rows that are measured of those that a descriptor meets, some 1,500 of 750,000 and 73,000 of
+/// 75,000,000: those that differ least, and as many more as differ as much as the last
 /// (bench/EXPERIMENTS.md).
+constexpr std::size_t kMeasured = 64;
+/// Words whose rows a descriptor meets, and rows of a database from which they are half as many.
 constexpr int kNearWords = 8;
-constexpr std::uint64_t kRowsWithoutSigns = 400'000;
-constexpr int kMostFlips = 3;
-/// Signs in which a row that is measured may differ. Of unrelated rows of a word a quarter differs
-/// in no more than 8 (20 throws of a coin); with 6 copies lose votes. Where the look-up goes by
-/// many signs, copies that are met differ in few of the others, and with 5 no more pairs are lost
-/// than with 8 (bench/EXPERIMENTS.md).
-constexpr int kMostDiffering = 8;
-constexpr int kFewestDiffering = 5;
-constexpr std::size_t kQueriesAtOnce = 32;
+constexpr std::int64_t kManyRows = 10'000'000;
+/// By how much a row may differ: one in 20 of the unrelated rows of a word differs by no more, one
+/// in 40, and so on.
+constexpr std::array<int, 10> kMostDiffering = {35, 32, 30, 28, 26, 25, 23, 22, 20, 19};
+/// Descriptors that meet a word's rows together.
+constexpr std::size_t kQueriesTogether = 16384;
+constexpr std::size_t kSelectedAtOnce = 1024;
+constexpr std::size_t kSignatureBytes = sizeof(std::uint64_t);
 
-/// How often the rows are twice those without signs, or more.
-int HalvingsOf(std::int64_t rows) {
-  return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(rows) / kRowsWithoutSigns));
+int WordsFor(std::int64_t rows) { return rows < kManyRows ? kNearWords : kNearWords / 2; }
+
+/// Some four times the rows that are measured differ by no more.
+int MostDiffering(std::int64_t rows) {
+  const auto met = static_cast<std::uint64_t>(rows) * WordsFor(rows) / lists::kWords;
+  const auto halvings = static_cast<std::size_t>(std::bit_width(met / (20 * 4 * kMeasured)));
+  return kMostDiffering[std::min(halvings, kMostDiffering.size() - 1)];
 }
 
-/// With each doubling of the rows the signs leave half of them, so that a descriptor meets about as
-/// many in every database.
-lists::ProbeOptions ProbingFor(std::int64_t rows, const kernel::TopKOptions& options) {
-  const int halvings = HalvingsOf(rows);
-  const int flips = std::min(halvings, kMostFlips);
-  return {.signs = std::min(halvings + flips, lists::kSigns),
-          .words = kNearWords,
-          .flips = flips,
-          .variant = options.variant,
-          .threads = options.threads};
+/// Probes in the order of their words.
+std::vector<std::uint32_t> ByWord(std::span<const lists::Probe> probes) {
+  std::vector<std::uint64_t> keys(probes.size());
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    keys[i] = std::uint64_t{probes[i].term.word} << 32 | i;
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<std::uint32_t> order(probes.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) order[i] = static_cast<std::uint32_t>(keys[i]);
+  return order;
 }
 
 }  // namespace
@@ -49,63 +56,128 @@ TermsView::TermsView(std::shared_ptr<const Snapshot> snapshot,
                      std::vector<std::shared_ptr<const lists::TermsFile>> files)
     : snapshot_(std::move(snapshot)), files_(std::move(files)) {}
 
-int TermsView::MostDiffering() const {
-  return std::max(kFewestDiffering, kMostDiffering - HalvingsOf(snapshot_->rows()) / 2);
-}
-
 double TermsView::farthest_yardstick() const { return vote::kTypicalDistance; }
 
 Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
                           const Approximation&, std::vector<kernel::Neighbour>* found) const {
-  const lists::ProbeOptions probing = ProbingFor(snapshot_->rows(), options);
-  const auto probes = lists::Vocabulary::Shipped().Probes(queries, probing);
   const std::size_t count = queries.size() / kDescriptorBytes;
   const std::size_t k = static_cast<std::size_t>(options.k);
-  const std::size_t each = probing.probes();
-  const lists::Term mask = lists::TermMask(probing.signs);
   found->assign(count * k, {});
-  const std::size_t parts = (count + kQueriesAtOnce - 1) / kQueriesAtOnce;
+  const std::size_t threads = static_cast<std::size_t>(std::max(1, options.threads));
+  const std::size_t each = std::min(kQueriesTogether, (count + threads - 1) / threads);
+  if (each == 0) return {};
+  const std::size_t parts = (count + each - 1) / each;
   std::vector<Status> statuses(parts);
   ParallelFor(parts, options.threads, [&](std::size_t part) {
-    if (options.stop && options.stop()) {
-      statuses[part] = {StatusCode::kCancelled, "the search was stopped"};
-    }
-    const std::size_t end = std::min(count, (part + 1) * kQueriesAtOnce);
-    for (std::size_t i = part * kQueriesAtOnce; i < end && statuses[part].ok(); ++i) {
-      statuses[part] =
-          NearestOf(&queries[i * std::size_t{kDescriptorBytes}], {&probes[i * each], each}, mask,
-                    options.variant, {found->data() + i * k, k});
-    }
+    const std::size_t begin = part * each, some = std::min(each, count - begin);
+    statuses[part] = NearestOf(queries.subspan(begin * kDescriptorBytes, some * kDescriptorBytes),
+                               options, {found->data() + begin * k, some * k});
   });
   for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
   return {};
 }
 
-/// Looks one descriptor up and keeps the nearest live rows.
-Status TermsView::NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes,
-                            lists::Term mask, kernel::Variant variant,
+/// Gathers the entries near each descriptor, word by word of a file, so that the rows of a word
+/// meet all descriptors while they lie in the cache; then measures their rows.
+Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
+                            const kernel::TopKOptions& options,
                             std::span<kernel::Neighbour> nearest) const {
-  kernel::SelectNear* const select = kernel::SelectNearOf(variant);
-  kernel::MeasureRows* const measure = kernel::MeasureRowsOf(variant);
-  const int differing = MostDiffering();
-  thread_local std::vector<std::uint32_t> rows;
-  thread_local std::vector<std::int32_t> distances;
-  thread_local std::vector<kernel::Neighbour> measured;
-  measured.clear();
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    rows.clear();
-    for (const lists::Term probe : probes) {
-      SIFTSEARCH_RETURN_IF_ERROR(files_[i]->Find(probe, mask, differing, select, &rows));
+  const std::size_t count = queries.size() / kDescriptorBytes;
+  const std::size_t k = static_cast<std::size_t>(options.k);
+  const int words = WordsFor(snapshot_->rows());
+  const auto probes =
+      lists::Vocabulary::Shipped().Probes(queries, {.words = words, .variant = options.variant});
+  const std::vector<std::uint32_t> order = ByWord(probes);
+  std::vector<LeastDiffering> gathered(
+      count, LeastDiffering(std::max(kMeasured, 2 * k), MostDiffering(snapshot_->rows())));
+  for (std::size_t file = 0; file < files_.size(); ++file) {
+    if (options.stop && options.stop()) return {StatusCode::kCancelled, "the search was stopped"};
+    SIFTSEARCH_RETURN_IF_ERROR(Gather(file, {probes, order, static_cast<std::size_t>(words)},
+                                      kernel::SelectNearOf(options.variant), gathered));
+  }
+  kernel::MeasureRows* const measure = kernel::MeasureRowsOf(options.variant);
+  std::vector<Located> next;
+  for (std::size_t i = 0; i <= count; ++i) {
+    // The rows of one descriptor come from memory while those of the one before are measured.
+    const std::vector<Located> rows = std::exchange(next, {});
+    if (i < count) {
+      SIFTSEARCH_ASSIGN_OR_RETURN(next, Locate(gathered[i].TakePlaces()));
     }
-    const Snapshot::Part& part = snapshot_->parts()[i];
-    distances.resize(rows.size());
-    measure(query, part.reader->descriptors().data(), rows.data(), rows.size(), distances.data());
-    for (std::size_t row = 0; row < rows.size(); ++row) {
-      measured.push_back({.row = part.first_row + rows[row], .distance = distances[row]});
+    if (i > 0) {
+      Measure(&queries[(i - 1) * kDescriptorBytes], rows, measure, nearest.subspan((i - 1) * k, k));
     }
   }
-  KeepNearest(measured, nearest);
   return {};
+}
+
+/// Adds the entries of one file that are near the probes.
+Status TermsView::Gather(std::size_t file, const OrderedProbes& probes, kernel::SelectNear* select,
+                         std::span<LeastDiffering> gathered) const {
+  kernel::NearSignature found[kSelectedAtOnce + kernel::kSelectNearSpare];
+  lists::TermsFile::Entries entries;
+  std::uint32_t word = lists::kWords;
+  for (const std::uint32_t number : probes.order) {
+    const lists::Probe& probe = probes.probes[number];
+    if (probe.term.word != word) {
+      word = probe.term.word;
+      SIFTSEARCH_RETURN_IF_ERROR(files_[file]->OfWord(word, &entries));
+    }
+    LeastDiffering& near = gathered[number / probes.words];
+    const std::size_t size = entries.signatures.size() / kSignatureBytes;
+    for (std::size_t from = 0; from < size; from += kSelectedAtOnce) {
+      const std::size_t some = std::min(kSelectedAtOnce, size - from);
+      const std::size_t kept = select(entries.signatures.data() + from * kSignatureBytes, some,
+                                      {probe.term.signs, probe.certain}, near.limit(), found);
+      if (kept > 0) near.Add({found, kept}, file, entries.first + static_cast<std::uint32_t>(from));
+    }
+  }
+  return {};
+}
+
+/// The rows of entries, whose places ascend; asks for their memory.
+Result<std::vector<TermsView::Located>> TermsView::Locate(
+    std::span<const std::uint64_t> places) const {
+  std::vector<Located> located(places.size());
+  std::vector<std::uint32_t> rows;
+  for (std::size_t begin = 0; begin < places.size();) {
+    const std::size_t file = LeastDiffering::FileOf(places[begin]);
+    rows.clear();
+    for (std::size_t i = begin; i < places.size() && LeastDiffering::FileOf(places[i]) == file;
+         ++i) {
+      rows.push_back(LeastDiffering::EntryOf(places[i]));
+    }
+    SIFTSEARCH_RETURN_IF_ERROR(files_[file]->ToRows(rows));
+    const Snapshot::Part& part = snapshot_->parts()[file];
+    for (const std::uint32_t row : rows) {
+      const std::uint8_t* bytes =
+          part.reader->descriptors().data() + std::size_t{row} * kDescriptorBytes;
+      for (int line = 0; line < kDescriptorBytes; line += 64) __builtin_prefetch(bytes + line);
+      located[begin++] = {bytes, part.first_row + row};
+    }
+  }
+  return located;
+}
+
+/// Keeps the nearest live ones.
+void TermsView::Measure(const std::uint8_t* query, std::span<const Located> rows,
+                        kernel::MeasureRows* measure, std::span<kernel::Neighbour> nearest) const {
+  thread_local std::vector<std::uint8_t> bytes;
+  thread_local std::vector<std::uint32_t> numbers;
+  thread_local std::vector<std::int32_t> distances;
+  bytes.resize(rows.size() * kDescriptorBytes);
+  numbers.resize(rows.size());
+  distances.resize(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(&bytes[i * kDescriptorBytes], rows[i].bytes, kDescriptorBytes);
+    numbers[i] = static_cast<std::uint32_t>(i);
+  }
+  measure(query, bytes.data(), numbers.data(), rows.size(), distances.data());
+  std::vector<kernel::Neighbour> measured;
+  measured.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    measured.push_back({.row = rows[i].row, .distance = distances[i]});
+  }
+  KeepNearest(measured, nearest);
 }
 
 /// The nearest live ones of rows, which are put in order as far as that takes.

@@ -8,6 +8,7 @@
 #include "kernel/topk.h"
 #include "lists/terms_file.h"
 #include "lists/vocabulary.h"
+#include "local/least_differing.h"
 #include "local/search_view.h"
 #include "local/snapshot.h"
 #include "siftsearch/search_backend.h"
@@ -32,9 +33,24 @@ class TermsView : public SearchView {
   double farthest_yardstick() const override;
 
  private:
-  int MostDiffering() const;
-  Status NearestOf(const std::uint8_t* query, std::span<const lists::Term> probes, lists::Term mask,
-                   kernel::Variant variant, std::span<kernel::Neighbour> nearest) const;
+  /// Probes, so many for each descriptor, and the order of their words.
+  struct OrderedProbes {
+    std::span<const lists::Probe> probes;
+    std::span<const std::uint32_t> order;
+    std::size_t words = 0;
+  };
+  struct Located {
+    const std::uint8_t* bytes = nullptr;
+    std::int64_t row = 0;
+  };
+
+  Status NearestOf(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
+                   std::span<kernel::Neighbour> nearest) const;
+  Status Gather(std::size_t file, const OrderedProbes& probes, kernel::SelectNear* select,
+                std::span<LeastDiffering> gathered) const;
+  Result<std::vector<Located>> Locate(std::span<const std::uint64_t> places) const;
+  void Measure(const std::uint8_t* query, std::span<const Located> rows,
+               kernel::MeasureRows* measure, std::span<kernel::Neighbour> nearest) const;
   void KeepNearest(std::vector<kernel::Neighbour>& measured,
                    std::span<kernel::Neighbour> nearest) const;
 

@@ -157,66 +157,66 @@ TEST_P(EveryVariant, DistancesOfRowsThatLieAnywhereAreExact) {
   }
 }
 
-/// Numbers as bytes, `offset` bytes behind the beginning, and nothing behind them.
-Bytes LittleEndian(const std::vector<std::uint32_t>& numbers, std::size_t offset) {
+/// What is near of signatures that lie `offset` bytes behind the beginning of memory that ends with
+/// them: how much each differs, and its index.
+std::vector<std::pair<int, std::uint32_t>> Selected(Variant variant,
+                                                    const std::vector<std::uint64_t>& signatures,
+                                                    const SoughtSignature& sought, int most,
+                                                    std::size_t offset = 0) {
   Bytes bytes(offset);
-  for (const std::uint32_t number : numbers) {
-    for (int shift = 0; shift < 32; shift += 8) {
-      bytes.push_back(static_cast<std::uint8_t>(number >> shift));
+  for (const std::uint64_t signature : signatures) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      bytes.push_back(static_cast<std::uint8_t>(signature >> shift));
     }
   }
   bytes.shrink_to_fit();
-  return bytes;
+  std::vector<NearSignature> out(signatures.size() + kSelectNearSpare);
+  out.resize(
+      SelectNearOf(variant)(bytes.data() + offset, signatures.size(), sought, most, out.data()));
+  std::vector<std::pair<int, std::uint32_t>> selected;
+  for (const NearSignature near : out) {
+    selected.emplace_back(static_cast<int>(near >> 32), static_cast<std::uint32_t>(near));
+  }
+  return selected;
 }
 
-std::vector<std::uint32_t> Selected(Variant variant, const std::vector<std::uint32_t>& terms,
-                                    const NearTerm& near, std::size_t offset = 0) {
-  std::vector<std::uint32_t> rows(terms.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::uint32_t>(1000 + i);
-  const Bytes term_bytes = LittleEndian(terms, offset);
-  const Bytes row_bytes = LittleEndian(rows, offset);
-  std::vector<std::uint32_t> out(terms.size() + kSelectNearSpare);
-  out.resize(SelectNearOf(variant)(term_bytes.data() + offset, row_bytes.data() + offset,
-                                   terms.size(), near, out.data()));
-  return out;
-}
-
-TEST_P(EveryVariant, NearTermsAreThoseOfTheDefinition) {
-  const NearTerm near = {.term = 0x80000003, .mask = 0xfff80000, .signs = 0xfffff, .differing = 2};
-  const std::vector<std::uint32_t> terms = {
-      0x80000003,  // The same.
-      0x80000000,  // Two signs differ,
-      0x80000004,  // three.
-      0x80080003,  // One, but under the mask; the
-      0x00000003,  // highest bit.
-      0x80060003,  // Two again, high ones,
-      0x80070003,  // three.
-      0x80040002,  // Two, far apart.
-      0x8007ffff,  // Nearly all.
+TEST_P(EveryVariant, NearSignaturesAreThoseOfTheDefinition) {
+  const SoughtSignature sought = {.bits = 0x8000000000000003, .doubled = 0xf000000000000001};
+  const std::vector<std::uint64_t> signatures = {
+      0x8000000000000003,  // The same.
+      0x8000000000000001,  // One bit differs,
+      0x8000000000000002,  // one that is doubled,
+      0x0000000000000003,  // the highest, which is, too;
+      0x8000000000000000,  // a doubled one and another,
+      0xb000000000000003,  // two doubled ones,
+      0x7ffffffffffffffc,  // all.
   };
-  using Rows = std::vector<std::uint32_t>;
-  EXPECT_EQ(Selected(GetParam(), terms, near), (Rows{1000, 1001, 1005, 1007}));
-  EXPECT_EQ(Selected(GetParam(), terms, {.term = 0x80000003, .mask = ~0u}), Rows{1000});
-  EXPECT_EQ(Selected(GetParam(), terms, {}).size(), terms.size());
+  using Pairs = std::vector<std::pair<int, std::uint32_t>>;
+  EXPECT_EQ(Selected(GetParam(), signatures, sought, 0), (Pairs{{0, 0}}));
+  EXPECT_EQ(Selected(GetParam(), signatures, sought, 2), (Pairs{{0, 0}, {1, 1}, {2, 2}, {2, 3}}));
+  EXPECT_EQ(Selected(GetParam(), signatures, sought, 68),
+            (Pairs{{0, 0}, {1, 1}, {2, 2}, {2, 3}, {3, 4}, {4, 5}}));
+  EXPECT_EQ(Selected(GetParam(), signatures, sought, 69).back(), (std::pair{69, 6u}));
+  EXPECT_EQ(Selected(GetParam(), {0}, {~std::uint64_t{0}, ~std::uint64_t{0}}, 128),
+            (Pairs{{128, 0}}));
 }
 
-TEST_P(EveryVariant, NearTermsEqualAPlainLoop) {
-  std::mt19937 random(40);
+TEST_P(EveryVariant, NearSignaturesEqualAPlainLoop) {
+  std::mt19937_64 random(40);
   for (std::size_t count = 0; count <= 40; ++count) {
     for (std::size_t round = 0; round < 40; ++round) {
-      const NearTerm near = {.term = static_cast<std::uint32_t>(random()),
-                             .mask = ~std::uint32_t{0} << (round % 4 + 28),
-                             .signs = round % 2 == 0 ? 0xfffff : ~0u,
-                             .differing = static_cast<int>(random() % 21)};
-      std::vector<std::uint32_t> terms(count), expected;
+      const SoughtSignature sought = {.bits = random(), .doubled = random() & random()};
+      const int most = static_cast<int>(random() % 60);
+      std::vector<std::uint64_t> signatures(count);
+      std::vector<std::pair<int, std::uint32_t>> expected;
       for (std::size_t i = 0; i < count; ++i) {
-        terms[i] = static_cast<std::uint32_t>(random());
-        if (random() % 2 == 0) terms[i] = (terms[i] & ~near.mask) | (near.term & near.mask);
-        const std::uint32_t different = terms[i] ^ near.term;
-        if ((different & near.mask) == 0 && std::popcount(different & near.signs) <= near.differing)
-          expected.push_back(static_cast<std::uint32_t>(1000 + i));
+        signatures[i] = random();
+        if (random() % 2 == 0) signatures[i] = sought.bits ^ (random() & random() & random());
+        const std::uint64_t different = signatures[i] ^ sought.bits;
+        const int by = std::popcount(different) + std::popcount(different & sought.doubled);
+        if (by <= most) expected.emplace_back(by, static_cast<std::uint32_t>(i));
       }
-      EXPECT_EQ(Selected(GetParam(), terms, near, round % 5), expected) << count;
+      EXPECT_EQ(Selected(GetParam(), signatures, sought, most, round % 5), expected) << count;
     }
   }
 }

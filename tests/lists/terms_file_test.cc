@@ -3,21 +3,26 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 #include <random>
 
 #include "base/parallel.h"
+#include "base/status_macros.h"
+#include "segment/segment_format.h"
 
 namespace siftsearch::lists {
 namespace {
 
 constexpr std::uint64_t kOfVocabulary = 77;
 
-std::vector<Term> RandomTerms(std::size_t rows, Term below, unsigned seed) {
-  std::mt19937 random(seed);
+/// Of random signs, in words below `below`.
+std::vector<Term> RandomTerms(std::size_t rows, std::uint32_t below, unsigned seed) {
+  std::mt19937_64 random(seed);
   std::vector<Term> terms(rows);
-  for (Term& term : terms) term = random() % below;
+  for (Term& term : terms) {
+    term.word = static_cast<std::uint32_t>(random() % below);
+    term.signs = random();
+  }
   return terms;
 }
 
@@ -33,51 +38,44 @@ Result<std::shared_ptr<const TermsFile>> Open(std::vector<std::uint8_t> bytes) {
   return TermsFile::Of("1.terms", std::move(bytes), kOfVocabulary);
 }
 
-kernel::SelectNear* Select() { return kernel::SelectNearOf(kernel::Variant::kPortable); }
+using RowSigns = std::vector<std::pair<std::uint32_t, std::uint64_t>>;
 
-std::vector<std::uint32_t> Found(const TermsFile& file, Term term, Term mask, int differing) {
-  std::vector<std::uint32_t> rows;
-  EXPECT_TRUE(file.Find(term, mask, differing, Select(), &rows).ok());
-  for (const kernel::Variant variant : kernel::SupportedVariants()) {
-    std::vector<std::uint32_t> same;
-    EXPECT_TRUE(file.Find(term, mask, differing, kernel::SelectNearOf(variant), &same).ok());
-    EXPECT_EQ(same, rows) << kernel::VariantName(variant);
+/// The rows of a word, ascending, with their signs.
+Result<RowSigns> OfWord(const TermsFile& file, std::uint32_t word) {
+  TermsFile::Entries entries;
+  SIFTSEARCH_RETURN_IF_ERROR(file.OfWord(word, &entries));
+  std::vector<std::uint32_t> rows(entries.signatures.size() / 8);
+  std::iota(rows.begin(), rows.end(), entries.first);
+  SIFTSEARCH_RETURN_IF_ERROR(file.ToRows(rows));
+  RowSigns found;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    found.emplace_back(rows[i], segment::LoadU64(&entries.signatures[8 * i]));
   }
-  std::sort(rows.begin(), rows.end());
-  return rows;
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
-std::vector<std::uint32_t> Expected(const std::vector<Term>& terms, Term term, Term mask,
-                                    int differing) {
-  std::vector<std::uint32_t> rows;
-  for (std::size_t row = 0; row < terms.size(); ++row) {
-    const Term different = terms[row] ^ term;
-    if ((different & mask) != 0 || std::popcount(different & ~TermMask(0)) > differing) continue;
-    rows.push_back(static_cast<std::uint32_t>(row));
+RowSigns Expected(const std::vector<Term>& terms, std::uint32_t word) {
+  RowSigns expected;
+  for (std::uint32_t row = 0; row < terms.size(); ++row) {
+    if (terms[row].word == word) expected.emplace_back(row, terms[row].signs);
   }
-  return rows;
+  return expected;
 }
 
 class TermsFileTest : public ::testing::TestWithParam<std::size_t> {};
 
-TEST_P(TermsFileTest, FindsExactlyTheRowsOfATerm) {
-  // Few terms, so that runs of one term cross blocks; then many.
-  for (const Term below : {Term{3}, Term{5000}, Term{0xffffffff}}) {
+TEST_P(TermsFileTest, GivesExactlyTheRowsOfAWord) {
+  // Few words, so that one crosses blocks; then many.
+  for (const std::uint32_t below : {1u, 3u, 500u, static_cast<std::uint32_t>(kWords)}) {
     const auto terms = RandomTerms(GetParam(), below, 1);
     const auto file = Open(Encode(terms));
     ASSERT_TRUE(file.ok()) << file.status().message();
     EXPECT_EQ((*file)->rows(), terms.size());
     EXPECT_EQ((*file)->segment(), 99u);
     EXPECT_EQ((*file)->contents().size(), 2u);
-    for (const int signs : {0, 4, 12, kSigns}) {
-      for (const int differing : {0, 3, 8, kSigns}) {
-        const auto expect_found = [&](Term term) {
-          EXPECT_EQ(Found(**file, term, TermMask(signs), differing),
-                    Expected(terms, term, TermMask(signs), differing));
-        };
-        for (const Term term : {0u, 1u, 2u, 4999u, 0xfffffffeu}) expect_found(term);
-        for (std::size_t row = 0; row < terms.size(); row += 97) expect_found(terms[row]);
-      }
+    for (const std::uint32_t word : {0u, 1u, 2u, 499u, 2000u, kWords - 1u}) {
+      EXPECT_EQ(OfWord(**file, word).value(), Expected(terms, word)) << word;
     }
     EXPECT_EQ((*file)->ByRow().value(), terms);
     EXPECT_TRUE((*file)->Verify().ok());
@@ -87,31 +85,30 @@ TEST_P(TermsFileTest, FindsExactlyTheRowsOfATerm) {
 INSTANTIATE_TEST_SUITE_P(Rows, TermsFileTest,
                          ::testing::Values(0, 1, 2, 1023, 1024, 1025, 2048, 5000));
 
-TEST(TermsFileTest, ManyThreadsFindTheSameInAFileThatNoneHasTouched) {
-  const auto terms = RandomTerms(20'000, 0xffffffff, 5);
+TEST(TermsFileTest, ManyThreadsReadTheSameFromAFileThatNoneHasTouched) {
+  const auto terms = RandomTerms(20'000, 16, 5);
   const auto file = Open(Encode(terms));
   ASSERT_TRUE(file.ok()) << file.status().message();
   ParallelFor(64, 4, [&](std::size_t part) {
-    const Term term = terms[part * 61 % 997];
-    EXPECT_EQ(Found(**file, term, TermMask(2), 9), Expected(terms, term, TermMask(2), 9));
+    const auto word = static_cast<std::uint32_t>(part % 16);
+    EXPECT_EQ(OfWord(**file, word).value(), Expected(terms, word));
   });
 }
 
 TEST(TermsFileTest, EveryFlippedByteIsFoundBeforeItGivesAWrongRow) {
-  const auto terms = RandomTerms(2100, 2000, 2);
+  const auto terms = RandomTerms(2100, 20, 2);
   const auto bytes = Encode(terms);
-  for (std::size_t at = 0; at < bytes.size(); at += at < 300 ? 1 : 41) {
+  for (std::size_t at = 0; at < bytes.size(); at += at < 400 ? 1 : 41) {
     auto damaged = bytes;
     damaged[at] ^= 0x10;
     const auto file = Open(std::move(damaged));
     if (!file.ok()) continue;
     EXPECT_EQ((*file)->Verify().code(), StatusCode::kCorrupt) << "byte " << at;
-    for (const Term term : {Term{0}, Term{1000}, Term{1999}}) {
-      std::vector<std::uint32_t> rows;
-      const Status status = (*file)->Find(term, TermMask(kSigns), kSigns, Select(), &rows);
-      std::sort(rows.begin(), rows.end());
-      if (!status.ok()) continue;
-      EXPECT_EQ(rows, Expected(terms, term, TermMask(kSigns), kSigns)) << "byte " << at;
+    EXPECT_EQ((*file)->ByRow().status().code(), StatusCode::kCorrupt) << "byte " << at;
+    for (const std::uint32_t word : {0u, 10u, 19u}) {
+      const auto found = OfWord(**file, word);
+      if (!found.ok()) continue;
+      EXPECT_EQ(*found, Expected(terms, word)) << "byte " << at;
     }
   }
 }

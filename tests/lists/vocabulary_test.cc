@@ -22,11 +22,6 @@ std::vector<Term> TermsOf(const std::vector<std::uint8_t>& descriptors, kernel::
   return Vocabulary::Shipped().Terms(descriptors, variant, threads);
 }
 
-std::vector<Term> ProbesOf(const std::vector<std::uint8_t>& descriptors,
-                           const ProbeOptions& options) {
-  return Vocabulary::Shipped().Probes(descriptors, options);
-}
-
 TEST(VocabularyTest, EveryVariantAndNumberOfThreadsGivesTheSameTerms) {
   const auto descriptors = RandomDescriptors(700, 1);
   const auto terms = TermsOf(descriptors, kernel::Variant::kPortable, 1);
@@ -36,46 +31,45 @@ TEST(VocabularyTest, EveryVariantAndNumberOfThreadsGivesTheSameTerms) {
   }
 }
 
-TEST(VocabularyTest, ADescriptorIsAmongItsOwnProbes) {
+TEST(VocabularyTest, ADescriptorIsTheFirstOfItsProbes) {
   const auto descriptors = RandomDescriptors(300, 2);
   const auto terms = TermsOf(descriptors, kernel::Variant::kPortable, 1);
-  for (const int signs : {0, 1, 2, 7, 20}) {
-    for (const int words : {1, 3}) {
-      const ProbeOptions options{.signs = signs, .words = words, .flips = std::min(2, signs)};
-      const auto probes = ProbesOf(descriptors, options);
-      const std::size_t each = options.probes();
-      ASSERT_EQ(probes.size(), 300 * each);
-      for (std::size_t i = 0; i < 300; ++i) {
-        EXPECT_EQ(probes[i * each], terms[i]);
-        std::set<Term> different;
-        for (std::size_t n = 0; n < each; ++n) {
-          different.insert(probes[i * each + n] & TermMask(signs));
-        }
-        EXPECT_EQ(different.size(), each);
+  for (const std::size_t words : {1, 3, 8}) {
+    const auto probes =
+        Vocabulary::Shipped().Probes(descriptors, {.words = static_cast<int>(words)});
+    ASSERT_EQ(probes.size(), 300 * words);
+    for (std::size_t i = 0; i < 300; ++i) {
+      EXPECT_EQ(probes[i * words].term, terms[i]);
+      std::set<std::uint32_t> different;
+      for (std::size_t n = 0; n < words; ++n) {
+        different.insert(probes[i * words + n].term.word);
+        EXPECT_GT(std::popcount(probes[i * words + n].certain), kSigns / 4);
+        EXPECT_LT(std::popcount(probes[i * words + n].certain), 3 * kSigns / 4);
       }
+      EXPECT_EQ(different.size(), words);
     }
   }
 }
 
-TEST(VocabularyTest, FlippedSignsAreThoseNearestTheirMedians) {
-  const auto descriptors = RandomDescriptors(100, 3);
-  const auto probes = ProbesOf(descriptors, {.words = 1, .flips = 1});
-  // A descriptor moved a little keeps its term or gets that of the flip more often than another.
+TEST(VocabularyTest, CertainSignsChangeLessOftenThanTheOthers) {
+  const auto descriptors = RandomDescriptors(300, 3);
+  const auto probes = Vocabulary::Shipped().Probes(descriptors, {});
   std::mt19937 random(4);
   auto moved = descriptors;
   for (auto& value : moved) {
     value =
-        static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(random() % 3) - 1, 0, 255));
+        static_cast<std::uint8_t>(std::clamp(value + static_cast<int>(random() % 21) - 10, 0, 255));
   }
   const auto terms = TermsOf(moved, kernel::Variant::kPortable, 1);
-  int same = 0, flipped = 0;
+  int certain = 0, others = 0;
   for (std::size_t i = 0; i < terms.size(); ++i) {
-    EXPECT_EQ(std::popcount(probes[2 * i] ^ probes[2 * i + 1]), 1);
-    same += terms[i] == probes[2 * i];
-    flipped += terms[i] == probes[2 * i + 1];
+    if (terms[i].word != probes[i].term.word) continue;
+    const std::uint64_t changed = terms[i].signs ^ probes[i].term.signs;
+    certain += std::popcount(changed & probes[i].certain);
+    others += std::popcount(changed & ~probes[i].certain);
   }
-  EXPECT_GT(same, 50);
-  EXPECT_GT(flipped, (100 - same) / 2);
+  EXPECT_GT(others, 300);
+  EXPECT_LT(20 * certain, others);
 }
 
 TEST(VocabularyTest, WhatIsWrittenIsReadAndDamageIsNamed) {
