@@ -15,8 +15,7 @@ namespace siftsearch::local {
 class LeastDiffering {
  public:
   /// At least `wanted` of the entries that differ by at most `most` (0 to 128).
-  LeastDiffering(std::size_t wanted, int most)
-      : wanted_(wanted), room_(2 * wanted), limit_(most) {}
+  LeastDiffering(std::size_t wanted, int most) : wanted_(wanted), room_(2 * wanted), limit_(most) {}
 
   /// By how much a further entry may differ; the others need not be added.
   int limit() const { return limit_; }
