@@ -15,13 +15,17 @@ namespace siftsearch::local {
 class LeastDiffering {
  public:
   /// At least `wanted` of the entries that differ by at most `most` (0 to 128).
-  LeastDiffering(std::size_t wanted, int most) : wanted_(wanted), room_(2 * wanted), limit_(most) {}
+  LeastDiffering(std::size_t wanted, int most)
+      : wanted_(wanted), room_(2 * wanted), most_(most), limit_(most) {}
 
   /// By how much a further entry may differ; the others need not be added.
   int limit() const { return limit_; }
 
   /// Adds entries of file number `file` (below 2^24), of which their indexes count from `first`.
   void Add(std::span<const kernel::NearSignature> found, std::size_t file, std::uint32_t first);
+
+  /// Whether entries may have been left out that differ by no more than `most`.
+  bool has_left_out() const { return limit_ < most_; }
 
   /// Where the entries lie, ascending. Called once, at the end.
   std::span<const std::uint64_t> TakePlaces();
@@ -33,6 +37,7 @@ class LeastDiffering {
 
   std::size_t wanted_;
   std::size_t room_;  ///< Entries up to which none is left out.
+  int most_;
   int limit_;
   std::vector<std::uint64_t> entries_;  ///< By how much it differs << 56 | its place.
 };

@@ -70,17 +70,18 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
   std::vector<Status> statuses(parts);
   ParallelFor(parts, options.threads, [&](std::size_t part) {
     const std::size_t begin = part * each, some = std::min(each, count - begin);
-    statuses[part] = NearestOf(queries.subspan(begin * kDescriptorBytes, some * kDescriptorBytes),
-                               options, {found->data() + begin * k, some * k});
+    statuses[part] =
+        NearestOf(queries.subspan(begin * kDescriptorBytes, some * kDescriptorBytes), options,
+                  std::max(kMeasured, 2 * k), {found->data() + begin * k, some * k});
   });
   for (const Status& status : statuses) SIFTSEARCH_RETURN_IF_ERROR(status);
   return {};
 }
 
 /// Gathers the entries near each descriptor, word by word of a file, so that the rows of a word
-/// meet all descriptors while they lie in the cache; then measures their rows.
+/// meet all descriptors while they lie in the cache; then measures the rows of those `wanted`.
 Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
-                            const kernel::TopKOptions& options,
+                            const kernel::TopKOptions& options, std::size_t wanted,
                             std::span<kernel::Neighbour> nearest) const {
   const std::size_t count = queries.size() / kDescriptorBytes;
   const std::size_t k = static_cast<std::size_t>(options.k);
@@ -88,8 +89,8 @@ Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
   const auto probes =
       lists::Vocabulary::Shipped().Probes(queries, {.words = words, .variant = options.variant});
   const std::vector<std::uint32_t> order = ByWord(probes);
-  std::vector<LeastDiffering> gathered(
-      count, LeastDiffering(std::max(kMeasured, 2 * k), MostDiffering(snapshot_->rows())));
+  std::vector<LeastDiffering> gathered(count,
+                                       LeastDiffering(wanted, MostDiffering(snapshot_->rows())));
   for (std::size_t file = 0; file < files_.size(); ++file) {
     if (options.stop && options.stop()) return {StatusCode::kCancelled, "the search was stopped"};
     SIFTSEARCH_RETURN_IF_ERROR(Gather(file, {probes, order, static_cast<std::size_t>(words)},
@@ -97,6 +98,7 @@ Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
   }
   kernel::MeasureRows* const measure = kernel::MeasureRowsOf(options.variant);
   std::vector<Located> next;
+  std::vector<std::size_t> lacking;
   for (std::size_t i = 0; i <= count; ++i) {
     // The rows of one descriptor come from memory while those of the one before are measured.
     const std::vector<Located> rows = std::exchange(next, {});
@@ -104,8 +106,31 @@ Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
       SIFTSEARCH_ASSIGN_OR_RETURN(next, Locate(gathered[i].TakePlaces()));
     }
     if (i > 0) {
-      Measure(&queries[(i - 1) * kDescriptorBytes], rows, measure, nearest.subspan((i - 1) * k, k));
+      const auto places = nearest.subspan((i - 1) * k, k);
+      Measure(&queries[(i - 1) * kDescriptorBytes], rows, measure, places);
+      if (places.back().row < 0 && gathered[i - 1].has_left_out()) lacking.push_back(i - 1);
     }
+  }
+  gathered = {};
+  return lacking.empty() ? Status() : NearestAgain(queries, lacking, options, 8 * wanted, nearest);
+}
+
+/// For descriptors whose places rows of removed images took: looks at more rows.
+Status TermsView::NearestAgain(std::span<const std::uint8_t> queries,
+                               std::span<const std::size_t> lacking,
+                               const kernel::TopKOptions& options, std::size_t wanted,
+                               std::span<kernel::Neighbour> nearest) const {
+  const std::size_t k = static_cast<std::size_t>(options.k);
+  std::vector<std::uint8_t> of_lacking;
+  for (const std::size_t i : lacking) {
+    const auto descriptor = queries.subspan(i * kDescriptorBytes, kDescriptorBytes);
+    of_lacking.insert(of_lacking.end(), descriptor.begin(), descriptor.end());
+  }
+  std::vector<kernel::Neighbour> found(lacking.size() * k);
+  SIFTSEARCH_RETURN_IF_ERROR(NearestOf(of_lacking, options, wanted, found));
+  for (std::size_t i = 0; i < lacking.size(); ++i) {
+    std::copy_n(found.begin() + static_cast<std::ptrdiff_t>(i * k), k,
+                nearest.begin() + static_cast<std::ptrdiff_t>(lacking[i] * k));
   }
   return {};
 }

@@ -45,7 +45,10 @@ class TermsView : public SearchView {
   };
 
   Status NearestOf(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
-                   std::span<kernel::Neighbour> nearest) const;
+                   std::size_t wanted, std::span<kernel::Neighbour> nearest) const;
+  Status NearestAgain(std::span<const std::uint8_t> queries, std::span<const std::size_t> lacking,
+                      const kernel::TopKOptions& options, std::size_t wanted,
+                      std::span<kernel::Neighbour> nearest) const;
   Status Gather(std::size_t file, const OrderedProbes& probes, kernel::SelectNear* select,
                 std::span<LeastDiffering> gathered) const;
   Result<std::vector<Located>> Locate(std::span<const std::uint64_t> places) const;

@@ -47,6 +47,8 @@ TEST(LeastDifferingTest, KeepsTheLeastAndThoseThatDifferAsMuchInWhicheverOrderTh
     auto entries = RandomEntries(count, 2);
     std::sort(entries.begin(), entries.end());
     std::vector<Entry> expected;
+    const auto eligible = std::count_if(entries.begin(), entries.end(),
+                                        [](const Entry& entry) { return entry.differing <= 50; });
     for (const Entry& entry : entries) {
       if (entry.differing > 50) continue;
       if (expected.size() >= 20 && entry.differing > expected.back().differing) break;
@@ -59,6 +61,7 @@ TEST(LeastDifferingTest, KeepsTheLeastAndThoseThatDifferAsMuchInWhicheverOrderTh
       LeastDiffering least(20, 50);
       for (const Entry& entry : entries) Add(entry, least);
       EXPECT_EQ(Taken(least), expected);
+      EXPECT_EQ(least.has_left_out(), eligible > 20);
     }
   }
 }
@@ -68,6 +71,7 @@ TEST(LeastDifferingTest, ManyThatDifferAsLittleAreAllKept) {
   for (std::uint32_t i = 0; i < 5000; ++i) Add({3, i % 2, 7 + i}, least);
   for (std::uint32_t i = 0; i < 100; ++i) Add({4, 0, 6000 + i}, least);
   EXPECT_EQ(least.limit(), 3);
+  EXPECT_TRUE(least.has_left_out());
   EXPECT_EQ(least.TakePlaces().size(), 5000u);
 }
 

@@ -207,6 +207,26 @@ TEST_F(LocalTermsTest, EachSegmentHasItsFile) {
   ExpectAllFound();
 }
 
+TEST_F(LocalTermsTest, RemovedImagesThatAreNearerTakeNoPlaces) {
+  constexpr int kSeed = 500, kRemoved = 300;
+  PutItem kept = MakeItem("/p/kept", kSeed);
+  FeatureSet moved = *kept.features;
+  for (auto& value : moved.descriptors) value = static_cast<std::uint8_t>(value + value % 23);
+  kept.features = std::make_shared<const FeatureSet>(std::move(moved));
+  // With so many rows beside those that are removed, the segment stays as it is.
+  std::vector<PutItem> items = {kept, MakeItem("/p/many", 900, 5000)};
+  for (int i = 1; i <= kRemoved; ++i) {
+    items.push_back(MakeItem("/p/removed" + std::to_string(i), kSeed));
+    items.back().hash = MakeHash(kSeed + i);
+  }
+  const auto outcomes = backend_->Put(items);
+  ASSERT_TRUE(outcomes.ok());
+  std::vector<ImageId> removed;
+  for (std::size_t i = 2; i < items.size(); ++i) removed.push_back(outcomes->at(i).id);
+  ASSERT_EQ(*backend_->Remove(removed), kRemoved);
+  EXPECT_EQ(BestContent(*backend_, kSeed), ImagesOf(*backend_, kTermedContents + 1)[0].content);
+}
+
 TEST_F(LocalTermsTest, MissingAndDamagedFilesAreMadeAgain) {
   const std::string file = TermsFiles().front();
   const std::string whole = BytesOf(file);
