@@ -11,8 +11,8 @@ struct Sought {
   __m512i bits, doubled, most;
 };
 
-/// Writes the near ones of eight signatures, of those in `lanes`, the first being number `index`;
-/// gives the place behind them.
+/// Writes the near ones of eight counts, the first being that of the signature `index`; gives the
+/// place behind them.
 [[gnu::always_inline]] inline NearSignature* Append(__m512i counts, __mmask8 near,
                                                     std::size_t index, NearSignature* to) {
   const __m512i indexes = _mm512_add_epi64(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7),

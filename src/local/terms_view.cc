@@ -27,6 +27,9 @@ constexpr std::array<int, 10> kMostDiffering = {35, 32, 30, 28, 26, 25, 23, 22, 
 /// Descriptors that meet a word's rows together.
 constexpr std::size_t kQueriesTogether = 16384;
 constexpr std::size_t kSelectedAtOnce = 1024;
+/// Descriptors whose rows are measured before the caller is asked whether to stop: the rows may
+/// have to come from the disk.
+constexpr std::size_t kMeasuredUnasked = 32;
 constexpr std::size_t kSignatureBytes = sizeof(std::uint64_t);
 
 int WordsFor(std::int64_t rows) { return rows < kManyRows ? kNearWords : kNearWords / 2; }
@@ -36,6 +39,12 @@ int MostDiffering(std::int64_t rows) {
   const auto met = static_cast<std::uint64_t>(rows) * WordsFor(rows) / lists::kWords;
   const auto halvings = static_cast<std::size_t>(std::bit_width(met / (20 * 4 * kMeasured)));
   return kMostDiffering[std::min(halvings, kMostDiffering.size() - 1)];
+}
+
+/// kCancelled where the caller wants no more.
+Status CheckStop(const kernel::TopKOptions& options) {
+  if (!options.stop || !options.stop()) return {};
+  return {StatusCode::kCancelled, "the search was stopped"};
 }
 
 /// Probes in the order of their words.
@@ -92,7 +101,7 @@ Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
   std::vector<LeastDiffering> gathered(count,
                                        LeastDiffering(wanted, MostDiffering(snapshot_->rows())));
   for (std::size_t file = 0; file < files_.size(); ++file) {
-    if (options.stop && options.stop()) return {StatusCode::kCancelled, "the search was stopped"};
+    SIFTSEARCH_RETURN_IF_ERROR(CheckStop(options));
     SIFTSEARCH_RETURN_IF_ERROR(Gather(file, {probes, order, static_cast<std::size_t>(words)},
                                       kernel::SelectNearOf(options.variant), gathered));
   }
@@ -100,6 +109,7 @@ Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
   std::vector<Located> next;
   std::vector<std::size_t> lacking;
   for (std::size_t i = 0; i <= count; ++i) {
+    if (i % kMeasuredUnasked == 0) SIFTSEARCH_RETURN_IF_ERROR(CheckStop(options));
     // The rows of one descriptor come from memory while those of the one before are measured.
     const std::vector<Located> rows = std::exchange(next, {});
     if (i < count) {
@@ -183,7 +193,8 @@ Result<std::vector<TermsView::Located>> TermsView::Locate(
   return located;
 }
 
-/// Keeps the nearest live ones.
+/// Keeps the nearest live ones. The rows are brought together, since those of several files are
+/// measured at once.
 void TermsView::Measure(const std::uint8_t* query, std::span<const Located> rows,
                         kernel::MeasureRows* measure, std::span<kernel::Neighbour> nearest) const {
   thread_local std::vector<std::uint8_t> bytes;

@@ -16,7 +16,7 @@
 
 namespace siftsearch::local {
 
-/// A snapshot whose rows are looked up by terms and then measured exactly.
+/// A snapshot whose rows are found by their terms and then measured exactly.
 class TermsView : public SearchView {
  public:
   /// `files`: one for each part of the snapshot, in its order.
