@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "verify/verify.h"
@@ -26,47 +27,50 @@ constexpr int kFewTones = 20;
 constexpr double kLeastOutside = 1.0 / 7;
 constexpr double kNeutral = 0.3;  // Correlation that speaks neither for nor against.
 
-/// Sums over rectangles in constant time.
+/// Sums of grey levels over rectangles in constant time; at most 2^24 pixels.
 class Integral {
  public:
-  template <typename Value>
-  Integral(int width, int height, const Value& value)
-      : width_(width), sums_(static_cast<std::size_t>(width + 1) * (height + 1)) {
-    for (int y = 0; y < height; ++y) {
-      double row = 0;
-      for (int x = 0; x < width; ++x) {
-        row += value(x, y);
-        At(x + 1, y + 1) = At(x + 1, y) + row;
+  explicit Integral(const GreyView& view)
+      : width_(view.width + 1), sums_(static_cast<std::size_t>(width_) * (view.height + 1)) {
+    const std::uint8_t* pixel = view.pixels.data();
+    for (int y = 0; y < view.height; ++y) {
+      std::uint32_t row = 0;
+      for (int x = 0; x < view.width; ++x) {
+        row += *pixel++;
+        sums_[Index(x + 1, y + 1)] = sums_[Index(x + 1, y)] + row;
       }
     }
   }
 
   /// Sum over columns [left, right) and rows [top, bottom).
-  double Sum(int left, int top, int right, int bottom) const {
-    return At(right, bottom) - At(left, bottom) - At(right, top) + At(left, top);
+  std::uint32_t Sum(int left, int top, int right, int bottom) const {
+    return sums_[Index(right, bottom)] - sums_[Index(left, bottom)] - sums_[Index(right, top)] +
+           sums_[Index(left, top)];
   }
 
  private:
-  double& At(int x, int y) { return sums_[static_cast<std::size_t>(y) * (width_ + 1) + x]; }
-  double At(int x, int y) const { return sums_[static_cast<std::size_t>(y) * (width_ + 1) + x]; }
+  std::size_t Index(int x, int y) const { return static_cast<std::size_t>(y) * width_ + x; }
 
   const int width_;
-  std::vector<double> sums_;
+  std::vector<std::uint32_t> sums_;
 };
 
 /// A picture that can be read at any place, averaged over a square.
 class Sampler {
  public:
-  Sampler(const GreyView& view, double side)
-      : view_(view), half_(side / 2), integral_(view.width, view.height, [&](int x, int y) {
-          return static_cast<double>(Pixel(x, y));
-        }) {}
+  Sampler(const GreyView& view, double side) : view_(view), half_(side / 2) {
+    if (half_ > 0.75) integral_.emplace(view);
+  }
 
   bool Holds(Point p) const {
     return p.x >= 0 && p.y >= 0 && p.x <= view_.width - 1 && p.y <= view_.height - 1;
   }
 
-  double operator()(Point p) const { return half_ > 0.75 ? Average(p) : Between(p); }
+  double operator()(Point p) const { return integral_ ? Average(p) : Between(p); }
+
+  std::uint8_t Pixel(int x, int y) const {
+    return view_.pixels[static_cast<std::size_t>(y) * view_.width + x];
+  }
 
  private:
   double Average(Point p) const {
@@ -77,7 +81,8 @@ class Sampler {
     const int top = edge(p.y + 0.5 - half_, view_.height - 1);
     const int right = std::max(left + 1, edge(p.x + 0.5 + half_, view_.width));
     const int bottom = std::max(top + 1, edge(p.y + 0.5 + half_, view_.height));
-    return integral_.Sum(left, top, right, bottom) / ((right - left) * (bottom - top));
+    return integral_->Sum(left, top, right, bottom) /
+           (static_cast<double>(right - left) * (bottom - top));
   }
 
   double Between(Point p) const {
@@ -89,13 +94,9 @@ class Sampler {
            (Pixel(x, below) * (1 - fx) + Pixel(right, below) * fx) * fy;
   }
 
-  std::uint8_t Pixel(int x, int y) const {
-    return view_.pixels[static_cast<std::size_t>(y) * view_.width + x];
-  }
-
   const GreyView view_;
   const double half_;
-  const Integral integral_;
+  std::optional<Integral> integral_;
 };
 
 /// Both pictures sampled on one grid over the image.
@@ -126,14 +127,16 @@ Grid Sample(const GreyView& query, const GreyView& image, const Transform& image
   grid.query.resize(size);
   grid.image.resize(size);
   grid.valid.resize(size);
+  const bool pixel_by_pixel = grid.pitch == 1;
   for (int y = 0; y < grid.rows; ++y) {
     for (int x = 0; x < grid.columns; ++x) {
       const Point place = grid.Place(x, y);
       const Point from = Apply(query_from_image, place);
       if (!theirs.Holds(place) || !ours.Holds(from)) continue;
-      grid.valid[grid.At(x, y)] = 1;
-      grid.query[grid.At(x, y)] = ours(from);
-      grid.image[grid.At(x, y)] = theirs(place);
+      const std::size_t at = grid.At(x, y);
+      grid.valid[at] = 1;
+      grid.query[at] = ours(from);
+      grid.image[at] = pixel_by_pixel ? theirs.Pixel(x, y) : theirs(place);
     }
   }
   return grid;
@@ -165,82 +168,92 @@ struct WindowAgreement {
   double attainable = 0;  ///< Correlation of a window of this texture with itself.
 };
 
-/// The windows whose first place is a place of the grid, row by row.
-class WindowMap {
- public:
-  explicit WindowMap(const Grid& grid)
-      : columns(std::max(0, grid.columns - kWindow + 1)),
-        rows(std::max(0, grid.rows - kWindow + 1)),
-        query_noise_(QueryNoise(grid)) {
-    const auto over = [&](auto value) {
-      return Integral(grid.columns, grid.rows, [&](int x, int y) { return value(grid.At(x, y)); });
-    };
-    const auto& a = grid.query;
-    const auto& b = grid.image;
-    const Integral valid = over([&](std::size_t i) { return double(grid.valid[i]); });
-    const Integral sum_a = over([&](std::size_t i) { return a[i]; });
-    const Integral sum_b = over([&](std::size_t i) { return b[i]; });
-    const Integral sum_aa = over([&](std::size_t i) { return a[i] * a[i]; });
-    const Integral sum_bb = over([&](std::size_t i) { return b[i] * b[i]; });
-    const Integral sum_ab = over([&](std::size_t i) { return a[i] * b[i]; });
-    windows.reserve(static_cast<std::size_t>(columns) * rows);
-    for (int y = 0; y < rows; ++y) {
-      for (int x = 0; x < columns; ++x) {
-        const auto mean = [&](const Integral& of) {
-          return of.Sum(x, y, x + kWindow, y + kWindow) / (kWindow * kWindow);
-        };
-        windows.push_back(mean(valid) < 1 - 1e-9 ? WindowAgreement()
-                                                 : Compare(mean(sum_a), mean(sum_b), mean(sum_aa),
-                                                           mean(sum_bb), mean(sum_ab)));
-      }
-    }
+/// What the places of a window sum up to.
+struct Moments {
+  double valid = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+
+  void Add(const Moments& other, double sign) {
+    valid += sign * other.valid;
+    a += sign * other.a, b += sign * other.b;
+    aa += sign * other.aa, bb += sign * other.bb, ab += sign * other.ab;
   }
-
-  const int columns;
-  const int rows;
-  std::vector<WindowAgreement> windows;
-
- private:
-  WindowAgreement Compare(double a, double b, double aa, double bb, double ab) const {
-    const double var_a = std::max(0.0, aa - a * a), var_b = std::max(0.0, bb - b * b);
-    const double texture = std::sqrt(std::max(var_a, var_b));
-    if (texture <= kFlat) return {};
-    return {.textured = true,
-            .texture = texture,
-            .correlation = (ab - a * b) / std::sqrt((var_a + query_noise_) * (var_b + kNoise)),
-            .attainable = texture * texture / (texture * texture + kNoise)};
-  }
-
-  const double query_noise_;
 };
 
-/// Sums of (correlation − kNeutral) in square cells of windows.
-struct Cells {
-  explicit Cells(const WindowMap& map)
-      : side(std::max(1, (std::max(map.columns, map.rows) + kCells - 1) / kCells)),
-        columns((map.columns + side - 1) / side),
-        rows((map.rows + side - 1) / side),
-        values(static_cast<std::size_t>(columns) * rows),
-        attainable(values.size()),
-        windows(values.size()) {
-    for (int y = 0; y < map.rows; ++y) {
-      for (int x = 0; x < map.columns; ++x) {
-        const WindowAgreement& window = map.windows[static_cast<std::size_t>(y) * map.columns + x];
-        if (!window.textured) continue;
-        const std::size_t cell = static_cast<std::size_t>(y / side) * columns + x / side;
-        values[cell] += window.correlation - kNeutral;
-        attainable[cell] += window.attainable - kNeutral;
-        ++windows[cell];
+Moments MomentsAt(const Grid& grid, int x, int y) {
+  const std::size_t at = grid.At(x, y);
+  const double a = grid.query[at], b = grid.image[at];
+  return {double(grid.valid[at]), a, b, a * a, b * b, a * b};
+}
+
+WindowAgreement AgreementOf(const Moments& sums, double query_noise) {
+  constexpr double kPlaces = kWindow * kWindow;
+  if (sums.valid < kPlaces - 0.5) return {};
+  const double a = sums.a / kPlaces, b = sums.b / kPlaces;
+  const double var_a = std::max(0.0, sums.aa / kPlaces - a * a);
+  const double var_b = std::max(0.0, sums.bb / kPlaces - b * b);
+  const double larger = std::max(var_a, var_b);
+  if (larger <= kFlat * kFlat) return {};
+  return {.textured = true,
+          .texture = std::sqrt(larger),
+          .correlation =
+              (sums.ab / kPlaces - a * b) / std::sqrt((var_a + query_noise) * (var_b + kNoise)),
+          .attainable = larger / (larger + kNoise)};
+}
+
+/// Calls `visit` with x, y and the agreement of every window whose first place is a place of the
+/// grid, row by row.
+template <typename Visit>
+void VisitWindows(const Grid& grid, const Visit& visit) {
+  const double query_noise = QueryNoise(grid);
+  std::vector<Moments> columns(static_cast<std::size_t>(grid.columns));  // Of kWindow rows.
+  for (int y = 0; y < grid.rows; ++y) {
+    for (int x = 0; x < grid.columns; ++x) {
+      columns[x].Add(MomentsAt(grid, x, y), 1);
+      if (y >= kWindow) columns[x].Add(MomentsAt(grid, x, y - kWindow), -1);
+    }
+    if (y + 1 < kWindow) continue;
+    Moments window;
+    for (int x = 0; x < grid.columns; ++x) {
+      window.Add(columns[x], 1);
+      if (x >= kWindow) window.Add(columns[x - kWindow], -1);
+      if (x + 1 >= kWindow) {
+        visit(x + 1 - kWindow, y + 1 - kWindow, AgreementOf(window, query_noise));
       }
     }
   }
+}
 
-  const int side;
-  const int columns;
-  const int rows;
+/// Sums over all windows, and of (correlation − kNeutral) in square cells of them.
+struct Cells {
+  explicit Cells(const Grid& grid) {
+    const int windows_across = grid.columns - kWindow + 1, windows_down = grid.rows - kWindow + 1;
+    side = std::max(1, (std::max(windows_across, windows_down) + kCells - 1) / kCells);
+    columns = (windows_across + side - 1) / side;
+    rows = (windows_down + side - 1) / side;
+    values.resize(static_cast<std::size_t>(columns) * rows);
+    attainable.resize(values.size());
+    windows.resize(values.size());
+    VisitWindows(grid, [&](int x, int y, const WindowAgreement& window) {
+      if (!window.textured) return;
+      const std::size_t cell = static_cast<std::size_t>(y / side) * columns + x / side;
+      values[cell] += window.correlation - kNeutral;
+      attainable[cell] += window.attainable - kNeutral;
+      ++windows[cell];
+      weighted += window.correlation * window.texture;
+      weight += window.texture;
+      ++all_windows;
+    });
+  }
+
+  int side = 1;
+  int columns = 0;
+  int rows = 0;
   std::vector<double> values;
   std::vector<double> attainable;  ///< The same sums, did all windows agree.
   std::vector<int> windows;        ///< Textured ones.
+  double weighted = 0;             ///< Correlation, by texture.
+  double weight = 0;
+  int all_windows = 0;
 };
 
 struct Rectangle {
@@ -402,17 +415,10 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
   if (query.width < 1 || query.height < 1 || image.width < 1 || image.height < 1) return result;
   const Grid grid = Sample(query, image, image_from_query);
   if (grid.columns < kWindow || grid.rows < kWindow) return result;
-  const WindowMap map(grid);
-  double weighted = 0, weight = 0;
-  for (const WindowAgreement& window : map.windows) {
-    if (!window.textured) continue;
-    weighted += window.correlation * window.texture;
-    weight += window.texture;
-    ++result.windows;
-  }
-  if (result.windows < kFewWindows) return {};
-  result.correlation = weighted / weight;
-  const Cells cells(map);
+  const Cells cells(grid);
+  if (cells.all_windows < kFewWindows) return {};
+  result.windows = cells.all_windows;
+  result.correlation = cells.weighted / cells.weight;
   const Rectangle best = LargestSum(cells);
   if (best.sum > 0) {
     const Rectangle whole{.sum = 0, .right = cells.columns, .bottom = cells.rows};

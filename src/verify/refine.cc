@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -14,7 +15,6 @@ namespace {
 constexpr int kRounds = 3;
 /// A view from another side leaves a similarity's reach away from where it was fitted: then pairs
 /// are looked for farther off first.
-constexpr double kMostWidening = 3;
 constexpr double kWidenings[] = {3, 3, 3, 2, 1.5, 1, 1};
 /// Share of the keypoints found from which there is no need to.
 constexpr double kFoundMost = 0.6;
@@ -88,35 +88,44 @@ class KeypointGrid {
   KeypointGrid(const FeatureSet& image, double cell) : cell_(cell) {
     columns_ = static_cast<int>(image.width / cell) + 1;
     rows_ = static_cast<int>(image.height / cell) + 1;
-    cells_.resize(static_cast<std::size_t>(columns_) * rows_);
+    starts_.resize(static_cast<std::size_t>(columns_) * rows_ + 1);
+    for (const Keypoint& point : image.keypoints) ++starts_[CellOf(point) + 1];
+    std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+    std::vector<std::int32_t> next(starts_.begin(), starts_.end() - 1);
+    keypoints_.resize(image.size());
     for (std::size_t i = 0; i < image.size(); ++i) {
-      const Keypoint& point = image.keypoints[i];
-      cells_[Cell(Column(point.x), Row(point.y))].push_back(static_cast<std::int32_t>(i));
+      keypoints_[next[CellOf(image.keypoints[i])]++] = static_cast<std::int32_t>(i);
     }
   }
 
-  /// Calls `visit` with every keypoint in the nine cells around a point.
+  /// Calls `visit` with every keypoint in the cells that a square of half side `reach` around a
+  /// point touches.
   template <typename Visit>
-  void Around(Point p, const Visit& visit) const {
-    const int column = Column(p.x), row = Row(p.y);
-    for (int y = std::max(0, row - 1); y <= std::min(rows_ - 1, row + 1); ++y) {
-      for (int x = std::max(0, column - 1); x <= std::min(columns_ - 1, column + 1); ++x) {
-        for (const std::int32_t i : cells_[Cell(x, y)]) visit(i);
-      }
+  void Around(Point p, double reach, const Visit& visit) const {
+    const int left = Column(p.x - reach), right = Column(p.x + reach);
+    const int top = Row(p.y - reach), bottom = Row(p.y + reach);
+    for (int y = top; y <= bottom; ++y) {
+      const std::int32_t begin = starts_[Cell(left, y)], end = starts_[Cell(right, y) + 1];
+      for (std::int32_t at = begin; at < end; ++at) visit(keypoints_[at]);
     }
   }
 
  private:
-  int Column(double x) const { return std::clamp(static_cast<int>(x / cell_), 0, columns_ - 1); }
-  int Row(double y) const { return std::clamp(static_cast<int>(y / cell_), 0, rows_ - 1); }
+  static int Clamped(double cell, int count) {
+    return static_cast<int>(std::clamp(cell, 0.0, count - 1.0));
+  }
+  int Column(double x) const { return Clamped(x / cell_, columns_); }
+  int Row(double y) const { return Clamped(y / cell_, rows_); }
   std::size_t Cell(int column, int row) const {
     return static_cast<std::size_t>(row) * columns_ + column;
   }
+  std::size_t CellOf(const Keypoint& point) const { return Cell(Column(point.x), Row(point.y)); }
 
   const double cell_;
   int columns_ = 1;
   int rows_ = 1;
-  std::vector<std::vector<std::int32_t>> cells_;
+  std::vector<std::int32_t> starts_;     ///< Of each cell, and the end.
+  std::vector<std::int32_t> keypoints_;  ///< Cell by cell.
 };
 
 struct Candidate {
@@ -143,19 +152,18 @@ class Matcher {
         tolerance_(tolerance * std::max(image.width, image.height)),
         query_log_scales_(LogScales(query)),
         image_log_scales_(LogScales(image)),
-        grid_(image, std::max(1.0, kMostWidening * tolerance_)) {}
+        grid_(image, std::max(1.0, tolerance_)) {}
 
-  /// `widening`: how many times the tolerance a pair may be off, up to kMostWidening.
+  /// `widening`: how many times the tolerance a pair may be off.
   std::vector<std::pair<std::int32_t, std::int32_t>> Match(const Transform& transform,
                                                            double widening = 1) const {
     std::vector<Candidate> candidates;
-    const bool affine = IsAffine(transform);
-    Local local = LocalAt(transform, {0, 0});
+    std::optional<Local> everywhere;
+    if (IsAffine(transform)) everywhere = LocalAt(transform, {0, 0});
     for (std::size_t i = 0; i < query_.size(); ++i) {
       const Point from{query_.keypoints[i].x, query_.keypoints[i].y};
       if (!InFront(transform, from)) continue;
-      if (!affine) local = LocalAt(transform, from);
-      Collect(Apply(transform, from), local, static_cast<std::int32_t>(i), widening * tolerance_,
+      Collect(transform, everywhere, static_cast<std::int32_t>(i), widening * tolerance_,
               candidates);
     }
     std::sort(candidates.begin(), candidates.end());
@@ -182,15 +190,19 @@ class Matcher {
   }
 
  private:
-  /// Keypoints of the image about `to`, where keypoint `i` of the query should be.
-  void Collect(Point to, const Local& local, std::int32_t i, double reach,
+  /// Keypoints of the image about where keypoint `i` of the query should be. `local`: of an affine
+  /// transform; of others it is worked out where there are such keypoints.
+  void Collect(const Transform& transform, std::optional<Local> local, std::int32_t i, double reach,
                std::vector<Candidate>& out) const {
-    const double log_scale = query_log_scales_[i] + local.log_scale;
-    const double degrees = query_.keypoints[i].angle + local.degrees;
-    grid_.Around(to, [&](std::int32_t k) {
+    const Keypoint& from = query_.keypoints[i];
+    const Point to = Apply(transform, {from.x, from.y});
+    grid_.Around(to, reach, [&](std::int32_t k) {
       const Keypoint& p = image_.keypoints[k];
       const double dx = p.x - to.x, dy = p.y - to.y;
       if (dx * dx + dy * dy > reach * reach) return;
+      if (!local) local = LocalAt(transform, {from.x, from.y});
+      const double log_scale = query_log_scales_[i] + local->log_scale;
+      const double degrees = from.angle + local->degrees;
       if (!(std::abs(image_log_scales_[k] - log_scale) <= kMaxLogScale)) return;
       if (!(Turn(p.angle - degrees) <= kMaxDegrees)) return;
       const std::int32_t distance =
@@ -319,9 +331,10 @@ bool Plausible(const Transform& t, const FeatureSet& query, const FeatureSet& im
   return most <= kMostAreaRatio * least;
 }
 
-/// Pairs of which no other has nearly the same position in either picture.
+/// Pairs of which no other has nearly the same position in either picture, counted up to `most`.
 int CountDistinct(const FeatureSet& query, const FeatureSet& image,
-                  const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs) {
+                  const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs,
+                  std::size_t most = std::numeric_limits<std::size_t>::max()) {
   std::vector<Point> used_query, used_image;
   const auto near = [](const std::vector<Point>& used, const Keypoint& p, double pixel) {
     return std::any_of(used.begin(), used.end(), [&](const Point& u) {
@@ -336,6 +349,7 @@ int CountDistinct(const FeatureSet& query, const FeatureSet& image,
     if (near(used_query, a, query_pixel) || near(used_image, b, image_pixel)) continue;
     used_query.push_back({a.x, a.y});
     used_image.push_back({b.x, b.y});
+    if (used_query.size() == most) break;
   }
   return static_cast<int>(used_query.size());
 }
@@ -400,7 +414,7 @@ double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform&
 Transform Refit(const FeatureSet& query, const FeatureSet& image,
                 const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs,
                 const Transform& before, bool homography) {
-  const int distinct = CountDistinct(query, image, pairs);
+  const int distinct = CountDistinct(query, image, pairs, kHomographyFrom);
   if (distinct < kAffineFrom) return before;
   std::vector<Point> from, to;
   for (const auto& [q, i] : pairs) {
@@ -450,9 +464,13 @@ Refinement Wide(const FeatureSet& query, const FeatureSet& image, const Matcher&
                 const Transform& image_from_query) {
   Refinement result;
   result.image_from_query = image_from_query;
+  double settled = 0;  // The widening that changed nothing.
   for (const double widening : kWidenings) {
+    if (widening == settled) continue;
     result.pairs = matcher.Match(result.image_from_query, widening);
-    result.image_from_query = Refit(query, image, result.pairs, result.image_from_query, true);
+    const Transform refit = Refit(query, image, result.pairs, result.image_from_query, true);
+    if (refit == result.image_from_query) settled = widening;
+    result.image_from_query = refit;
   }
   result.pairs = matcher.Match(result.image_from_query);
   return result;
