@@ -73,6 +73,20 @@ struct VotedContent {
   std::vector<VotedPair> pairs;
 };
 
+/// A row near a descriptor of the query: whose it is, and the squared L2 distance.
+struct NearRow {
+  std::int64_t content = 0;  ///< 0: there is none.
+  std::int32_t distance = 0;
+};
+
+/// What a search gives for one query.
+struct SearchResult {
+  std::vector<VotedContent> candidates;  ///< Best votes first.
+  /// Of a search that may miss rows: the k rows that were found nearest to each descriptor,
+  /// ascending, those that are none last. Empty where the search is exact.
+  std::vector<NearRow> nearest;
+};
+
 /// How thorough the search of an approximate index is; nothing changes for an exact one.
 struct Approximation {
   int nprobe = 0;      ///< Inverted lists visited; 0: the square root of their number.
@@ -164,13 +178,9 @@ class SIFTSEARCH_EXPORT BackendSnapshot {
   /// Counts commits: snapshots of one number give equal answers.
   virtual std::int64_t generation() const = 0;
 
-  /// Whether `Search` gives the nearest rows for certain; an index that looks them up may miss
-  /// some.
-  virtual bool SearchesExactly() const = 0;
-
   /// Best voted contents of each query, one pass over the database for the batch.
-  virtual Result<std::vector<std::vector<VotedContent>>> Search(
-      std::span<const SearchQuery> queries, const SearchOptions& options) const = 0;
+  virtual Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
+                                                   const SearchOptions& options) const = 0;
 
   /// Stored features of contents, in their order; kNotFound where one of them is not stored.
   virtual Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,

@@ -56,15 +56,17 @@ Status BatchSearch::Flush() {
     searches.push_back({&form.features, queries_[form.query].content});
     descriptors += static_cast<double>(form.features.size());
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(auto voted,
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto found,
                               snapshot_.Search(searches, {.neighbours = options_.neighbours,
                                                           .max_candidates = options_.max_candidates,
                                                           .threads = impl_.threads,
                                                           .approximation = options_.approximation,
                                                           .call = options_.call}));
-  for (std::size_t i = 0; i < forms.size(); ++i) forms[i].candidates = std::move(voted[i]);
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    forms[i].candidates = std::move(found[i].candidates);
+    forms[i].nearest = std::move(found[i].nearest);
+  }
   const double search_ms = MillisecondsSince(start);
-  const bool may_miss_rows = !snapshot_.SearchesExactly();
   std::vector<std::vector<VerifiedContent>> verified(queries_.size());
   std::vector<Status> statuses(queries_.size());
   // Many queries keep the threads busy; a single one has them for its candidates.
@@ -76,7 +78,7 @@ Status BatchSearch::Flush() {
     const std::span<const QueryForm> own(forms.data() + i * forms_each, forms_each);
     statuses[i] = options_.call.Check();
     if (!statuses[i].ok()) return;
-    auto found =
+    auto matches =
         VerifyCandidates({.features_of = [&](std::int64_t content) { return FeaturesOf(content); },
                           .forms = own,
                           .preview = query.features.preview,
@@ -84,11 +86,10 @@ Status BatchSearch::Flush() {
                           .images_searched = options_.images_searched,
                           .min_score = query.confirmed ? 0 : options_.min_score,
                           .max_log10_false_alarms = options_.max_log10_false_alarms,
-                          .may_miss_rows = may_miss_rows,
                           .keep_points = options_.keep_points},
                          inner_threads);
-    statuses[i] = found.status();
-    if (found.ok()) verified[i] = std::move(found).value();
+    statuses[i] = matches.status();
+    if (matches.ok()) verified[i] = std::move(matches).value();
     Timings& timings = query.timings;
     timings.verify_ms = MillisecondsSince(verify_start);
     double size = 0;

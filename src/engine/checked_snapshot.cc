@@ -42,6 +42,28 @@ Status CheckPairs(const VotedContent& voted, std::size_t points) {
   return {};
 }
 
+/// `points`: how many the query has.
+Status CheckNearest(std::span<const NearRow> nearest, std::size_t points, std::size_t neighbours) {
+  if (nearest.empty()) return {};
+  if (nearest.size() != points * neighbours) {
+    return Misfit(fmt::format("{} nearest rows of {} points, {} of each were asked for",
+                              nearest.size(), points, neighbours));
+  }
+  for (std::size_t i = 0; i < nearest.size(); ++i) {
+    const bool first = i % neighbours == 0;
+    const NearRow& row = nearest[i];
+    if (row.content < 0 || row.distance < 0) {
+      return Misfit(fmt::format("a row of content {} at a squared distance of {}", row.content,
+                                row.distance));
+    }
+    if (first || row.content == 0) continue;
+    if (nearest[i - 1].content == 0 || nearest[i - 1].distance > row.distance) {
+      return Misfit(fmt::format("the nearest rows of point {} do not ascend", i / neighbours));
+    }
+  }
+  return {};
+}
+
 Status CheckVotes(const std::vector<VotedContent>& found, const SearchQuery& query,
                   const SearchOptions& options) {
   if (found.size() > static_cast<std::size_t>(std::max(0, options.max_candidates))) {
@@ -90,12 +112,14 @@ Status CheckCount(std::size_t given, std::size_t asked, const std::string& what)
   return Misfit(fmt::format("{} {}, {} were asked for", given, what, asked));
 }
 
-Result<std::vector<std::vector<VotedContent>>> CheckedSnapshot::Search(
-    std::span<const SearchQuery> queries, const SearchOptions& options) const {
+Result<std::vector<SearchResult>> CheckedSnapshot::Search(std::span<const SearchQuery> queries,
+                                                          const SearchOptions& options) const {
   SIFTSEARCH_ASSIGN_OR_RETURN(auto found, snapshot_->Search(queries, options));
   SIFTSEARCH_RETURN_IF_ERROR(CheckCount(found.size(), queries.size(), "results of queries"));
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    SIFTSEARCH_RETURN_IF_ERROR(CheckVotes(found[i], queries[i], options));
+    SIFTSEARCH_RETURN_IF_ERROR(CheckVotes(found[i].candidates, queries[i], options));
+    SIFTSEARCH_RETURN_IF_ERROR(CheckNearest(found[i].nearest, queries[i].features->size(),
+                                            static_cast<std::size_t>(options.neighbours)));
   }
   return found;
 }

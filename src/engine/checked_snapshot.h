@@ -20,9 +20,8 @@ class CheckedSnapshot : public BackendSnapshot {
       : snapshot_(std::move(snapshot)) {}
 
   std::int64_t generation() const override { return snapshot_->generation(); }
-  bool SearchesExactly() const override { return snapshot_->SearchesExactly(); }
-  Result<std::vector<std::vector<VotedContent>>> Search(
-      std::span<const SearchQuery> queries, const SearchOptions& options) const override;
+  Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
+                                           const SearchOptions& options) const override;
   Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,
                                            const CallOptions& call) const override;
   Result<std::vector<std::vector<ImageRecord>>> Describe(std::span<const std::int64_t> contents,

@@ -92,6 +92,7 @@ struct QueryForm {
   features::Form form;
   FeatureSet features;
   std::vector<VotedContent> candidates;
+  std::vector<NearRow> nearest = {};  ///< As of SearchResult.
 };
 
 /// Stored features of a content; kNotFound when it was removed meanwhile. Called from many threads.
@@ -105,14 +106,14 @@ struct VerifyInput {
   double images_searched = 1;
   double min_score = 0;
   double max_log10_false_alarms = 9;
-  bool may_miss_rows = false;  ///< The search looks rows up, and may have missed near ones.
-  bool itself = false;         ///< The contents are the query: places that repeat are looked for.
-  bool keep_points = false;    ///< Fill Match::inlier_points.
+  bool itself = false;       ///< The contents are the query: places that repeat are looked for.
+  bool keep_points = false;  ///< Fill Match::inlier_points.
 };
 
 /// Verifies candidates geometrically, on `threads` threads, looks closer at the best, and ranks
 /// them: by odds, then votes. A content that several forms voted for is judged by the best of them.
-/// Where the votes leave doubt, the two pictures are matched alone (engine/match_alone.h).
+/// Where the votes leave doubt, the two pictures are matched alone (engine/match_alone.h); where
+/// rows may have been missed (QueryForm::nearest), their votes are counted then, too.
 Result<std::vector<VerifiedContent>> VerifyCandidates(const VerifyInput& input, int threads);
 
 }  // namespace engine

@@ -50,26 +50,34 @@ VotedContent MatchAlone(std::span<const kernel::Neighbour> nearest, const Featur
   return matched;
 }
 
-VotedContent WithMissedVotes(std::span<const kernel::Neighbour> nearest, const FeatureSet& image,
-                             std::span<const int> others, const VotedContent& voted) {
+VotedContent WithMissedVotes(std::span<const kernel::Neighbour> alone, const FeatureSet& image,
+                             std::span<const NearRow> found, const VotedContent& voted) {
   VotedContent complete{voted.content, voted.width, voted.height, voted.votes, {}};
+  const std::size_t points = alone.size() / kNeighboursAlone;
+  const std::size_t k = points > 0 ? found.size() / points : 0;
+  std::vector<vote::Neighbour> nearest(k);
   auto vote = voted.pairs.begin();  // Ascending by query.
-  for (std::size_t i = 0; i * kNeighboursAlone < nearest.size(); ++i) {
+  for (std::size_t i = 0; i < points; ++i) {
     const auto point = static_cast<std::int32_t>(i);
     if (vote != voted.pairs.end() && vote->query == point) {
       complete.pairs.push_back(*vote++);
       continue;
     }
-    const kernel::Neighbour& missed = nearest[i * kNeighboursAlone];
-    if (missed.row < 0) continue;
-    const double closeness =
-        1 - std::sqrt(static_cast<double>(missed.distance)) / vote::kTypicalDistance;
-    if (closeness <= 0) continue;
+    const kernel::Neighbour& row = alone[i * kNeighboursAlone];
+    if (row.row < 0) continue;
+    for (std::size_t n = 0; n < k; ++n) {
+      const NearRow& near = found[i * k + n];
+      nearest[n] = {.image = near.content > 0 ? near.content : -1, .distance = near.distance};
+    }
+    const auto missed = vote::MissedVote(
+        nearest, {.row = row.row, .image = voted.content, .distance = row.distance},
+        vote::kTypicalDistance);
+    if (!missed) continue;
     complete.pairs.push_back({.query = point,
-                              .image = image.keypoints[static_cast<std::size_t>(missed.row)],
-                              .weight = static_cast<float>(closeness * closeness),
-                              .rarity = 1.0f / static_cast<float>(1 + others[i])});
-    complete.votes += closeness * closeness;
+                              .image = image.keypoints[static_cast<std::size_t>(missed->row)],
+                              .weight = missed->weight,
+                              .rarity = missed->rarity});
+    complete.votes += missed->weight;
   }
   return complete;
 }

@@ -26,9 +26,9 @@ VotedContent MatchAlone(std::span<const kernel::Neighbour> nearest, const Featur
                         const VotedContent& voted);
 
 /// A candidate with the votes that a search which looks rows up has missed, as far as the picture
-/// alone tells: descriptors that did not vote for it do so with their nearest row, weighed by
-/// vote::kTypicalDistance. `others[i]` contents have what is near the query's descriptor i. Pure.
-VotedContent WithMissedVotes(std::span<const kernel::Neighbour> nearest, const FeatureSet& image,
-                             std::span<const int> others, const VotedContent& voted);
+/// alone tells (`alone`, of NearestAlone): descriptors that did not vote for it do so with their
+/// nearest row, had it been found among `found`, the search's nearest rows (SearchResult). Pure.
+VotedContent WithMissedVotes(std::span<const kernel::Neighbour> alone, const FeatureSet& image,
+                             std::span<const NearRow> found, const VotedContent& voted);
 
 }  // namespace siftsearch::engine

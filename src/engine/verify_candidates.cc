@@ -187,18 +187,22 @@ class CandidateVerifier {
       VerifiedContent fit = Fit(*form, *voted, places);
       const double false_alarms = fit.match.evidence.log10_false_alarms;
       const bool in_doubt = false_alarms > kInDoubt && (promising || false_alarms < 0);
-      const bool incomplete = input_.may_miss_rows && false_alarms < kWorthConfirming;
+      const bool may_miss_rows = !form->nearest.empty();
       take(std::move(fit));
+      const bool incomplete = may_miss_rows && false_alarms < kWorthConfirming;
       // A picture alone with itself is but the same.
       if (!(in_doubt || incomplete) || input_.itself) continue;
       if (!image) image = input_.features_of(voted->content);
       if (image->status().code() == StatusCode::kNotFound) continue;  // Removed meanwhile.
       SIFTSEARCH_RETURN_IF_ERROR(image->status());
-      SIFTSEARCH_ASSIGN_OR_RETURN(const auto nearest, Nearest(*form, **image));
-      if (incomplete) {
-        take(Fit(*form, WithMissedVotes(nearest, **image, Others(*form), *voted), places));
+      SIFTSEARCH_ASSIGN_OR_RETURN(const auto alone, Nearest(*form, **image));
+      if (!may_miss_rows) {
+        take(Fit(*form, MatchAlone(alone, **image, *voted), places));
+        continue;
       }
-      if (in_doubt) take(Fit(*form, MatchAlone(nearest, **image, *voted), places));
+      const VotedContent complete = WithMissedVotes(alone, **image, form->nearest, *voted);
+      take(Fit(*form, complete, places));
+      if (in_doubt) take(Fit(*form, MatchAlone(alone, **image, complete), places));
     }
     return std::move(*best);
   }
@@ -208,15 +212,6 @@ class CandidateVerifier {
                                                  const FeatureSet& image) const {
     SIFTSEARCH_ASSIGN_OR_RETURN(const kernel::PreparedQueries* const descriptors, Prepared(form));
     return NearestAlone(form.features.size(), *descriptors, image);
-  }
-
-  /// How many candidates each descriptor of a form voted for.
-  std::span<const int> Others(const QueryForm& form) const {
-    auto& prepared = prepared_[static_cast<std::size_t>(&form - input_.forms.data())];
-    std::call_once(prepared.counted, [&] {
-      prepared.voted_for = HowManyHave(form, [](std::int64_t) { return true; });
-    });
-    return prepared.voted_for;
   }
 
   /// The descriptors of a form, laid out when they are needed for the first time.
@@ -374,23 +369,31 @@ class CandidateVerifier {
   Status DiscountNearDuplicates(std::span<const VerifiedContent> pending,
                                 std::vector<VerifiedContent>& confirmed) const {
     const auto sure = SureContents(confirmed);
-    std::vector<std::size_t> common, sure_ones;
+    std::vector<std::size_t> common, sure_ones, hopeless;
     for (std::size_t i = 0; i < confirmed.size(); ++i) {
       if (confirmed[i].match.score >= kSure) {
         sure_ones.push_back(i);
       } else if (!sure.contains(confirmed[i].content) && IsCommon(confirmed[i])) {
-        common.push_back(i);
+        (CouldBeCopy(confirmed[i]) ? common : hopeless).push_back(i);
       }
     }
-    for (auto* indexes : {&common, &sure_ones}) {
+    for (auto* indexes : {&common, &sure_ones, &hopeless}) {
       std::stable_sort(indexes->begin(), indexes->end(), [&](std::size_t a, std::size_t b) {
         return RanksBefore(confirmed[a], confirmed[b]);
       });
     }
-    SIFTSEARCH_ASSIGN_OR_RETURN(const auto groups, NearDuplicates(input_.features_of, confirmed,
-                                                                  common, sure_ones, threads_));
+    std::vector<std::size_t> others = std::move(sure_ones);
+    others.insert(others.end(), hopeless.begin(), hopeless.end());
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        const auto groups, NearDuplicates(input_.features_of, confirmed, common, others, threads_));
     for (const auto& group : groups) DiscountGroup(group, pending, confirmed);
     return {};
+  }
+
+  /// Whether it would be one, were its points rare.
+  bool CouldBeCopy(VerifiedContent v) const {
+    SetRarity(1, v);
+    return v.match.copy;
   }
 
   static bool IsCommon(const VerifiedContent& v) {
@@ -429,8 +432,6 @@ class CandidateVerifier {
   struct PreparedForm {
     std::once_flag once;
     std::optional<Result<kernel::PreparedQueries>> queries;
-    std::once_flag counted;
-    std::vector<int> voted_for;  ///< By point: how many candidates.
   };
 
   const VerifyInput& input_;

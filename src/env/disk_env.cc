@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -157,7 +158,11 @@ class DiskWritableFile : public WritableFile {
 
 class DiskMappedFile : public MappedFile {
  public:
-  DiskMappedFile(void* address, std::size_t size) : address_(address), size_(size) {}
+  DiskMappedFile(std::string path, Descriptor file, void* address, std::size_t size)
+      : path_(std::move(path)), file_(std::move(file)), address_(address), size_(size) {
+    // Of `Read` only: reading through the mapping goes by its own advice.
+    (void)::posix_fadvise(file_.get(), 0, 0, POSIX_FADV_RANDOM);
+  }
   DiskMappedFile(const DiskMappedFile&) = delete;
   DiskMappedFile& operator=(const DiskMappedFile&) = delete;
   ~DiskMappedFile() override {
@@ -168,10 +173,33 @@ class DiskMappedFile : public MappedFile {
     return {static_cast<const std::uint8_t*>(address_), size_};
   }
 
+  Status Read(std::size_t offset, std::span<std::uint8_t> to) const override {
+    while (!to.empty()) {
+      const ssize_t got = Retry(
+          [&] { return ::pread(file_.get(), to.data(), to.size(), static_cast<off_t>(offset)); });
+      if (got < 0) return ErrnoStatus(path_, "can't be read", errno);
+      if (got == 0) return {StatusCode::kCorrupt, path_ + " is shorter than when it was opened"};
+      to = to.subspan(static_cast<std::size_t>(got));
+      offset += static_cast<std::size_t>(got);
+    }
+    return {};
+  }
+
+  Result<bool> ReadAtOnce(std::size_t offset, std::span<std::uint8_t> to) const override {
+    const iovec part{to.data(), to.size()};
+    const auto from = static_cast<off_t>(offset);
+    const ssize_t got = ::preadv2(file_.get(), &part, 1, from, RWF_NOWAIT);
+    if (got == static_cast<ssize_t>(to.size())) return true;
+    (void)::posix_fadvise(file_.get(), from, static_cast<off_t>(to.size()), POSIX_FADV_WILLNEED);
+    return false;  // Whatever is wrong, `Read` will say.
+  }
+
   // Advice: a system that does not take it loses nothing but memory.
   void Release() const override { (void)::madvise(address_, size_, MADV_DONTNEED); }
 
  private:
+  const std::string path_;
+  const Descriptor file_;
   void* const address_;
   const std::size_t size_;
 };
@@ -219,7 +247,7 @@ class DiskFileEnv : public FileEnv {
 
   Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override {
     // O_NONBLOCK: opening a pipe must not wait for its other end.
-    const Descriptor file = Open(path, O_RDONLY | O_NONBLOCK);
+    Descriptor file = Open(path, O_RDONLY | O_NONBLOCK);
     if (!file.valid()) return ErrnoStatus(path, "can't be opened", errno);
     struct stat info;
     if (::fstat(file.get(), &info) != 0) return ErrnoStatus(path, "can't be examined", errno);
@@ -230,7 +258,8 @@ class DiskFileEnv : public FileEnv {
       address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
       if (address == MAP_FAILED) return ErrnoStatus(path, "can't be mapped into memory", errno);
     }
-    return std::shared_ptr<const MappedFile>(new DiskMappedFile(address, size));
+    return std::shared_ptr<const MappedFile>(
+        new DiskMappedFile(path, std::move(file), address, size));
   }
 
   Status Rename(const std::string& from, const std::string& to) override {
@@ -365,6 +394,17 @@ class DiskFileEnv : public FileEnv {
 };
 
 }  // namespace
+
+Status MappedFile::Read(std::size_t offset, std::span<std::uint8_t> to) const {
+  const auto from = bytes().subspan(offset, to.size());
+  std::copy(from.begin(), from.end(), to.begin());
+  return {};
+}
+
+Result<bool> MappedFile::ReadAtOnce(std::size_t offset, std::span<std::uint8_t> to) const {
+  SIFTSEARCH_RETURN_IF_ERROR(Read(offset, to));
+  return true;
+}
 
 std::string DirectoryOf(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();

@@ -26,7 +26,8 @@ class WritableFile {
   virtual Status Close() = 0;
 };
 
-/// The bytes of a file, read-only in memory for as long as the object lives; safe to share between
+/// The bytes of a file, read-only in memory for as long as the object lives, which keeps the file
+/// open; safe to share between
 /// threads. Removing or replacing the file's name does not change them. Cutting the file short
 /// under a mapping is fatal, so our files are never modified once they have their final name.
 class MappedFile {
@@ -35,6 +36,13 @@ class MappedFile {
 
   /// Begins at a page boundary; empty for an empty file.
   virtual std::span<const std::uint8_t> bytes() const = 0;
+  /// Copies bytes that lie at `offset` in the file, all of them or an error. Unlike touching
+  /// `bytes()` it maps no pages and reads none ahead: cheaper where little of a large file is
+  /// wanted.
+  virtual Status Read(std::size_t offset, std::span<std::uint8_t> to) const;
+  /// The same, but false where that would wait for a disk: then the disk is asked, so that many
+  /// reads can be under way before `Read` waits for each.
+  virtual Result<bool> ReadAtOnce(std::size_t offset, std::span<std::uint8_t> to) const;
   /// Gives back the memory of the pages that were read; they are read again when needed.
   virtual void Release() const {}
 };

@@ -42,8 +42,8 @@ auto PinnedCommit::FromCatalog(Read read) const
   return found;
 }
 
-Result<std::vector<std::vector<VotedContent>>> PinnedCommit::Search(
-    std::span<const SearchQuery> queries, const SearchOptions& options) const try {
+Result<std::vector<SearchResult>> PinnedCommit::Search(std::span<const SearchQuery> queries,
+                                                       const SearchOptions& options) const try {
   SIFTSEARCH_RETURN_IF_ERROR(options.call.Check());
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto keeper, commit_->keeper);
   SIFTSEARCH_RETURN_IF_ERROR(CheckApproximation(keeper->key(), options.approximation));
@@ -61,12 +61,6 @@ Result<std::vector<std::vector<VotedContent>>> PinnedCommit::Search(
   return SearchSnapshot(*rows, view.get(), queries, options, setup_.variant);
 } catch (const std::exception& error) {
   return StatusOf(error);
-}
-
-bool PinnedCommit::SearchesExactly() const {
-  if (!commit_->rows.ok()) return true;
-  const auto view = View(*commit_->rows);
-  return view.ok() && *view == nullptr;
 }
 
 Result<std::shared_ptr<const SearchView>> PinnedCommit::View(

@@ -56,9 +56,8 @@ class PinnedCommit : public BackendSnapshot {
   const Result<std::shared_ptr<IndexKeeper>>& keeper() const { return commit_->keeper; }
 
   std::int64_t generation() const override { return commit_->listing.generation; }
-  bool SearchesExactly() const override;
-  Result<std::vector<std::vector<VotedContent>>> Search(
-      std::span<const SearchQuery> queries, const SearchOptions& options) const override;
+  Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
+                                           const SearchOptions& options) const override;
   Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,
                                            const CallOptions& call) const override;
   Result<std::vector<std::vector<ImageRecord>>> Describe(std::span<const std::int64_t> contents,

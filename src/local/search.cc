@@ -59,13 +59,13 @@ class BatchSearch {
     }
   }
 
-  Result<std::vector<std::vector<VotedContent>>> Run() {
+  Result<std::vector<SearchResult>> Run() {
     FindExcluded();
     nearest_.resize(queries_.size());
     further_.resize(queries_.size());
     SIFTSEARCH_RETURN_IF_ERROR(SearchAll());
     SIFTSEARCH_RETURN_IF_ERROR(SearchTies());
-    std::vector<std::vector<VotedContent>> results(queries_.size());
+    std::vector<SearchResult> results(queries_.size());
     std::vector<Status> statuses(queries_.size());
     ParallelFor(queries_.size(), top_k_.threads,
                 [&](std::size_t query) { statuses[query] = Vote(query, &results[query]); });
@@ -219,7 +219,7 @@ class BatchSearch {
     return filled == width || found.back().row < 0 || excluded_[slot.query].empty();
   }
 
-  Status Vote(std::size_t query, std::vector<VotedContent>* voted) const {
+  Status Vote(std::size_t query, SearchResult* result) const {
     std::vector<vote::Neighbour> neighbours;
     neighbours.reserve(nearest_[query].size());
     for (const kernel::Neighbour& found : nearest_[query]) {
@@ -233,13 +233,28 @@ class BatchSearch {
     }
     vote::VoteOptions counting{.max_candidates = options_.max_candidates,
                                .further = static_cast<int>(further_[query])};
-    if (view_ != nullptr) counting.farthest_yardstick = view_->farthest_yardstick();
+    if (view_ != nullptr) {
+      counting.farthest_yardstick = view_->farthest_yardstick();
+      KeepNearest(neighbours, k() + further_[query], &result->nearest);
+    }
     for (const vote::Candidate& candidate :
          vote::CountVotes(neighbours, options_.neighbours, counting)) {
       SIFTSEARCH_ASSIGN_OR_RETURN(VotedContent described, Describe(candidate));
-      voted->push_back(std::move(described));
+      result->candidates.push_back(std::move(described));
     }
     return {};
+  }
+
+  /// The first k of each row of so many neighbours.
+  void KeepNearest(std::span<const vote::Neighbour> neighbours, std::size_t width,
+                   std::vector<NearRow>* nearest) const {
+    nearest->reserve(neighbours.size() / width * k());
+    for (std::size_t row = 0; row < neighbours.size(); row += width) {
+      for (const vote::Neighbour& near : neighbours.subspan(row, k())) {
+        nearest->push_back(
+            {.content = std::max<std::int64_t>(0, near.image), .distance = near.distance});
+      }
+    }
   }
 
   Result<VotedContent> Describe(const vote::Candidate& candidate) const {
@@ -310,13 +325,12 @@ std::size_t BatchEnd(std::span<const SearchQuery> queries, std::size_t begin, in
 
 }  // namespace
 
-Result<std::vector<std::vector<VotedContent>>> SearchSnapshot(const Snapshot& snapshot,
-                                                              const SearchView* view,
-                                                              std::span<const SearchQuery> queries,
-                                                              const SearchOptions& options,
-                                                              kernel::Variant variant) {
+Result<std::vector<SearchResult>> SearchSnapshot(const Snapshot& snapshot, const SearchView* view,
+                                                 std::span<const SearchQuery> queries,
+                                                 const SearchOptions& options,
+                                                 kernel::Variant variant) {
   SIFTSEARCH_RETURN_IF_ERROR(CheckArguments(queries, options));
-  std::vector<std::vector<VotedContent>> results;
+  std::vector<SearchResult> results;
   results.reserve(queries.size());
   for (std::size_t begin = 0; begin < queries.size();) {
     const std::size_t end = BatchEnd(queries, begin, options.neighbours);

@@ -113,12 +113,8 @@ Snapshot::Place Snapshot::At(std::int64_t row) const {
       std::upper_bound(parts_.begin(), parts_.end(), row,
                        [](std::int64_t row, const Part& part) { return row < part.first_row; });
   const Part& part = *std::prev(next);
-  const auto contents = part.reader->contents();
-  const auto local = static_cast<std::uint64_t>(row - part.first_row);
-  const auto after = std::upper_bound(
-      contents.begin(), contents.end(), local,
-      [](std::uint64_t row, const SegmentContent& entry) { return row < entry.first_row; });
-  const SegmentContent& entry = *std::prev(after);
+  const SegmentContent& entry =
+      part.reader->OfRow(static_cast<std::uint64_t>(row - part.first_row));
   return {.reader = part.reader.get(),
           .entry = &entry,
           .first_row = part.first_row + static_cast<std::int64_t>(entry.first_row)};

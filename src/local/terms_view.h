@@ -33,27 +33,39 @@ class TermsView : public SearchView {
   double farthest_yardstick() const override;
 
  private:
-  /// Probes, so many for each descriptor, and the order of their words.
-  struct OrderedProbes {
-    std::span<const lists::Probe> probes;
-    std::span<const std::uint32_t> order;
-    std::size_t words = 0;
+  /// A word whose rows a descriptor meets.
+  struct Meeting {
+    std::uint32_t word = 0;
+    std::uint32_t descriptor = 0;
+    kernel::SoughtSignature sought;
   };
-  struct Located {
-    const std::uint8_t* bytes = nullptr;
-    std::int64_t row = 0;
+  /// How many rows a descriptor is measured with, and whether they are read, not touched.
+  struct Sought {
+    std::size_t rows = 0;
+    bool read = false;
+  };
+  /// Rows to be measured, and their descriptors where they are not mapped.
+  struct Rows {
+    std::vector<std::int64_t> numbers;
+    std::vector<const std::uint8_t*> descriptors;
+    std::vector<std::uint8_t> read;
   };
 
   Status NearestOf(std::span<const std::uint8_t> queries, const kernel::TopKOptions& options,
-                   std::size_t wanted, std::span<kernel::Neighbour> nearest) const;
+                   const Sought& sought, std::span<kernel::Neighbour> nearest) const;
   Status NearestAgain(std::span<const std::uint8_t> queries, std::span<const std::size_t> lacking,
-                      const kernel::TopKOptions& options, std::size_t wanted,
+                      const kernel::TopKOptions& options, const Sought& sought,
                       std::span<kernel::Neighbour> nearest) const;
-  Status Gather(std::size_t file, const OrderedProbes& probes, kernel::SelectNear* select,
+  std::vector<Meeting> Meetings(std::span<const std::uint8_t> queries,
+                                const kernel::TopKOptions& options) const;
+  Status Gather(std::size_t file, std::span<const Meeting> meetings, kernel::SelectNear* select,
                 std::span<LeastDiffering> gathered) const;
-  Result<std::vector<Located>> Locate(std::span<const std::uint64_t> places) const;
-  void Measure(const std::uint8_t* query, std::span<const Located> rows,
-               kernel::MeasureRows* measure, std::span<kernel::Neighbour> nearest) const;
+  std::span<const std::uint64_t> PlacesOf(LeastDiffering& gathered) const;
+  bool ReadsRows(std::size_t descriptors) const;
+  Status Locate(std::span<const std::uint64_t> places, bool read, Rows* rows) const;
+  Status Read(std::span<const std::uint64_t> places, Rows* rows) const;
+  void Measure(const std::uint8_t* query, const Rows& rows, kernel::MeasureRows* measure,
+               std::span<kernel::Neighbour> nearest) const;
   void KeepNearest(std::vector<kernel::Neighbour>& measured,
                    std::span<kernel::Neighbour> nearest) const;
 

@@ -14,6 +14,8 @@ namespace {
 
 using namespace segment;  // NOLINT: the names of the format, in the file that reads it.
 
+constexpr std::uint64_t kRowsAtOnce = 256;
+
 std::uint64_t Aligned(std::uint64_t offset) {
   return (offset + kAlignment - 1) / kAlignment * kAlignment;
 }
@@ -134,6 +136,9 @@ Status SegmentReader::LoadContents() {
     }
     last = entry.content;
     next_row += entry.rows;
+    while (content_of_rows_.size() * kRowsAtOnce < next_row) {
+      content_of_rows_.push_back(static_cast<std::uint32_t>(contents_.size()));
+    }
     contents_.push_back(entry);
   }
   return next_row == rows_ ? Status() : Corrupt("rows belong to no content");
@@ -148,6 +153,12 @@ const SegmentContent* SegmentReader::Find(std::int64_t content) const {
   return found != contents_.end() && found->content == content ? &*found : nullptr;
 }
 
+const SegmentContent& SegmentReader::OfRow(std::uint64_t row) const {
+  std::size_t index = content_of_rows_[row / kRowsAtOnce];
+  while (row >= contents_[index].first_row + contents_[index].rows) ++index;
+  return contents_[index];
+}
+
 Keypoint SegmentReader::keypoint(const SegmentContent& content, std::uint32_t row) const {
   assert(row < content.rows && content.first_row + row < rows_);
   return UnpackKeypoint(&keypoints_[(content.first_row + row) * kKeypointBytes],
@@ -157,6 +168,15 @@ Keypoint SegmentReader::keypoint(const SegmentContent& content, std::uint32_t ro
 std::span<const std::uint8_t> SegmentReader::PackedKeypoints(const SegmentContent& content) const {
   return keypoints_.subspan(content.first_row * kKeypointBytes,
                             std::size_t{content.rows} * kKeypointBytes);
+}
+
+Status SegmentReader::ReadRow(std::uint64_t row, std::span<std::uint8_t> descriptor) const {
+  return file_->Read(kHeaderBytes + row * kDescriptorBytes, descriptor);
+}
+
+Result<bool> SegmentReader::ReadRowAtOnce(std::uint64_t row,
+                                          std::span<std::uint8_t> descriptor) const {
+  return file_->ReadAtOnce(kHeaderBytes + row * kDescriptorBytes, descriptor);
 }
 
 std::span<const std::uint8_t> SegmentReader::Descriptors(const SegmentContent& content) const {

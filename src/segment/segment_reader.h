@@ -38,6 +38,10 @@ class SegmentReader {
   std::uint64_t rows() const { return rows_; }
   /// All rows, `rows()` × kDescriptorBytes bytes, 64-byte aligned.
   std::span<const std::uint8_t> descriptors() const { return descriptors_; }
+  /// Copies the descriptor of a row, without mapping its pages (MappedFile::Read).
+  Status ReadRow(std::uint64_t row, std::span<std::uint8_t> descriptor) const;
+  /// The same, but false where the disk has to be waited for (MappedFile::ReadAtOnce).
+  Result<bool> ReadRowAtOnce(std::uint64_t row, std::span<std::uint8_t> descriptor) const;
   /// Size of the file.
   std::int64_t bytes() const { return static_cast<std::int64_t>(file_->bytes().size()); }
   const std::string& path() const { return path_; }
@@ -46,6 +50,8 @@ class SegmentReader {
 
   /// The entry of a content, null when it is not in this segment.
   const SegmentContent* Find(std::int64_t content) const;
+  /// The entry of the content that a row (below `rows()`) belongs to.
+  const SegmentContent& OfRow(std::uint64_t row) const;
   /// Keypoint of a row, counted from the content's first; `content` is an entry of this segment
   /// and `row_in_content` < content.rows.
   Keypoint keypoint(const SegmentContent& content, std::uint32_t row_in_content) const;
@@ -88,6 +94,8 @@ class SegmentReader {
   std::span<const std::uint8_t> checked_;    ///< What the chunk checksums cover.
   std::span<const std::uint8_t> checksums_;  ///< 8 bytes a chunk of `checked_`.
   std::vector<SegmentContent> contents_;
+  /// The index of the content of each kRowsAtOnce-th row.
+  std::vector<std::uint32_t> content_of_rows_;
   mutable std::vector<std::atomic<bool>> sound_;  ///< By chunk.
 };
 

@@ -94,4 +94,16 @@ std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
   return std::move(tally).Ranked(static_cast<std::size_t>(options.max_candidates));
 }
 
+std::optional<Correspondence> MissedVote(std::span<const Neighbour> nearest,
+                                         const Neighbour& missed, double farthest_yardstick) {
+  const Neighbour& kth = nearest.back();
+  if (kth.image >= 0 && kth.distance <= missed.distance) return std::nullopt;
+  const double weight = Weight(missed, Yardstick(nearest, farthest_yardstick));
+  if (weight == 0) return std::nullopt;
+  return Correspondence{.row = missed.row,
+                        .distance = missed.distance,
+                        .weight = static_cast<float>(weight),
+                        .rarity = Rarity(nearest, missed)};
+}
+
 }  // namespace siftsearch::vote

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -67,5 +68,11 @@ inline constexpr double kAboutAsNear = 0.8;
 /// by votes descending, then image ascending; without a vote an image is no candidate. Pure.
 std::vector<Candidate> CountVotes(std::span<const Neighbour> neighbours, int k,
                                   const VoteOptions& options);
+
+/// The vote that a row would have had which a search missed. `nearest`: the k neighbours that were
+/// found of the descriptor, as for CountVotes. None where all k are as near, or it is too far.
+/// Pure.
+std::optional<Correspondence> MissedVote(std::span<const Neighbour> nearest,
+                                         const Neighbour& missed, double farthest_yardstick);
 
 }  // namespace siftsearch::vote

@@ -99,18 +99,21 @@ TEST_F(EngineOverTest, ASlowStoreEndsAQueryAtItsDeadline) {
 
 TEST_F(EngineOverTest, AnswersThatCannotBeRightAreNamed) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  using Found = std::vector<std::vector<VotedContent>>;
+  using Found = std::vector<SearchResult>;
   const std::vector<std::function<void(Found&)>> searches = {
       [](Found& found) { found.pop_back(); },
-      [](Found& found) { found[0][0].content = -1; },
-      [](Found& found) { found[0][0].width = 0; },
-      [](Found& found) { found[0][0].pairs[0].query = 1'000'000; },
-      [](Found& found) { found[0][0].pairs.back().query = -1; },
-      [](Found& found) { std::swap(found[0][0].pairs.front(), found[0][0].pairs.back()); },
-      [&](Found& found) { found[0][0].pairs[0].image.x = nan; },
-      [](Found& found) { found[0][0].pairs[0].rarity = 0; },
-      [&](Found& found) { found[0][0].votes = nan; },
-      [](Found& found) { found[0].resize(1000, found[0][0]); },
+      [](Found& found) { found[0].candidates[0].content = -1; },
+      [](Found& found) { found[0].candidates[0].width = 0; },
+      [](Found& found) { found[0].candidates[0].pairs[0].query = 1'000'000; },
+      [](Found& found) { found[0].candidates[0].pairs.back().query = -1; },
+      [](Found& found) {
+        std::swap(found[0].candidates[0].pairs.front(), found[0].candidates[0].pairs.back());
+      },
+      [&](Found& found) { found[0].candidates[0].pairs[0].image.x = nan; },
+      [](Found& found) { found[0].candidates[0].pairs[0].rarity = 0; },
+      [&](Found& found) { found[0].candidates[0].votes = nan; },
+      [](Found& found) { found[0].candidates.resize(1000, found[0].candidates[0]); },
+      [](Found& found) { found[0].nearest.resize(1); },
   };
   const auto expect_named = [&](std::size_t which) {
     const Status status = engine_->Query(NoiseQuery(3), {}).status();

@@ -114,17 +114,34 @@ TEST(WithMissedVotesTest, NearRowsVoteWhereNoneDid) {
                                                   At(2, half), At(0, half),  //
                                                   {},          {},           //
                                                   At(1, 240),  At(0, 250)};
-  const VotedContent complete = WithMissedVotes(nearest, image, std::vector{3, 0, 0, 0}, voted);
+  // Found of the first: three rows about as near, of two other pictures, and one far off.
+  const auto near = [&](std::int64_t content, double distance) {
+    return NearRow{content, static_cast<std::int32_t>(std::lround(distance * distance))};
+  };
+  std::vector<NearRow> found = {near(5, 100), near(6, 110), near(5, 120), near(7, 220), {}};
+  found.resize(4 * 5);
+  const VotedContent complete = WithMissedVotes(nearest, image, found, voted);
   ASSERT_EQ(complete.pairs.size(), 2u);
   EXPECT_EQ(complete.pairs[0].query, 0);
   EXPECT_EQ(complete.pairs[0].image.x, image.keypoints[3].x);
   EXPECT_NEAR(complete.pairs[0].weight, 0.25, 1e-4);
-  EXPECT_EQ(complete.pairs[0].rarity, 0.25f);
+  EXPECT_FLOAT_EQ(complete.pairs[0].rarity, 1.0f / 3);
   EXPECT_EQ(complete.pairs[1].query, 1);
   EXPECT_EQ(complete.pairs[1].image.x, 9);
   EXPECT_EQ(complete.pairs[1].weight, 0.7f);
   EXPECT_EQ(complete.pairs[1].rarity, 0.9f);
   EXPECT_NEAR(complete.votes, 0.95, 1e-4);
+}
+
+TEST(WithMissedVotesTest, NoRowVotesThatIsFartherThanAllFoundOnes) {
+  const FeatureSet image = RandomFeatures(1, 7);
+  const std::vector<kernel::Neighbour> alone = {At(0, 100), {}};
+  const auto votes = [&](double kth) {
+    const NearRow far{5, static_cast<std::int32_t>(kth * kth)};
+    return WithMissedVotes(alone, image, std::vector{NearRow{5, 64}, far}, Voted(2)).pairs.size();
+  };
+  EXPECT_EQ(votes(99), 0u);
+  EXPECT_EQ(votes(101), 1u);
 }
 
 /// Half of sixty points were found; with the others it is as sure as if all had been.
@@ -140,11 +157,9 @@ TEST(WithMissedVotesTest, AMatchIsJudgedByWhatTheSearchMissed) {
   }
   const auto false_alarms = [&](const VotedContent& voted, bool missed) {
     forms[0].candidates = {voted};
-    const auto verified = VerifyCandidates({.features_of = [&](std::int64_t) { return image; },
-                                            .forms = forms,
-                                            .preview = {},
-                                            .may_miss_rows = missed},
-                                           1);
+    forms[0].nearest.assign(missed ? 60 : 0, {});
+    const auto verified = VerifyCandidates(
+        {.features_of = [&](std::int64_t) { return image; }, .forms = forms, .preview = {}}, 1);
     EXPECT_TRUE(verified.ok());
     return verified->at(0).match.evidence.log10_false_alarms;
   };

@@ -84,6 +84,18 @@ TEST_F(DiskEnvFiles, APrivateFileIsItsOwnersOnly) {
   EXPECT_EQ(StatOf(Make("shared")).st_mode & 07777, 0666u & ~mask);
 }
 
+TEST_F(DiskEnvFiles, ReadingWhereAFileWasCutShortIsAnError) {
+  const std::string path = Make("a");
+  std::filesystem::resize_file(path, 10);
+  const auto mapped = DiskEnv().Map(path);
+  ASSERT_TRUE(mapped.ok());
+  std::filesystem::resize_file(path, 5);
+  std::vector<std::uint8_t> part(4);
+  const Status status = (*mapped)->Read(3, part);
+  EXPECT_EQ(status.code(), StatusCode::kCorrupt);
+  EXPECT_THAT(status.message(), HasSubstr(path));
+}
+
 TEST_F(DiskEnvFiles, ALinkToNowhereIsATakenName) {
   std::filesystem::create_symlink("nowhere", folder_ + "/link");
   EXPECT_EQ(DiskEnv().CreateNew(folder_ + "/link", Access::kShared).status().code(),

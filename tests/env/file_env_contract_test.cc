@@ -98,6 +98,21 @@ TEST_P(FileEnvContract, CreateEmptiesAFileThatIsThere) {
   EXPECT_EQ(Read("a"), "new");
 }
 
+TEST_P(FileEnvContract, APartOfAMappedFileIsRead) {
+  Write("a", "0123456789");
+  const auto mapped = env().Map(Path("a"));
+  ASSERT_TRUE(mapped.ok());
+  ASSERT_TRUE(env().Remove(Path("a")).ok());
+  std::vector<std::uint8_t> part(4);
+  ASSERT_TRUE((*mapped)->Read(3, part).ok());
+  EXPECT_EQ(std::string(part.begin(), part.end()), "3456");
+  EXPECT_TRUE((*mapped)->Read(10, {}).ok());
+  std::vector<std::uint8_t> other(4);
+  const auto at_once = (*mapped)->ReadAtOnce(5, other);
+  ASSERT_TRUE(at_once.ok());
+  EXPECT_EQ(std::string(other.begin(), other.end()), *at_once ? "5678" : std::string(4, '\0'));
+}
+
 TEST_P(FileEnvContract, AnEmptyFileMapsToNoBytes) {
   Write("empty", "");
   EXPECT_EQ(Read("empty"), "");

@@ -99,7 +99,7 @@ TEST_P(BackendContractTest, VotesComeWithTheStoredKeypoints) {
   const SearchQuery query{.features = features.get()};
   const auto results = Pinned(*backend_)->Search({&query, 1}, {.neighbours = 2});
   ASSERT_TRUE(results.ok());
-  const VotedContent& best = results->front().front();
+  const VotedContent& best = results->front().candidates.front();
   EXPECT_EQ(best.content, content);
   EXPECT_EQ(best.width, features->width);
   EXPECT_EQ(best.height, features->height);
@@ -127,14 +127,15 @@ TEST_P(BackendContractTest, ABatchGivesWhatItsQueriesGiveAlone) {
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const auto alone = Pinned(*backend_)->Search({&queries[i], 1}, {.neighbours = 4});
     ASSERT_TRUE(alone.ok());
-    const auto& expected = alone->front();
-    ASSERT_EQ((*batch)[i].size(), expected.size());
+    const auto& expected = alone->front().candidates;
+    const auto& given = (*batch)[i].candidates;
+    ASSERT_EQ(given.size(), expected.size());
     for (std::size_t j = 0; j < expected.size(); ++j) {
-      EXPECT_EQ((*batch)[i][j].content, expected[j].content);
-      EXPECT_EQ((*batch)[i][j].votes, expected[j].votes);
+      EXPECT_EQ(given[j].content, expected[j].content);
+      EXPECT_EQ(given[j].votes, expected[j].votes);
     }
   }
-  EXPECT_TRUE((*batch)[5].empty());
+  EXPECT_TRUE((*batch)[5].candidates.empty());
 }
 
 /// An image whose descriptors are all alike crowds its own neighbourhood: passing over it has to
@@ -156,11 +157,12 @@ TEST_P(BackendContractTest, AnExcludedContentIsAsIfItWereNotStored) {
   const SearchQuery excluding{.features = crowd.get(), .exclude_content = content};
   const auto found = Pinned(*backend_)->Search({&excluding, 1}, {.neighbours = 5});
   ASSERT_TRUE(found.ok());
-  ASSERT_EQ(found->front().size(), expected->front().size());
-  for (std::size_t i = 0; i < found->front().size(); ++i) {
-    EXPECT_EQ(found->front()[i].content, expected->front()[i].content);
-    EXPECT_EQ(found->front()[i].votes, expected->front()[i].votes);
-    EXPECT_EQ(found->front()[i].pairs.size(), expected->front()[i].pairs.size());
+  ASSERT_EQ(found->front().candidates.size(), expected->front().candidates.size());
+  for (std::size_t i = 0; i < found->front().candidates.size(); ++i) {
+    EXPECT_EQ(found->front().candidates[i].content, expected->front().candidates[i].content);
+    EXPECT_EQ(found->front().candidates[i].votes, expected->front().candidates[i].votes);
+    EXPECT_EQ(found->front().candidates[i].pairs.size(),
+              expected->front().candidates[i].pairs.size());
   }
 }
 
@@ -437,7 +439,7 @@ TEST_P(BackendContractTest, ASnapshotStaysAsItWasWhateverIsWritten) {
   EXPECT_EQ(listed, 9);
   const auto features = MakeFeatures(2);
   const SearchQuery query{.features = features.get()};
-  EXPECT_EQ(before->Search({&query, 1}, {})->front().front().content, 2);
+  EXPECT_EQ(before->Search({&query, 1}, {})->front().candidates.front().content, 2);
   const std::int64_t content = 2;
   EXPECT_EQ(before->Features({&content, 1})->front().descriptors, features->descriptors);
   EXPECT_EQ(before->Describe({&content, 1})->front().size(), 1U);
@@ -494,7 +496,7 @@ TEST_P(BackendContractTest, OneSnapshotServesManyThreads) {
       for (int round = 0; round < 20; ++round) {
         const auto found = snapshot->Search({&query, 1}, {});
         ASSERT_TRUE(found.ok()) << found.status().message();
-        const std::int64_t content = found->front().front().content;
+        const std::int64_t content = found->front().candidates.front().content;
         EXPECT_EQ(snapshot->Describe({&content, 1})->front().front().hash, MakeHash(i));
         EXPECT_EQ(snapshot->Features({&content, 1})->front().size(), 12U);
         EXPECT_EQ(snapshot->Stats()->images, 8);

@@ -397,7 +397,7 @@ TEST_F(LocalBackendTest, ReadersSeeWholeCommits) {
       const auto results = Pinned(reader)->Search({&query, 1}, {.neighbours = 100});
       ASSERT_TRUE(results.ok()) << results.status().message();
       // All live rows are neighbours: 12 of each half.
-      EXPECT_LE(results->front().size(), 2U);
+      EXPECT_LE(results->front().candidates.size(), 2U);
     }
   };
   const auto other = Open({});

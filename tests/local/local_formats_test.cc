@@ -60,8 +60,8 @@ class LocalFormatsTest : public ::testing::TestWithParam<OldDatabase> {
     const SearchQuery query{.features = &*features};
     const auto found = Pinned(backend)->Search({&query, 1}, {.neighbours = 1});
     ASSERT_TRUE(found.ok()) << found.status().message();
-    ASSERT_EQ(found->front().size(), 1u);
-    EXPECT_EQ(found->front().front().content, content);
+    ASSERT_EQ(found->front().candidates.size(), 1u);
+    EXPECT_EQ(found->front().candidates.front().content, content);
   }
 
   /// Files of segments/ that carry this digest of the settings.

@@ -336,6 +336,37 @@ TEST(LocalIndexKeyTest, TwiceTheRowsAreTrainedAnew) {
   EXPECT_EQ(trained_rows(), 34 * kRowsEach);
 }
 
+TEST_F(LocalTermsTest, NearestRowsAreWhatVotesWereCountedFrom) {
+  const auto features = MakeFeatures(3, kProbe);
+  const SearchQuery query{.features = features.get()};
+  const auto results = Pinned(*backend_)->Search({&query, 1}, {.neighbours = 4});
+  ASSERT_TRUE(results.ok());
+  const auto& nearest = results->front().nearest;
+  ASSERT_EQ(nearest.size(), 4 * features->size());
+  for (std::size_t i = 0; i < features->size(); ++i) {
+    EXPECT_EQ(nearest[4 * i].distance, 0);
+    EXPECT_EQ(nearest[4 * i].content, 3);
+    for (std::size_t n = 1; n < 4 && nearest[4 * i + n].content > 0; ++n) {
+      EXPECT_GE(nearest[4 * i + n].distance, nearest[4 * i + n - 1].distance);
+    }
+  }
+}
+
+TEST_F(LocalTermsTest, AFewDescriptorsGetTheAnswerThatTheyGetAmongMany) {
+  // Rows of a few are read, those of many are touched.
+  const auto few = MakeFeatures(7, 2), many = MakeFeatures(8, 200);
+  const SearchQuery queries[] = {{.features = few.get()}, {.features = many.get()}};
+  const auto alone = Pinned(*backend_)->Search({queries, 1}, {});
+  const auto among = Pinned(*backend_)->Search({queries, 2}, {});
+  ASSERT_TRUE(alone.ok() && among.ok());
+  ASSERT_EQ(alone->front().candidates.size(), among->front().candidates.size());
+  EXPECT_EQ(alone->front().candidates.front().content, 7);
+  for (std::size_t i = 0; i < alone->front().candidates.size(); ++i) {
+    EXPECT_EQ(alone->front().candidates[i].content, among->front().candidates[i].content);
+    EXPECT_EQ(alone->front().candidates[i].votes, among->front().candidates[i].votes);
+  }
+}
+
 TEST(LocalIndexKeyTest, AllListsGiveTheExactAnswer) {
   const TestFolder root;
   const auto exact = OpenWith(root.path("exact"), "IDMap,Flat");
@@ -352,10 +383,10 @@ TEST(LocalIndexKeyTest, AllListsGiveTheExactAnswer) {
   options.approximation = Approximation{.nprobe = 16};
   const auto got = Pinned(*lists)->Search({&query, 1}, options);
   ASSERT_TRUE(want.ok() && got.ok());
-  ASSERT_EQ(want->front().size(), got->front().size());
-  for (std::size_t i = 0; i < want->front().size(); ++i) {
-    EXPECT_EQ(want->front()[i].content, got->front()[i].content);
-    EXPECT_EQ(want->front()[i].votes, got->front()[i].votes);
+  ASSERT_EQ(want->front().candidates.size(), got->front().candidates.size());
+  for (std::size_t i = 0; i < want->front().candidates.size(); ++i) {
+    EXPECT_EQ(want->front().candidates[i].content, got->front().candidates[i].content);
+    EXPECT_EQ(want->front().candidates[i].votes, got->front().candidates[i].votes);
   }
 }
 

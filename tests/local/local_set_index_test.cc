@@ -59,6 +59,13 @@ class SetIndexTest : public ::testing::Test {
     }
   }
 
+  /// Whether a search says what was nearest, since it may have missed rows.
+  static bool MissesMayBeCounted(SearchBackend& backend) {
+    const auto features = MakeFeatures(1, kProbe);
+    const SearchQuery query{.features = features.get()};
+    return !Pinned(backend)->Search({&query, 1}, {})->front().nearest.empty();
+  }
+
   std::size_t TermsFiles() const {
     const std::string terms = folder() + "/terms";
     if (!std::filesystem::exists(terms)) return 0;
@@ -93,7 +100,7 @@ TEST_F(SetIndexTest, EachKeyFindsTheSameAndLeavesItsOwnFilesOnly) {
     EXPECT_EQ(std::filesystem::exists(cache()), key.starts_with("IVF") || key == "IDMap,HNSW48");
     EXPECT_EQ(Pinned(*backend)->Stats()->index, key);
     EXPECT_EQ(Pinned(*backend)->Stats()->index_in_use, key == "auto" ? "Terms" : key);
-    EXPECT_EQ(Pinned(*backend)->SearchesExactly(), key == "Flat" || key == "IDMap,Flat");
+    EXPECT_EQ(MissesMayBeCounted(*backend), key != "Flat" && key != "IDMap,Flat");
     ExpectFound(*backend);
     ExpectFound(*reader);
     ExpectFound(*Open({.read_only = true}));

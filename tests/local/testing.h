@@ -86,7 +86,9 @@ inline std::int64_t BestContent(SearchBackend& backend, int seed, std::int64_t e
   const SearchQuery query{.features = features.get(), .exclude_content = exclude};
   const auto results = Pinned(backend)->Search({&query, 1}, {.neighbours = 3});
   EXPECT_TRUE(results.ok()) << results.status().message();
-  return results.ok() && !results->front().empty() ? results->front().front().content : 0;
+  return results.ok() && !results->front().candidates.empty()
+             ? results->front().candidates.front().content
+             : 0;
 }
 
 /// Path → hash of all images: what a database says it holds.

@@ -76,6 +76,28 @@ TEST(Segment, WorksOnDisk) {
   EXPECT_TRUE(DiskEnv().Remove(path).ok());
 }
 
+TEST(Segment, TellsTheContentOfEveryRow) {
+  MemoryEnv env;
+  const std::map<std::int64_t, FeatureSet> contents = {
+      {1, RandomFeatures(1, 0)},  {2, RandomFeatures(2, 255)}, {3, RandomFeatures(3, 1)},
+      {4, RandomFeatures(4, 0)},  {5, RandomFeatures(5, 1)},   {6, RandomFeatures(6, 1000)},
+      {7, RandomFeatures(7, 2)},  {8, RandomFeatures(8, 3)},   {9, RandomFeatures(9, 300)},
+      {10, RandomFeatures(10, 0)}};
+  ASSERT_TRUE(WriteSegment(env, "s", contents).ok());
+  const auto reader = Open(env, "s");
+  std::uint64_t row = 0;
+  for (const auto& [content, features] : contents) {
+    for (const std::uint64_t end = row + features.size(); row < end; ++row) {
+      ASSERT_EQ(reader->OfRow(row).content, content) << row;
+      std::vector<std::uint8_t> read(kDescriptorBytes);
+      ASSERT_TRUE(reader->ReadRow(row, read).ok());
+      const auto mapped = reader->descriptors().subspan(row * kDescriptorBytes, kDescriptorBytes);
+      ASSERT_TRUE(std::equal(read.begin(), read.end(), mapped.begin())) << row;
+    }
+  }
+  EXPECT_EQ(row, reader->rows());
+}
+
 TEST(Segment, MayBeEmpty) {
   MemoryEnv env;
   ASSERT_TRUE(WriteSegment(env, "s", {}).ok());

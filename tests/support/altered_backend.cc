@@ -26,10 +26,9 @@ class AlteredSnapshot : public BackendSnapshot {
       : snapshot_(std::move(snapshot)), alterations_(std::move(alterations)) {}
 
   std::int64_t generation() const override { return snapshot_->generation(); }
-  bool SearchesExactly() const override { return snapshot_->SearchesExactly(); }
 
-  Result<std::vector<std::vector<VotedContent>>> Search(
-      std::span<const SearchQuery> queries, const SearchOptions& options) const override {
+  Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
+                                           const SearchOptions& options) const override {
     SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call(options.call));
     auto found = snapshot_->Search(queries, options);
     if (found.ok() && alterations_->search) alterations_->search(*found);

@@ -153,14 +153,13 @@ class MemorySnapshot : public BackendSnapshot {
       : tables_(std::move(tables)) {}
 
   std::int64_t generation() const override { return tables_->generation; }
-  bool SearchesExactly() const override { return true; }
 
-  Result<std::vector<std::vector<VotedContent>>> Search(
-      std::span<const SearchQuery> queries, const SearchOptions& options) const override {
+  Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
+                                           const SearchOptions& options) const override {
     if (options.neighbours < 1) {
       return Status(StatusCode::kInvalidArgument, "the number of neighbours is below 1");
     }
-    std::vector<std::vector<VotedContent>> results;
+    std::vector<SearchResult> results;
     for (const SearchQuery& query : queries) {
       SIFTSEARCH_RETURN_IF_ERROR(options.call.Check());
       SIFTSEARCH_ASSIGN_OR_RETURN(auto found, SearchOne(query, options));
@@ -234,8 +233,7 @@ class MemorySnapshot : public BackendSnapshot {
   }
 
  private:
-  Result<std::vector<VotedContent>> SearchOne(const SearchQuery& query,
-                                              const SearchOptions& options) const {
+  Result<SearchResult> SearchOne(const SearchQuery& query, const SearchOptions& options) const {
     if (query.features == nullptr ||
         query.features->descriptors.size() != query.features->size() * kDescriptorBytes) {
       return Status(StatusCode::kInvalidArgument, "a query's descriptors do not fit");
@@ -257,7 +255,7 @@ class MemorySnapshot : public BackendSnapshot {
       if (found.row >= 0) neighbour = {found.row, rows[found.row].first, found.distance};
       neighbours.push_back(neighbour);
     }
-    std::vector<VotedContent> voted;
+    SearchResult result;
     for (const vote::Candidate& candidate : vote::CountVotes(
              neighbours, options.neighbours, {.max_candidates = options.max_candidates})) {
       const FeatureSet& features = *tables_->contents.at(candidate.image).features;
@@ -266,9 +264,9 @@ class MemorySnapshot : public BackendSnapshot {
         content.pairs.push_back(
             {pair.query, features.keypoints[rows[pair.row].second], pair.weight, pair.rarity});
       }
-      voted.push_back(std::move(content));
+      result.candidates.push_back(std::move(content));
     }
-    return voted;
+    return result;
   }
 
   const std::shared_ptr<const MemoryBackend::Tables> tables_;

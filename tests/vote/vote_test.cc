@@ -143,6 +143,28 @@ TEST(CountVotesTest, TwelveNearlyIdenticalCopiesAllGetVotes) {
   }
 }
 
+TEST(MissedVoteTest, IsTheVoteThatTheRowWouldHaveHad) {
+  const auto squared = [](double distance) {
+    return static_cast<std::int32_t>(distance * distance);
+  };
+  const Neighbour missed{.row = 9, .image = 7, .distance = squared(100)};
+  const std::vector<Neighbour> all = {
+      {1, 1, squared(90)}, {9, 7, squared(100)}, {2, 2, squared(120)}, {3, 3, squared(200)}};
+  const std::vector<Neighbour> found = {all[0], all[2], all[3]};
+  const auto counted = CountVotes(all, 4, {});
+  const auto vote = MissedVote(found, missed, kTypicalDistance);
+  ASSERT_TRUE(vote.has_value());
+  for (const Candidate& candidate : counted) {
+    if (candidate.image != 7) continue;
+    EXPECT_EQ(vote->weight, candidate.correspondences.front().weight);
+    EXPECT_EQ(vote->rarity, candidate.correspondences.front().rarity);
+  }
+  EXPECT_FALSE(MissedVote(found, {.image = 7, .distance = squared(200)}, kTypicalDistance));
+  const std::vector<Neighbour> few = {all[0], {}, {}};
+  EXPECT_TRUE(MissedVote(few, {.image = 7, .distance = squared(200)}, kTypicalDistance));
+  EXPECT_FALSE(MissedVote(few, {.image = 7, .distance = squared(231)}, kTypicalDistance));
+}
+
 TEST(CountVotesTest, NothingGivesNothing) {
   EXPECT_THAT(CountVotes({}, 10, {}), IsEmpty());
   const std::vector<Neighbour> empty_slots(10);
