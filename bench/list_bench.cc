@@ -82,10 +82,10 @@ Result<Data> Load(const BackendSnapshot& stored, std::size_t count) {
 }
 
 /// Descriptors that voted for their own image.
-std::size_t Found(const Data& data, const std::vector<std::vector<VotedContent>>& results) {
+std::size_t Found(const Data& data, const std::vector<SearchResult>& results) {
   std::size_t found = 0;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    for (const VotedContent& voted : results[i]) {
+    for (const VotedContent& voted : results[i].candidates) {
       if (voted.content != data.wanted[i]) continue;
       std::set<std::int32_t> descriptors;
       for (const VotedPair& pair : voted.pairs) descriptors.insert(pair.query);

@@ -65,6 +65,7 @@ def measure_queries(run, images):
     hits, misses = Times(run, made.database), Times(run, made.database)
     copies = list(crops(run).items())[:run.size(20, 1)]
     others = run.setting.sources.not_stored()[:len(copies)]
+    process.read_files(made.database)
     hits.query(copies[0][0])  # A warm-up.
     found = wrong = 0
     for (copy, original), other in zip(copies, others):

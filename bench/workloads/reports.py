@@ -1,4 +1,5 @@
 """All pairs of copies in a database."""
+import itertools
 import json
 import os
 import re
@@ -115,10 +116,18 @@ def copies_for(run, paths, count):
     return data.pictures_below(folder)
 
 
+def pairs_of_one_picture(copies):
+    """The copies of one picture, as copies_for names them, are pairs."""
+    number = lambda path: os.path.basename(path).split("-")[0]
+    return {frozenset(pair) for pair in itertools.combinations(copies, 2)
+            if number(pair[0]) == number(pair[1])}
+
+
 @workload("report-exact", "copies that the exact report finds and that of terms does not")
 def report_exact(run):
     paths = run.setting.sources.real_pictures(run.size(600, 8))
-    paths += copies_for(run, paths, run.size(60, 2))
+    copies = copies_for(run, paths, run.size(60, 2))
+    paths += copies
     found, seconds = {}, {}
     for index in ["IDMap,Flat", "Terms"]:
         database, file = (os.path.join(run.work, f"exact{end}") for end in (".db", ".jsonl"))
@@ -129,9 +138,14 @@ def report_exact(run):
         found[index] = pairs_of(file)
         os.remove(file)
     exact, terms = found["IDMap,Flat"], found["Terms"]
+    known = pairs_of_one_picture(copies)
     run.figure("pictures", len(paths), "pictures")
     run.figure("exact report", rounded(seconds["IDMap,Flat"]), "s")
     run.figure("report by terms", rounded(seconds["Terms"]), "s")
     run.figure("pairs of the exact report", len(exact), "pairs")
     run.figure("of them missed by terms", rounded(100 * len(exact - terms) / max(1, len(exact))), "%")
     run.figure("pairs by terms alone", len(terms - exact), "pairs")
+    run.figure("known pairs of copies", len(known), "pairs")
+    run.figure("of them found by the exact report", len(known & exact), "pairs")
+    run.figure("of them found by terms", len(known & terms), "pairs")
+    run.figure("found by the exact report and missed by terms", len(known & exact - terms), "pairs")
