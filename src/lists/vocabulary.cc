@@ -141,8 +141,10 @@ void Vocabulary::VisitWords(std::span<const std::uint8_t> descriptors, const Pro
       const std::uint8_t* descriptor = &descriptors[i * std::size_t{kDescriptorBytes}];
       words_.Find(descriptor, measure, words);
       const Projected at = Project(descriptor);
-      for (std::size_t n = 0; n < each; ++n) {
-        visit(i * each + n, static_cast<std::uint32_t>(words[n] % kWords), at);
+      const std::uint64_t farthest =
+          (words[0] >> kWordBits) + static_cast<std::uint64_t>(options.farther);
+      for (std::size_t n = 0; n < each && words[n] >> kWordBits <= farthest; ++n) {
+        visit(i, n, static_cast<std::uint32_t>(words[n] % kWords), at);
       }
     }
   });
@@ -152,7 +154,7 @@ std::vector<Term> Vocabulary::Terms(std::span<const std::uint8_t> descriptors,
                                     kernel::Variant variant, int threads) const {
   std::vector<Term> terms(descriptors.size() / kDescriptorBytes);
   VisitWords(descriptors, {.variant = variant, .threads = threads},
-             [&](std::size_t i, std::uint32_t word, const Projected& at) {
+             [&](std::size_t i, std::size_t, std::uint32_t word, const Projected& at) {
                terms[i] = {word, SignsOf(word, at)};
              });
   return terms;
@@ -160,11 +162,16 @@ std::vector<Term> Vocabulary::Terms(std::span<const std::uint8_t> descriptors,
 
 std::vector<Probe> Vocabulary::Probes(std::span<const std::uint8_t> descriptors,
                                       const ProbeOptions& options) const {
-  std::vector<Probe> probes(descriptors.size() / kDescriptorBytes *
-                            static_cast<std::size_t>(options.words));
-  VisitWords(descriptors, options, [&](std::size_t i, std::uint32_t word, const Projected& at) {
-    probes[i] = {.term = {word, SignsOf(word, at)}, .certain = CertainOf(word, at)};
-  });
+  const std::size_t each = static_cast<std::size_t>(options.words);
+  std::vector<Probe> probes(descriptors.size() / kDescriptorBytes * each,
+                            {.term = {.word = kWords}});
+  VisitWords(descriptors, options,
+             [&](std::size_t i, std::size_t n, std::uint32_t word, const Projected& at) {
+               probes[i * each + n] = {.descriptor = static_cast<std::uint32_t>(i),
+                                       .term = {word, SignsOf(word, at)},
+                                       .certain = CertainOf(word, at)};
+             });
+  std::erase_if(probes, [](const Probe& probe) { return probe.term.word == kWords; });
   return probes;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Term {
 /// A term that a query's descriptor is looked up by, and those of its signs that are more certain
 /// than the others, since the descriptor lies farther from their medians than from all in the mean.
 struct Probe {
+  std::uint32_t descriptor = 0;  ///< Its number among those of the query.
   Term term;
   std::uint64_t certain = 0;
 };
@@ -32,6 +34,8 @@ struct Probe {
 /// How a query's descriptor is looked up.
 struct ProbeOptions {
   int words = 1;  ///< Nearest words, at least 1.
+  /// Of these, none that lies farther than the nearest by more than this, both squared (L2).
+  std::int32_t farther = std::numeric_limits<std::int32_t>::max();
   kernel::Variant variant = kernel::Variant::kPortable;
   int threads = 1;
 };
@@ -65,7 +69,7 @@ class Vocabulary {
   std::vector<Term> Terms(std::span<const std::uint8_t> descriptors, kernel::Variant variant,
                           int threads) const;
 
-  /// For each descriptor a probe in each of its `options.words` nearest words, nearest first.
+  /// For one descriptor after the other a probe in each of its near words, nearest first.
   std::vector<Probe> Probes(std::span<const std::uint8_t> descriptors,
                             const ProbeOptions& options) const;
 
@@ -75,7 +79,8 @@ class Vocabulary {
  private:
   std::uint64_t SignsOf(std::uint32_t word, const Projected& at) const;
   std::uint64_t CertainOf(std::uint32_t word, const Projected& at) const;
-  /// Calls `visit(place, word, projected)` for each near word of each descriptor, on threads.
+  /// Calls `visit(descriptor, n, word, projected)` for the nth near word of each descriptor, on
+  /// threads.
   template <typename Visit>
   void VisitWords(std::span<const std::uint8_t> descriptors, const ProbeOptions& options,
                   const Visit& visit) const;

@@ -20,8 +20,13 @@ namespace {
 constexpr std::size_t kMeasured = 64;
 /// Words whose rows a descriptor meets.
 constexpr int kNearWords = 8;
-/// Rows of a database from which both are half as many.
+/// Rows of a database from which half as many are measured, and fewer words met: those that are
+/// about as near as the nearest one (squared, L2).
 constexpr std::int64_t kManyRows = 10'000'000;
+constexpr int kFewWords = 4;
+constexpr std::int32_t kAboutAsNear = 12'000;
+/// How many words are met then, in the mean.
+constexpr int kMeanWords = 3;
 /// By how much a row may differ: one in 20 of the unrelated rows of a word differs by no more, one
 /// in 40, and so on.
 constexpr std::array<int, 10> kMostDiffering = {35, 32, 30, 28, 26, 25, 23, 22, 20, 19};
@@ -38,13 +43,12 @@ constexpr std::size_t kReadsPerFault = 12;
 constexpr std::size_t kFewDescriptors = 8192;
 constexpr std::size_t kSignatureBytes = sizeof(std::uint64_t);
 
-int WordsFor(std::int64_t rows) { return rows < kManyRows ? kNearWords : kNearWords / 2; }
-
 std::size_t MeasuredFor(std::int64_t rows) { return rows < kManyRows ? kMeasured : kMeasured / 2; }
 
 /// Some four times the rows that are measured differ by no more.
 int MostDiffering(std::int64_t rows) {
-  const auto met = static_cast<std::uint64_t>(rows) * WordsFor(rows) / lists::kWords;
+  const auto words = static_cast<std::uint64_t>(rows < kManyRows ? kNearWords : kMeanWords);
+  const auto met = static_cast<std::uint64_t>(rows) * words / lists::kWords;
   const auto halvings =
       static_cast<std::size_t>(std::bit_width(met / (20 * 4 * MeasuredFor(rows))));
   return kMostDiffering[std::min(halvings, kMostDiffering.size() - 1)];
@@ -148,16 +152,13 @@ Status TermsView::NearestAgain(std::span<const std::uint8_t> queries,
 /// other.
 std::vector<TermsView::Meeting> TermsView::Meetings(std::span<const std::uint8_t> queries,
                                                     const kernel::TopKOptions& options) const {
-  const int words = WordsFor(snapshot_->rows());
-  const auto probes =
-      lists::Vocabulary::Shipped().Probes(queries, {.words = words, .variant = options.variant});
+  lists::ProbeOptions near = {.words = kNearWords, .variant = options.variant};
+  if (snapshot_->rows() >= kManyRows) near.words = kFewWords, near.farther = kAboutAsNear;
   std::vector<Meeting> meetings;
-  meetings.reserve(probes.size());
-  for (std::size_t i = 0; i < probes.size(); ++i) {
-    meetings.push_back(
-        {.word = probes[i].term.word,
-         .descriptor = static_cast<std::uint32_t>(i / static_cast<std::size_t>(words)),
-         .sought = {probes[i].term.signs, probes[i].certain}});
+  for (const lists::Probe& probe : lists::Vocabulary::Shipped().Probes(queries, near)) {
+    meetings.push_back({.word = probe.term.word,
+                        .descriptor = probe.descriptor,
+                        .sought = {probe.term.signs, probe.certain}});
   }
   std::stable_sort(meetings.begin(), meetings.end(),
                    [](const Meeting& a, const Meeting& b) { return a.word < b.word; });

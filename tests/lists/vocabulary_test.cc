@@ -39,6 +39,7 @@ TEST(VocabularyTest, ADescriptorIsTheFirstOfItsProbes) {
         Vocabulary::Shipped().Probes(descriptors, {.words = static_cast<int>(words)});
     ASSERT_EQ(probes.size(), 300 * words);
     for (std::size_t i = 0; i < 300; ++i) {
+      EXPECT_EQ(probes[i * words].descriptor, i);
       EXPECT_EQ(probes[i * words].term, terms[i]);
       std::set<std::uint32_t> different;
       for (std::size_t n = 0; n < words; ++n) {
@@ -49,6 +50,29 @@ TEST(VocabularyTest, ADescriptorIsTheFirstOfItsProbes) {
       EXPECT_EQ(different.size(), words);
     }
   }
+}
+
+TEST(VocabularyTest, WordsThatAreMuchFartherThanTheNearestAreLeftOut) {
+  const auto descriptors = RandomDescriptors(300, 5);
+  const auto all = Vocabulary::Shipped().Probes(descriptors, {.words = 8});
+  std::size_t before = 0;
+  for (const int farther : {0, 500, 3'000, 1'000'000}) {
+    const auto near = Vocabulary::Shipped().Probes(descriptors, {.words = 8, .farther = farther});
+    // Each descriptor has the first of its words, in their order.
+    auto one = all.begin();
+    for (const Probe& probe : near) {
+      if (one->descriptor != probe.descriptor) {
+        one = std::find_if(one, all.end(), [&](const Probe& other) {
+          return other.descriptor == probe.descriptor;
+        });
+      }
+      EXPECT_EQ(one->term, probe.term);
+      ++one;
+    }
+    EXPECT_GT(near.size(), before);
+    before = near.size();
+  }
+  EXPECT_EQ(before, all.size());
 }
 
 TEST(VocabularyTest, CertainSignsChangeLessOftenThanTheOthers) {
