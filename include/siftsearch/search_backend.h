@@ -207,6 +207,10 @@ class SIFTSEARCH_EXPORT BackendSnapshot {
   virtual Result<std::vector<VerdictRecord>> Verdicts() const = 0;
 };
 
+/// Told, of a call that goes over the whole database, how many rows it is through with and how many
+/// there are. Called from the thread of that call.
+using RowsProgress = std::function<void(std::int64_t done, std::int64_t total)>;
+
 /// Storage and search of features; knows nothing of pixels. Calls are safe from several threads;
 /// writers are serialised, readers hold one commit fast (`Pin`). Errors carry the file's name, or
 /// whom else they come from; kUnavailable: a store elsewhere does not answer. Nothing is thrown:
@@ -236,13 +240,13 @@ class SIFTSEARCH_EXPORT SearchBackend {
   virtual Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) = 0;
 
   /// Verifies every checksum and count; an empty list means sound.
-  virtual Result<std::vector<CheckProblem>> Check() = 0;
+  virtual Result<std::vector<CheckProblem>> Check(const RowsProgress& progress = {}) = 0;
   /// Merges segments and gives back the space of removed images.
-  virtual Status Compact() = 0;
+  virtual Status Compact(const RowsProgress& progress = {}) = 0;
   /// Searches by another index from now on: a key as of BackendStats::index. What it needs is built
   /// first; searches that are under way, and those of other processes, go on with what they have.
   /// kInvalidArgument, with the cause, for a key that is none.
-  virtual Status SetIndex(const std::string& key) = 0;
+  virtual Status SetIndex(const std::string& key, const RowsProgress& progress = {}) = 0;
   /// Writes an `IDMap,Flat` file that stock Faiss reads; the ids are content numbers.
   virtual Status ExportFaiss(const std::string& file) = 0;
 };

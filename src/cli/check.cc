@@ -3,6 +3,7 @@
 #include "cli/exit_code.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "report/json.h"
 #include "report/text.h"
@@ -20,7 +21,7 @@ int RunCheck(Command& command) {
   const Console& console = command.console();
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
-  const auto problems = (*engine)->backend().Check();
+  const auto problems = (*engine)->backend().Check(RowsBar(!console.quiet()));
   if (!problems.ok()) return Fail(console, problems.status());
   Output output;
   if (format == "json") {

@@ -2,6 +2,7 @@
 
 #include "cli/exit_code.h"
 #include "cli/open.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "report/table.h"
 
@@ -17,7 +18,7 @@ int RunCompact(Command& command) {
   SearchBackend& backend = (*engine)->backend();
   const auto before = StatsOf(backend);
   if (!before.ok()) return Fail(console, before.status());
-  const Status compacted = backend.Compact();
+  const Status compacted = backend.Compact(RowsBar(!console.quiet()));
   if (!compacted.ok()) return Fail(console, compacted);
   const auto after = StatsOf(backend);
   if (!after.ok()) return Fail(console, after.status());

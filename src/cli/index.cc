@@ -3,6 +3,7 @@
 #include "cli/exit_code.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "index/factory_key.h"
 #include "report/table.h"
@@ -30,7 +31,7 @@ int ChangeIndex(const Command& command, const EngineFlags& flags, const std::str
   SearchBackend& backend = (*engine)->backend();
   const auto before = StatsOf(backend);
   if (!before.ok()) return Fail(console, before.status());
-  const Status changed = backend.SetIndex(key);
+  const Status changed = backend.SetIndex(key, RowsBar(!console.quiet()));
   if (!changed.ok()) return Fail(console, changed);
   const auto after = StatsOf(backend);
   if (!after.ok()) return Fail(console, after.status());

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 
 namespace siftsearch::cli {
 namespace {
@@ -69,6 +70,14 @@ void Progress::Show(std::int64_t done, std::string_view note) {
   Put("\r\x1b[K" + ProgressLine(done, total_, seconds, note, TerminalColumns()));
   drawn_ = true;
   drawn_at_ = now;
+}
+
+std::function<void(std::int64_t done, std::int64_t total)> RowsBar(bool wanted) {
+  return
+      [wanted, bar = std::shared_ptr<Progress>()](std::int64_t done, std::int64_t total) mutable {
+        if (bar == nullptr) bar = std::make_shared<Progress>(wanted, total);
+        bar->Show(done, "rows");
+      };
 }
 
 void Progress::Clear() {

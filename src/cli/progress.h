@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,9 @@ class Progress {
   Clock::time_point drawn_at_{};
   bool drawn_ = false;
 };
+
+/// Draws how many rows of a database a call is through with, until it is destroyed.
+std::function<void(std::int64_t done, std::int64_t total)> RowsBar(bool wanted);
 
 /// The line that Progress draws, at most `columns` wide.
 std::string ProgressLine(std::int64_t done, std::int64_t total, double seconds,

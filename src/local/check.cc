@@ -9,6 +9,8 @@
 
 #include "base/status_macros.h"
 #include "index/factory_key.h"
+#include "lists/terms_file.h"
+#include "lists/vocabulary.h"
 #include "segment/segment_reader.h"
 
 namespace siftsearch::local {
@@ -16,12 +18,15 @@ namespace {
 
 class Checker {
  public:
-  Checker(FileEnv& env, const std::string& folder, catalog::Catalog& catalog, int threads)
+  Checker(FileEnv& env, const std::string& folder, catalog::Catalog& catalog, int threads,
+          const RowsProgress& progress)
       : env_(env),
         catalog_file_(folder + "/catalog.sqlite"),
         segments_(folder + "/segments"),
+        terms_(folder + "/terms"),
         catalog_(catalog),
-        threads_(threads) {}
+        threads_(threads),
+        progress_(progress) {}
 
   Result<std::vector<CheckProblem>> Run() {
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<std::string> found, catalog_.IntegrityProblems());
@@ -34,7 +39,8 @@ class Checker {
       return true;
     }));
     SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Listing listing, catalog_.ReadListing());
-    for (const catalog::SegmentRecord& segment : listing.segments) CheckSegment(segment);
+    CheckSegments(listing.segments);
+    SIFTSEARCH_RETURN_IF_ERROR(CheckTerms());
     AddMissingContents();
     SIFTSEARCH_RETURN_IF_ERROR(CheckUnlisted(listing));
     return std::move(problems_);
@@ -43,6 +49,31 @@ class Checker {
  private:
   void Add(const std::string& file, std::string problem) {
     problems_.push_back({.file = file, .problem = std::move(problem)});
+  }
+
+  void CheckSegments(const std::vector<catalog::SegmentRecord>& segments) {
+    std::int64_t total = 0, done = 0;
+    for (const catalog::SegmentRecord& segment : segments) total += segment.rows;
+    for (const catalog::SegmentRecord& segment : segments) {
+      CheckSegment(segment);
+      done += segment.rows;
+      if (progress_) progress_(done, total);
+    }
+  }
+
+  /// One of another format or vocabulary is no damage: a search that needs it makes it again.
+  Status CheckTerms() {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool exists, env_.Exists(terms_));
+    if (!exists) return {};
+    SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.List(terms_));
+    for (const std::string& name : names) {
+      const std::string path = terms_ + "/" + name;
+      const auto file = lists::TermsFile::Open(env_, path, lists::Vocabulary::Shipped().digest());
+      const Status status = file.ok() ? (*file)->Verify() : file.status();
+      if (status.code() != StatusCode::kCorrupt) continue;
+      Add(path, status.message() + "; the next search that meets the damage makes the file again");
+    }
+    return {};
   }
 
   void CheckSegment(const catalog::SegmentRecord& listed) {
@@ -121,9 +152,10 @@ class Checker {
 
   FileEnv& env_;
   const std::string catalog_file_;
-  const std::string segments_;
+  const std::string segments_, terms_;
   catalog::Catalog& catalog_;
   const int threads_;
+  const RowsProgress& progress_;
   std::vector<CheckProblem> problems_;
   std::map<std::int64_t, std::int64_t> expected_rows_;  ///< By content.
   std::set<std::int64_t> seen_;
@@ -134,8 +166,9 @@ class Checker {
 }  // namespace
 
 Result<std::vector<CheckProblem>> CheckDatabase(FileEnv& env, const std::string& folder,
-                                                catalog::Catalog& catalog, int threads) {
-  return Checker(env, folder, catalog, threads).Run();
+                                                catalog::Catalog& catalog, int threads,
+                                                const RowsProgress& progress) {
+  return Checker(env, folder, catalog, threads, progress).Run();
 }
 
 }  // namespace siftsearch::local

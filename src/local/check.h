@@ -13,6 +13,7 @@ namespace siftsearch::local {
 /// Compares everything in a database folder with everything else: see SearchBackend::Check. The
 /// caller holds the folder's write lock, so that nothing changes meanwhile.
 Result<std::vector<CheckProblem>> CheckDatabase(FileEnv& env, const std::string& folder,
-                                                catalog::Catalog& catalog, int threads);
+                                                catalog::Catalog& catalog, int threads,
+                                                const RowsProgress& progress);
 
 }  // namespace siftsearch::local

@@ -118,13 +118,14 @@ IndexKeeper::Due IndexKeeper::PlanUpdate(const Coverage& coverage, std::int64_t 
   return coverage.uncovered > limit ? Due::kMore : Due::kNothing;
 }
 
-Status IndexKeeper::Prepare(std::shared_ptr<const Snapshot> snapshot, int threads) {
+Status IndexKeeper::Prepare(std::shared_ptr<const Snapshot> snapshot, int threads,
+                            const RowsProgress& progress) {
   const bool builds = key_.faiss() && WorthAnIndex(snapshot->live_rows()) &&
                       !index::ReadCacheHeader(env_, file(), key_).ok();
   if (!builds && !LooksUp(*snapshot)) return {};
   SIFTSEARCH_RETURN_IF_ERROR(snapshot->Verify(threads));
   // A view stores the files of terms that it makes, each as soon as it has it.
-  if (!builds) return terms_.View(std::move(snapshot), threads).status();
+  if (!builds) return terms_.View(std::move(snapshot), threads, progress).status();
   SIFTSEARCH_ASSIGN_OR_RETURN(auto built, BuildAnew(*snapshot, threads));
   const std::lock_guard lock(mutex_);
   prepared_ = std::move(built);

@@ -48,8 +48,9 @@ class IndexKeeper {
   void Distrust() { terms_.Distrust(); }
 
   /// Makes what a snapshot needs and takes long, for a later Update; needs no lock. Verifies
-  /// what it reads; changes no file that another key needs.
-  Status Prepare(std::shared_ptr<const Snapshot> snapshot, int threads);
+  /// what it reads; changes no file that another key needs. `progress` is told of files of terms.
+  Status Prepare(std::shared_ptr<const Snapshot> snapshot, int threads,
+                 const RowsProgress& progress);
 
   /// Brings the files up to a snapshot if that is due; `all`: if they lack anything. Verifies what
   /// it reads. The caller holds the folder's write lock.

@@ -93,13 +93,13 @@ Result<std::shared_ptr<IndexKeeper>> LocalBackend::KeeperOf(const std::string& k
                   folder_, parsed.status().message()));
 }
 
-Status LocalBackend::SetIndex(const std::string& key) try {
+Status LocalBackend::SetIndex(const std::string& key, const RowsProgress& progress) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(index::FactoryKey parsed, index::FactoryKey::Parse(key));
   SIFTSEARCH_RETURN_IF_ERROR(CheckWritable());
   const std::shared_ptr<IndexKeeper> keeper = NewKeeper(std::move(parsed));
   // What takes long is made before the change, while others read and write.
   SIFTSEARCH_ASSIGN_OR_RETURN(auto snapshot, CurrentRows());
-  SIFTSEARCH_RETURN_IF_ERROR(keeper->Prepare(std::move(snapshot), threads()));
+  SIFTSEARCH_RETURN_IF_ERROR(keeper->Prepare(std::move(snapshot), threads(), progress));
 
   SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
   SIFTSEARCH_RETURN_IF_ERROR(CommitChange([&](Writer& writer) { return writer.SetIndex(key); }));
@@ -154,8 +154,9 @@ Result<std::int64_t> LocalBackend::ForgetVerdicts(std::span<const VerdictRecord>
   return StatusOf(error);
 }
 
-Status LocalBackend::Compact() try {
-  SIFTSEARCH_RETURN_IF_ERROR(Write([](Writer& writer) { return writer.Compact(); }, /*all=*/true));
+Status LocalBackend::Compact(const RowsProgress& progress) try {
+  SIFTSEARCH_RETURN_IF_ERROR(
+      Write([&](Writer& writer) { return writer.Compact(progress); }, /*all=*/true));
   SIFTSEARCH_ASSIGN_OR_RETURN(const WriteLock lock, LockForWriting());
   return write_catalog_->Vacuum();
 } catch (const std::exception& error) {
@@ -209,10 +210,10 @@ Result<std::shared_ptr<const Snapshot>> LocalBackend::CurrentRows() {
   return pinned->rows();
 }
 
-Result<std::vector<CheckProblem>> LocalBackend::Check() try {
+Result<std::vector<CheckProblem>> LocalBackend::Check(const RowsProgress& progress) try {
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto lock, env_.Lock(folder_, options_.lock_wait));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto catalog, catalogs_->Borrow());
-  return CheckDatabase(env_, folder_, *catalog, threads());
+  return CheckDatabase(env_, folder_, *catalog, threads(), progress);
 } catch (const std::exception& error) {
   return StatusOf(error);
 }

@@ -54,9 +54,9 @@ class LocalBackend : public SearchBackend {
   Result<std::shared_ptr<const BackendSnapshot>> Pin() override;
   Result<std::vector<PutOutcome>> Put(std::span<const PutItem> items) override;
   Result<std::int64_t> Remove(std::span<const ImageId> ids) override;
-  Result<std::vector<CheckProblem>> Check() override;
-  Status Compact() override;
-  Status SetIndex(const std::string& key) override;
+  Result<std::vector<CheckProblem>> Check(const RowsProgress& progress = {}) override;
+  Status Compact(const RowsProgress& progress = {}) override;
+  Status SetIndex(const std::string& key, const RowsProgress& progress = {}) override;
   Status PutVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
   Status ExportFaiss(const std::string& file) override;

@@ -139,7 +139,8 @@ Status TermsKeeper::Store(std::int64_t segment, std::span<const std::uint8_t> by
 }
 
 Result<std::shared_ptr<const TermsView>> TermsKeeper::View(std::shared_ptr<const Snapshot> snapshot,
-                                                           int threads) {
+                                                           int threads,
+                                                           const RowsProgress& progress) {
   const std::lock_guard lock(mutex_);
   if (view_ != nullptr && &view_->snapshot() == snapshot.get()) return view_;
   std::unordered_map<std::uint64_t, File> known;
@@ -163,6 +164,9 @@ Result<std::shared_ptr<const TermsView>> TermsKeeper::View(std::shared_ptr<const
     if (writing.ok()) (void)Store(part.segment, bytes);
     SIFTSEARCH_ASSIGN_OR_RETURN(
         file, lists::TermsFile::Of(PathOf(part.segment), std::move(bytes), Words().digest()));
+    if (progress) {
+      progress(part.first_row + static_cast<std::int64_t>(part.reader->rows()), snapshot->rows());
+    }
   }
   distrust_ = false;
   return view_ = std::make_shared<const TermsView>(std::move(snapshot), std::move(files));

@@ -27,9 +27,9 @@ class TermsKeeper {
   /// Size of the files.
   std::int64_t bytes() const;
 
-  /// How to look rows of a verified snapshot up.
+  /// How to look rows of a verified snapshot up. `progress` is told of each file that is made.
   Result<std::shared_ptr<const TermsView>> View(std::shared_ptr<const Snapshot> snapshot,
-                                                int threads);
+                                                int threads, const RowsProgress& progress = {});
 
   /// A file was damaged where nobody had looked yet: the next view reads all of each.
   void Distrust();

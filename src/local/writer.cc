@@ -212,8 +212,9 @@ Status Writer::SetIndex(std::string_view key) {
   return catalog_.SetIndexKey(key);
 }
 
-Status Writer::Compact() {
+Status Writer::Compact(RowsProgress progress) {
   compact_ = true;
+  progress_ = std::move(progress);
   SIFTSEARCH_ASSIGN_OR_RETURN(catalog::Listing listing, catalog_.ReadListing());
   changed_ = changed_ || listing.segments.size() > 1 || !listing.dead_contents.empty();
   return {};
@@ -225,12 +226,30 @@ Status Writer::Commit() {
   SIFTSEARCH_ASSIGN_OR_RETURN(catalog::Listing listing, catalog_.ReadListing());
   dead_ = {listing.dead_contents.begin(), listing.dead_contents.end()};
   SIFTSEARCH_RETURN_IF_ERROR(DropNewDead());
-  for (const Rewrite& rewrite : PlanRewrites()) SIFTSEARCH_RETURN_IF_ERROR(Apply(rewrite));
+  SIFTSEARCH_RETURN_IF_ERROR(ApplyAll(PlanRewrites()));
   SIFTSEARCH_RETURN_IF_ERROR(catalog_.AdvanceGeneration());
   SIFTSEARCH_RETURN_IF_ERROR(transaction_.Commit());
   // The commit stands whatever becomes of the old files: the next writer removes what stays.
   for (const std::string& file : obsolete_files_) (void)env_.Remove(folder_ + "/" + file);
   return {};
+}
+
+Status Writer::ApplyAll(const std::vector<Rewrite>& rewrites) {
+  std::int64_t total = 0, done = 0;
+  for (const Rewrite& rewrite : rewrites) total += RowsOf(rewrite);
+  for (const Rewrite& rewrite : rewrites) {
+    SIFTSEARCH_RETURN_IF_ERROR(Apply(rewrite));
+    done += RowsOf(rewrite);
+    if (progress_) progress_(done, total);
+  }
+  return {};
+}
+
+/// Of the segments.
+std::int64_t Writer::RowsOf(const Rewrite& rewrite) {
+  std::int64_t rows = 0;
+  for (const catalog::SegmentRecord& segment : rewrite.segments) rows += segment.rows;
+  return rows;
 }
 
 /// A content that came and went inside this commit (its path was given twice) is never written.

@@ -38,7 +38,8 @@ class Writer {
   /// `key` is one that index::FactoryKey knows.
   Status SetIndex(std::string_view key);
   /// Plans to rewrite all segments into as few as possible, without dead contents.
-  Status Compact();
+  /// `progress` is called while they are.
+  Status Compact(RowsProgress progress);
 
   /// Writes the segments, then commits; durable when it returns ok. Does nothing when nothing
   /// changed.
@@ -67,6 +68,8 @@ class Writer {
   Result<std::int64_t> StoreContent(const PutItem& item);
   Status DropNewDead();
   std::vector<Rewrite> PlanRewrites() const;
+  Status ApplyAll(const std::vector<Rewrite>& rewrites);
+  static std::int64_t RowsOf(const Rewrite& rewrite);
   Status Apply(const Rewrite& rewrite);
   Result<std::vector<Source>> Collect(const Rewrite& rewrite,
                                       std::vector<std::shared_ptr<const SegmentReader>>* readers);
@@ -83,6 +86,7 @@ class Writer {
   std::vector<std::string> obsolete_files_;
   bool changed_ = false;
   bool compact_ = false;
+  RowsProgress progress_;
 };
 
 }  // namespace siftsearch::local

@@ -122,10 +122,10 @@ class StreamsTest(ProgramTest):
                 self.assertEqual(result.returncode, 4, words)
                 self.assertIn(b"standard output can't be written: No space left", result.stderr)
 
-    def test_progress_only_on_a_terminal(self):
+    def on_terminal(self, *words):
+        """What a command that ends well writes to a terminal."""
         terminal, side = pty.openpty()
-        process = subprocess.Popen(self.command("add", *SCENES), stderr=side,
-                                   stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(self.command(*words), stderr=side, stdout=subprocess.DEVNULL)
         os.close(side)
         seen = b""
         try:
@@ -135,9 +135,18 @@ class StreamsTest(ProgramTest):
             pass
         self.assertEqual(process.wait(), 0)
         os.close(terminal)
+        return seen
+
+    def test_progress_only_on_a_terminal(self):
+        seen = self.on_terminal("add", *SCENES)
         self.assertRegex(seen, rb"\d/8 \[=* *\] \d+ %  [\d.]+/s")
         self.assertTrue(seen.rstrip().endswith(b"/s)"), seen)
         self.assertNotIn("[", self.run_program("add", *SCENES).stderr)
+        self.run_program("remove", SCENES[0])
+        for words in [["compact"], ["check"]]:
+            seen = self.on_terminal(*words)
+            self.assertRegex(seen, rb"\d+/\d+ \[=* *\] 100 %  [\d.]+/s  rows", words)
+            self.assertNotIn("[", self.run_program(*words).stderr)
 
 
 if __name__ == "__main__":

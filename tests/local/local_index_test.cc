@@ -237,8 +237,13 @@ TEST_F(LocalTermsTest, MissingAndDamagedFilesAreMadeAgain) {
     std::string damaged = whole;
     damaged[part] = static_cast<char>(damaged[part] ^ 1);
     std::ofstream(file, std::ios::binary) << damaged;
+    const auto problems = backend_->Check();
+    ASSERT_TRUE(problems.ok());
+    ASSERT_EQ(problems->size(), 1u);
+    EXPECT_EQ(problems->front().file, file);
     ExpectAllFound();
     EXPECT_EQ(BytesOf(file), whole);
+    EXPECT_TRUE(backend_->Check()->empty());
     std::ofstream(file, std::ios::binary) << whole.substr(0, part);
     ExpectAllFound();
     EXPECT_EQ(BytesOf(file), whole);

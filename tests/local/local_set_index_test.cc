@@ -3,9 +3,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -106,6 +108,28 @@ TEST_F(SetIndexTest, EachKeyFindsTheSameAndLeavesItsOwnFilesOnly) {
     ExpectFound(*Open({.read_only = true}));
   }
   ExpectSound(*backend);
+}
+
+TEST_F(SetIndexTest, WhatGoesOverTheWholeDatabaseTellsHowFarItIs) {
+  const auto backend = Open({.index = "IDMap,Flat"});
+  Add(*backend, 1, kContents);
+  const std::int64_t rows = std::int64_t{kContents} * kRowsEach;
+  std::vector<std::int64_t> told;
+  const auto progress = [&](std::int64_t done, std::int64_t total) {
+    EXPECT_EQ(total, rows);
+    told.push_back(done);
+  };
+  const std::vector<std::function<Status()>> calls = {
+      [&] { return backend->SetIndex("Terms", progress); },
+      [&] { return backend->Check(progress).status(); },
+      [&] { return backend->Compact(progress); }};
+  for (const auto& call : calls) {
+    told.clear();
+    ASSERT_TRUE(call().ok());
+    ASSERT_FALSE(told.empty());
+    EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+    EXPECT_EQ(told.back(), rows);
+  }
 }
 
 TEST_F(SetIndexTest, TheDefaultChangesOverWithTheRowsUpAndDown) {

@@ -110,19 +110,19 @@ Result<std::int64_t> AlteredBackend::ForgetVerdicts(std::span<const VerdictRecor
   return backend_->ForgetVerdicts(verdicts);
 }
 
-Result<std::vector<CheckProblem>> AlteredBackend::Check() {
+Result<std::vector<CheckProblem>> AlteredBackend::Check(const RowsProgress& progress) {
   SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());
-  return backend_->Check();
+  return backend_->Check(progress);
 }
 
-Status AlteredBackend::Compact() {
+Status AlteredBackend::Compact(const RowsProgress& progress) {
   SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());
-  return backend_->Compact();
+  return backend_->Compact(progress);
 }
 
-Status AlteredBackend::SetIndex(const std::string& key) {
+Status AlteredBackend::SetIndex(const std::string& key, const RowsProgress& progress) {
   SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());
-  return backend_->SetIndex(key);
+  return backend_->SetIndex(key, progress);
 }
 
 Status AlteredBackend::ExportFaiss(const std::string& file) {

@@ -338,7 +338,7 @@ Result<std::int64_t> MemoryBackend::ForgetVerdicts(std::span<const VerdictRecord
   return forgotten;
 }
 
-Status MemoryBackend::Compact() {
+Status MemoryBackend::Compact(const RowsProgress&) {
   const std::lock_guard lock(store_->mutex);
   auto next = std::make_shared<Tables>(*store_->newest);
   std::erase_if(next->contents, [](const auto& content) { return !content.second.live; });
@@ -347,7 +347,7 @@ Status MemoryBackend::Compact() {
   return {};
 }
 
-Status MemoryBackend::SetIndex(const std::string& key) {
+Status MemoryBackend::SetIndex(const std::string& key, const RowsProgress&) {
   if (key == "auto" || key == "IDMap,Flat") return {};
   return {StatusCode::kInvalidArgument, "this backend can't be searched by an index " + key};
 }

@@ -30,9 +30,11 @@ class MemoryBackend : public SearchBackend {
   Result<std::int64_t> Remove(std::span<const ImageId> ids) override;
   Status PutVerdicts(std::span<const VerdictRecord> verdicts) override;
   Result<std::int64_t> ForgetVerdicts(std::span<const VerdictRecord> verdicts) override;
-  Result<std::vector<CheckProblem>> Check() override { return std::vector<CheckProblem>(); }
-  Status Compact() override;
-  Status SetIndex(const std::string& key) override;
+  Result<std::vector<CheckProblem>> Check(const RowsProgress&) override {
+    return std::vector<CheckProblem>();
+  }
+  Status Compact(const RowsProgress& progress) override;
+  Status SetIndex(const std::string& key, const RowsProgress& progress) override;
   Status ExportFaiss(const std::string& file) override;
 
  private:
