@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""How well the signs of the shipped vocabulary tell near rows from unrelated ones.
+"""How well the signs of the shipped vocabulary tell near rows from unrelated ones, and product codes.
 
   siftsearch --db DB export --faiss rows.faiss
   bench/count_signs.py rows.faiss
 
 Queries are rows of the database. Of each, the nearest row of another image in the eight nearest words is
-sought; unrelated are rows there beyond 230 (L2). Printed for each way to compare signs: what share of
-the rows sought differs as little as a given share of the unrelated rows, by the distance sought.
+sought; unrelated are rows there beyond 230 (L2). Printed for each way to compare: what share of the
+rows sought differs as little as a given share of the unrelated rows, by the distance sought. Product
+codes are of what is left after the word, trained on the rows themselves (Jégou et al. 2011).
 """
 import os
 import sys
@@ -18,6 +19,8 @@ WORDS, GROUPS, SIGNS, BYTES, HEADER = 4096, 256, 64, 128, 32  # schema/vocabular
 RANGES = [(40, 100), (100, 130), (130, 160), (160, 190)]
 SHARES = [0.05, 0.01, 0.001]
 UNRELATED, NEAR_WORDS, QUERIES = 230, 8, 3000
+CODES = {"product code, 8 × 8 bits": (8, 8), "product code, 16 × 4 bits": (16, 4),
+         "product code, 16 × 8 bits": (16, 8), "product code, 32 × 4 bits": (32, 4)}  # Parts, bits.
 
 
 def vocabulary():
@@ -41,10 +44,22 @@ def rows_of(path):
 def weights(residuals):
     """What a differing sign counts, by rule; residuals: of a query, a line for each word."""
     distances = np.abs(residuals)
-    mean = distances.mean(1, keepdims=True)
+    mean = np.maximum(distances.mean(1, keepdims=True), 1)
     return {"every sign once": np.ones_like(distances),
             "certain signs twice, as the program": 1.0 + (distances > mean),
             "weighed by the distance from the median": distances / mean}
+
+
+def by_product_codes(rows, centres):
+    """What each product code makes of the rows, by its name; centres: the word of each row."""
+    random = np.random.default_rng(1)
+    coded = {}
+    for name, (parts, bits) in CODES.items():
+        code = faiss.ProductQuantizer(BYTES, parts, bits)
+        some = random.choice(len(rows), min(100_000, len(rows)), replace=False)
+        code.train(rows[some] - centres[some])
+        coded[name] = code.decode(code.compute_codes(rows - centres)) + centres
+    return coded
 
 
 def main():
@@ -62,6 +77,7 @@ def main():
     random = np.random.default_rng(0)
     queries = random.choice(len(rows), min(QUERIES, len(rows)), replace=False)
     sought, unrelated = {}, {}
+    coded = by_product_codes(rows, words[word])
     for query, near in zip(queries, by_word.search(rows[queries], NEAR_WORDS)[1]):
         lists = [order[start[w]:start[w + 1]] for w in near]
         met, line = np.concatenate(lists), np.repeat(np.arange(NEAR_WORDS), [len(x) for x in lists])
@@ -73,8 +89,9 @@ def main():
         residuals = projected[query] - medians[near]
         differ = (residuals >= 0)[line] != signs[met]
         nearest = distances.argmin()
-        for rule, weight in weights(residuals).items():
-            by = (differ * weight[line]).sum(1)
+        ways = {rule: (differ * weight[line]).sum(1) for rule, weight in weights(residuals).items()}
+        ways.update((name, ((decoded[met] - rows[query]) ** 2).sum(1)) for name, decoded in coded.items())
+        for rule, by in ways.items():
             sought.setdefault(rule, []).append((distances[nearest], by[nearest]))
             unrelated.setdefault(rule, []).append(by[distances > UNRELATED])
     tell(sought, unrelated)

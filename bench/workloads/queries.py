@@ -1,6 +1,7 @@
 """One query, the whole process."""
 import json
 import os
+import shutil
 import statistics
 
 from workloads import process
@@ -84,6 +85,33 @@ def measure_queries(run, images):
 for count, few in [(1000, 20), (10_000, 30), (100_000, 40)]:
     workload(f"query-{count}", f"one query that hits and one that misses, in {count:,} images")(
         lambda run, count=count, few=few: measure_queries(run, run.size(count, few)))
+
+
+def exact_copy(run, made):
+    """A copy of a made database that is searched exactly."""
+    database = os.path.join(run.work, "exact")
+    shutil.rmtree(database, ignore_errors=True)
+    shutil.copytree(made.database, database)
+    run.siftsearch(database, "--quiet", "index", "IDMap,Flat")
+    return database
+
+
+@workload("crossover", "one query that misses, exactly and by terms, by the size of the database")
+def crossover(run):
+    for images in run.size((67, 133, 267, 533, 1067), (20,)):
+        made = run.setting.sources.database(images)
+        databases = {"exactly": exact_copy(run, made), "by terms": made.database}
+        times = {way: Times(run, database) for way, database in databases.items()}
+        for database in databases.values():
+            process.read_files(database)
+        for path in run.setting.sources.not_stored()[:run.size(11, 1)]:
+            for each in times.values():
+                each.measure(path)
+        rows = f"{made.told()['descriptors']:,} descriptors"
+        for way, each in times.items():
+            run.median(f"{rows}, {way}", each.query_ms, "ms")
+        run.ratio(f"{rows}, exactly over by terms", times["exactly"].query_ms,
+                  times["by terms"].query_ms)
 
 
 @workload("cold", "what opening 75,000,000 descriptors and one query read from the disk")
