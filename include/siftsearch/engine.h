@@ -151,6 +151,11 @@ struct CompareOptions {
 SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image,
                                               const CompareOptions& options);
 
+/// Hashes a whole picture; needs no database. An input that can't be read ends it with a Status that names it. Safe from
+/// several threads.
+SIFTSEARCH_EXPORT Result<PictureHash> HashPicture(const QueryInput& input,
+                                                  const InputLimits& limits);
+
 /// The facade: decode, extract, store, search, verify, describe. Safe from many threads; each call
 /// uses several itself. A call that reads is of one commit, the newest when it begins, whatever is
 /// written meanwhile; nobody waits for another's search. Errors of one image never end a batch; a

@@ -168,6 +168,15 @@ struct ReportPair {
   int covered_percent = 0;
 };
 
+/// PDQ of a whole picture: 256 bits as 64 hexadecimal digits, as Facebook's
+/// ThreatExchange, HMA and py-tx write them.
+struct PictureHash {
+  /// Of the picture as it is, rotated by 90, 180 and 270° counterclockwise, mirrored, upside down
+  /// mirrored, transposed, and transposed along the other diagonal.
+  std::vector<std::string> pdq;
+  int quality = 0;  ///< 0 to 100. Below 50 the bits say little: the picture hardly varies.
+};
+
 /// What a report compared and listed.
 struct Report {
   std::int64_t images = 0;  ///< Images compared.

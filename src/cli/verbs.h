@@ -22,6 +22,7 @@ struct Verb {
 int RunAdd(Command& command);
 int RunQuery(Command& command);
 int RunCompare(Command& command);
+int RunHash(Command& command);
 int RunReport(Command& command);
 int RunApply(Command& command);
 int RunVerdict(Command& command);

@@ -53,6 +53,12 @@ std::string CsvField(std::string_view text) {
   return quoted + '"';
 }
 
+std::string HashCsvHeader() { return "pdq,quality,path\n"; }
+
+std::string HashCsv(const std::string& path, const PictureHash& hash) {
+  return fmt::format("{},{},{}\n", hash.pdq.front(), hash.quality, CsvField(path));
+}
+
 std::string QueryCsvHeader() {
   return "query,rank,id,path,score,copy,votes,inliers,mirrored,inverted,relation,"
          "query_overlap_percent,image_overlap_percent,error\n";

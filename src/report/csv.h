@@ -27,6 +27,9 @@ std::string PairCsv(const ReportPair& pair);
 /// A last row that says that the report is a part: "# stopped before the end: ABOUT" as its query.
 std::string PartialCsv(std::string_view about);
 
+std::string HashCsvHeader();
+std::string HashCsv(const std::string& path, const PictureHash& hash);
+
 std::string ImageCsvHeader();
 std::string ImageCsv(const ImageRecord& image);
 

@@ -209,6 +209,15 @@ std::string StatsJson(const BackendStats& stats, const ExtractorSettings& settin
   return Line(json);
 }
 
+std::string HashJson(const std::string& path, const PictureHash& hash) {
+  Json json;
+  SetPath(json, "path", path);
+  json["pdq"] = hash.pdq.front();
+  json["quality"] = hash.quality;
+  json["turned"] = std::vector<std::string>(hash.pdq.begin() + 1, hash.pdq.end());
+  return Line(json);
+}
+
 std::string CheckJson(std::span<const CheckProblem> problems) {
   Json json;
   json["sound"] = problems.empty();

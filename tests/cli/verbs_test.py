@@ -294,10 +294,35 @@ class UsageTest(ProgramTest):
             self.assertRegex(result.stderr, "^siftsearch: --[a-z-]+ names no (file|folder)\n$")
         self.assertEqual(list(here.iterdir()), [])
 
+    def test_hash_tells_pdq_of_files_and_folders_without_a_database(self):
+        with open(DATA / "pdq.csv", newline="", encoding="utf-8") as table:
+            expected = {row["file"]: row for row in csv.DictReader(table)}["formats/grey.pgm"]
+        grey = DATA / "formats" / "grey.pgm"
+        lines = self.run_program("hash", grey, DATA / "pictures").stdout.splitlines()
+        self.assertEqual(lines[0], f"{expected['pdq']}  {expected['quality']}  {grey}")
+        self.assertEqual([line.split("/")[-1] for line in lines[1:]],
+                         [f"scene{i}.jpg" for i in range(1, 9)])
+        told = json.loads(self.run_program("hash", "--format", "jsonl", grey).stdout)
+        self.assertEqual((told["pdq"], told["quality"], told["path"]),
+                         (expected["pdq"], int(expected["quality"]), str(grey)))
+        self.assertEqual(len({told["pdq"], *told["turned"]}), 8)
+        rows = self.run_program("hash", "--format", "csv", "-", input=f"{grey}\n").stdout
+        self.assertEqual(rows.splitlines()[0], "pdq,quality,path")
+        self.assertEqual(rows.splitlines()[1], f"{expected['pdq']},{expected['quality']},{grey}")
+        self.assertFalse(self.database.exists())
+
+    def test_hash_goes_on_after_a_file_that_is_none(self):
+        result = self.run_program("hash", DATA / "bad" / "truncated.jpg", DATA / "missing.jpg", SCENES[0],
+                                  code=1)
+        self.assertEqual(len(result.stdout.splitlines()), 1)
+        self.assertIn("truncated.jpg: is cut short", result.stderr)
+        self.assertIn("missing.jpg", result.stderr)
+        self.run_program("hash", code=2)
+
     def test_help_for_the_program_and_every_verb(self):
         text = self.run_program("--help").stdout
         for verb in ["add", "query", "search", "report", "list", "show", "remove", "delete",
-                     "stats", "check", "compact", "index", "export"]:
+                     "stats", "check", "compact", "index", "export", "hash"]:
             self.assertIn(verb, text)
             self.assertIn("Usage: siftsearch", self.run_program(verb, "--help").stdout)
         self.assertRegex(self.run_program("--version").stdout, r"^siftsearch \d+\.\d+\.\d+\n$")

@@ -1,0 +1,46 @@
+#include "base/status_macros.h"
+#include "engine/impl.h"
+#include "engine/picture_file.h"
+#include "features/pdq.h"
+#include "image/decode.h"
+#include "siftsearch/engine.h"
+
+namespace siftsearch {
+namespace {
+
+std::string Hex(const features::Pdq& hash) {
+  std::string text;
+  for (const std::uint8_t byte : hash.bits) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+Result<PictureHash> Hash(const QueryInput& input, const InputLimits& limits) {
+  SIFTSEARCH_RETURN_IF_ERROR(input.problem);
+  std::vector<std::uint8_t> read;
+  if (!input.bytes) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto file, engine::ReadPictureFile(input.name, limits));
+    read = std::move(file.bytes);
+  }
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const image::GreyImage picture,
+      image::DecodeGrey(input.bytes ? *input.bytes : read,
+                        {.max_pixels = limits.max_pixels, .max_file_bytes = limits.max_file_bytes}));
+  PictureHash hash;
+  for (const features::Pdq& turned : features::PdqInAllTurns(picture)) {
+    hash.pdq.push_back(Hex(turned));
+    hash.quality = turned.quality;
+  }
+  return hash;
+}
+
+}  // namespace
+
+Result<PictureHash> HashPicture(const QueryInput& input, const InputLimits& limits) try {
+  auto hash = Hash(input, limits);
+  if (hash.ok()) return hash;
+  return Status(hash.status().code(), input.name + ": " + hash.status().message());
+} catch (const std::exception& error) {
+  return StatusOf(error);
+}
+
+}  // namespace siftsearch
