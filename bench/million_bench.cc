@@ -82,6 +82,9 @@ Result<Many> Load(FileEnv& env, const Options& options) {
                               catalog::Catalog::Open(options.db + "/catalog.sqlite", {}));
   SIFTSEARCH_ASSIGN_OR_RETURN(catalog::Listing listing, catalog->ReadListing());
   const std::vector<catalog::SegmentRecord> once = listing.segments;
+  if (options.times < 1 || once.empty()) {
+    return Status(StatusCode::kInvalidArgument, "--times is below 1, or the database is empty");
+  }
   for (int i = 1; i < options.times; ++i) {
     listing.segments.insert(listing.segments.end(), once.begin(), once.end());
   }

@@ -151,8 +151,8 @@ struct CompareOptions {
 SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image,
                                               const CompareOptions& options);
 
-/// Hashes a whole picture; needs no database. An input that can't be read ends it with a Status that names it. Safe from
-/// several threads.
+/// Hashes a whole picture; needs no database. An input that can't be read ends it with a Status
+/// that names it. Safe from several threads.
 SIFTSEARCH_EXPORT Result<PictureHash> HashPicture(const QueryInput& input,
                                                   const InputLimits& limits);
 

@@ -169,7 +169,8 @@ struct ReportPair {
 };
 
 /// PDQ of a whole picture: 256 bits as 64 hexadecimal digits, as Facebook's
-/// ThreatExchange, HMA and py-tx write them.
+/// ThreatExchange, HMA and py-tx write them (up to 4 bits from theirs for coloured pictures, whose
+/// grey is a byte here).
 struct PictureHash {
   /// Of the picture as it is, rotated by 90, 180 and 270° counterclockwise, mirrored, upside down
   /// mirrored, transposed, and transposed along the other diagonal.

@@ -65,13 +65,14 @@ bool IsPassedOver(const AddInput& input, const Status& status) {
                            !image::HasImageExtension(input.path));
 }
 
-void Write(const HashFlags& flags, const std::string& path, const PictureHash& hash,
+void Write(const HashFlags& flags, const std::string& path, const Result<PictureHash>& hash,
            Output& output) {
   if (flags.format == "jsonl") output.Write(report::HashJson(path, hash) + "\n");
-  if (flags.format == "csv") output.Write(flags.spreadsheet(report::HashCsv(path, hash)));
+  if (!hash.ok()) return;
+  if (flags.format == "csv") output.Write(flags.spreadsheet(report::HashCsv(path, *hash)));
   if (flags.format == "table") {
     output.Write(
-        fmt::format("{}  {:3}  {}\n", hash.pdq.front(), hash.quality, report::Printable(path)));
+        fmt::format("{}  {:3}  {}\n", hash->pdq.front(), hash->quality, report::Printable(path)));
   }
 }
 
@@ -88,30 +89,30 @@ int RunHash(Command& command) {
   InputWalker walker(flags.paths, {.database = command.database(),
                                    .list = &std::cin,
                                    .list_separator = flags.null_separated ? '\0' : '\n'});
-  bool failed = false;
+  bool failed = false, out_of_memory = false;
   for (auto inputs = NextInputs(walker); !inputs.empty() && !StopAsked();
        inputs = NextInputs(walker)) {
     std::vector<std::optional<Result<PictureHash>>> hashes(inputs.size());
     ParallelFor(inputs.size(), threads, [&](std::size_t i) {
-      hashes[i] =
-          HashPicture({.name = inputs[i].path, .problem = inputs[i].problem}, asked.limits);
+      hashes[i] = HashPicture({.name = inputs[i].path, .problem = inputs[i].problem}, asked.limits);
     });
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const Status& status = hashes[i]->status();
-      if (status.ok()) {
-        Write(flags, inputs[i].path, **hashes[i], output);
-      } else if (IsPassedOver(inputs[i], status)) {
+      Write(flags, inputs[i].path, *hashes[i], output);
+      if (status.ok()) continue;
+      if (IsPassedOver(inputs[i], status)) {
         console.Detail(status.message());
       } else {
         console.Error(status.message());
         failed = true;
+        out_of_memory = out_of_memory || status.code() == StatusCode::kOutOfMemory;
       }
     }
     output.Flush();
   }
   return Finish(console, output,
                 StopAsked() ? kExitInterrupted
-                : failed    ? kExitSomeFailed
+                : failed    ? ExitCodeOfFailed(out_of_memory)
                             : kExitDone);
 }
 

@@ -65,7 +65,7 @@ Progress::Progress(bool wanted, std::int64_t total)
 
 void Progress::Show(std::int64_t done, std::string_view note) {
   const auto now = Clock::now();
-  if (!active_ || (drawn_ && now - drawn_at_ < kRedraw)) return;
+  if (!active_ || (drawn_ && now - drawn_at_ < kRedraw && done != total_)) return;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   Put("\r\x1b[K" + ProgressLine(done, total_, seconds, note, TerminalColumns()));
   drawn_ = true;
@@ -73,11 +73,10 @@ void Progress::Show(std::int64_t done, std::string_view note) {
 }
 
 std::function<void(std::int64_t done, std::int64_t total)> RowsBar(bool wanted) {
-  return
-      [wanted, bar = std::shared_ptr<Progress>()](std::int64_t done, std::int64_t total) mutable {
-        if (bar == nullptr) bar = std::make_shared<Progress>(wanted, total);
-        bar->Show(done, "rows");
-      };
+  return [bar = std::make_shared<Progress>(wanted, 0)](std::int64_t done, std::int64_t total) {
+    bar->SetTotal(total);
+    bar->Show(done, "rows");
+  };
 }
 
 void Progress::Clear() {

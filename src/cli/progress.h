@@ -21,6 +21,8 @@ class Progress {
   /// True where a bar will be drawn.
   static bool Possible();
 
+  /// As of the constructor, where it is known only later.
+  void SetTotal(std::int64_t total) { total_ = total; }
   void Show(std::int64_t done, std::string_view note = {});
   /// Takes the line away, before another line is written.
   void Clear();
@@ -29,7 +31,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   const bool active_;
-  const std::int64_t total_;
+  std::int64_t total_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point drawn_at_{};
   bool drawn_ = false;

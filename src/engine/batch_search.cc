@@ -9,8 +9,8 @@
 namespace siftsearch::engine {
 namespace {
 
-/// Bytes that one query descriptor takes while its batch is searched: its features, its
-/// neighbours, and its voted pairs.
+/// Bytes that one query descriptor takes while its batch is searched: its features and its voted
+/// pairs; beside them its neighbours.
 constexpr std::int64_t kBytesPerDescriptor = 1024;
 /// What a query without descriptors takes, beside its preview.
 constexpr std::int64_t kBytesPerQuery = 4096;
@@ -21,7 +21,9 @@ Status BatchSearch::Add(BatchQuery query) {
   const std::int64_t size = static_cast<std::int64_t>(query.features.size());
   const std::int64_t forms = static_cast<std::int64_t>(features::AllForms().size()) - 1;
   const std::int64_t extra = std::min<std::int64_t>(size, options_.form_features) * forms;
-  bytes_ += (size + extra) * kBytesPerDescriptor + kBytesPerQuery +
+  const std::int64_t each =
+      kBytesPerDescriptor + options_.neighbours * static_cast<std::int64_t>(sizeof(NearRow));
+  bytes_ += (size + extra) * each + kBytesPerQuery +
             static_cast<std::int64_t>(query.features.preview.size());
   queries_.push_back(std::move(query));
   return bytes_ >= options_.batch_bytes ? Flush() : Status();

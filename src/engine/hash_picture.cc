@@ -21,10 +21,10 @@ Result<PictureHash> Hash(const QueryInput& input, const InputLimits& limits) {
     SIFTSEARCH_ASSIGN_OR_RETURN(auto file, engine::ReadPictureFile(input.name, limits));
     read = std::move(file.bytes);
   }
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      const image::GreyImage picture,
-      image::DecodeGrey(input.bytes ? *input.bytes : read,
-                        {.max_pixels = limits.max_pixels, .max_file_bytes = limits.max_file_bytes}));
+  SIFTSEARCH_ASSIGN_OR_RETURN(const image::GreyImage picture,
+                              image::DecodeGrey(input.bytes ? *input.bytes : read,
+                                                {.max_pixels = limits.max_pixels,
+                                                 .max_file_bytes = limits.max_file_bytes}));
   PictureHash hash;
   for (const features::Pdq& turned : features::PdqInAllTurns(picture)) {
     hash.pdq.push_back(Hex(turned));
@@ -35,12 +35,17 @@ Result<PictureHash> Hash(const QueryInput& input, const InputLimits& limits) {
 
 }  // namespace
 
-Result<PictureHash> HashPicture(const QueryInput& input, const InputLimits& limits) try {
-  auto hash = Hash(input, limits);
-  if (hash.ok()) return hash;
-  return Status(hash.status().code(), input.name + ": " + hash.status().message());
-} catch (const std::exception& error) {
-  return StatusOf(error);
+Result<PictureHash> HashPicture(const QueryInput& input, const InputLimits& limits) {
+  const auto about = [&](const Status& status) {
+    return Status(status.code(), input.name + ": " + status.message());
+  };
+  try {
+    auto hash = Hash(input, limits);
+    if (hash.ok()) return hash;
+    return about(hash.status());
+  } catch (const std::exception& error) {
+    return about(StatusOf(error));
+  }
 }
 
 }  // namespace siftsearch

@@ -59,10 +59,11 @@ VotedContent WithMissedVotes(std::span<const kernel::Neighbour> alone, const Fea
   auto vote = voted.pairs.begin();  // Ascending by query.
   for (std::size_t i = 0; i < points; ++i) {
     const auto point = static_cast<std::int32_t>(i);
-    if (vote != voted.pairs.end() && vote->query == point) {
-      complete.pairs.push_back(*vote++);
-      continue;
+    const bool has_vote = vote != voted.pairs.end() && vote->query == point;
+    for (; vote != voted.pairs.end() && vote->query == point; ++vote) {
+      complete.pairs.push_back(*vote);
     }
+    if (has_vote) continue;
     const kernel::Neighbour& row = alone[i * kNeighboursAlone];
     if (row.row < 0) continue;
     for (std::size_t n = 0; n < k; ++n) {

@@ -396,6 +396,9 @@ class DiskFileEnv : public FileEnv {
 }  // namespace
 
 Status MappedFile::Read(std::size_t offset, std::span<std::uint8_t> to) const {
+  if (offset > bytes().size() || to.size() > bytes().size() - offset) {
+    return {StatusCode::kCorrupt, "a file ends before what is to be read of it"};
+  }
   const auto from = bytes().subspan(offset, to.size());
   std::copy(from.begin(), from.end(), to.begin());
   return {};

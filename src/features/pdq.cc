@@ -88,7 +88,9 @@ Reduced Reduce(const image::GreyImage& picture) {
 
 /// How many steps of a hundredth of the range lie between neighbours (section 4.4).
 int QualityOf(const Reduced& reduced) {
-  const auto steps = [](float a, float b) { return std::abs(static_cast<int>((a - b) * 100 / 255)); };
+  const auto steps = [](float a, float b) {
+    return std::abs(static_cast<int>((a - b) * 100 / 255));
+  };
   int sum = 0;
   for (int i = 0; i < kSmall; ++i) {
     for (int j = 0; j + 1 < kSmall; ++j) {
@@ -104,9 +106,9 @@ const std::array<std::array<float, kSmall>, kFrequencies>& Cosines() {
     std::array<std::array<float, kSmall>, kFrequencies> made;
     for (int i = 0; i < kFrequencies; ++i) {
       for (int j = 0; j < kSmall; ++j) {
-        made[i][j] = static_cast<float>(
-            std::sqrt(2.0 / kSmall) *
-            std::cos(std::numbers::pi / 2 / kSmall * (i + 1) * (2 * j + 1)));
+        made[i][j] =
+            static_cast<float>(std::sqrt(2.0 / kSmall) *
+                               std::cos(std::numbers::pi / 2 / kSmall * (i + 1) * (2 * j + 1)));
       }
     }
     return made;
@@ -135,9 +137,14 @@ Spectrum Transform(const Reduced& reduced) {
 struct Steps {
   bool transposed = false, flipped = false, mirrored = false;
 };
-constexpr std::array<Steps, kTurns> kSteps = {
-    {{}, {true, true, false}, {false, true, true}, {true, false, true}, {false, false, true},
-     {false, true, false}, {true, false, false}, {true, true, true}}};
+constexpr std::array<Steps, kTurns> kSteps = {{{},
+                                               {true, true, false},
+                                               {false, true, true},
+                                               {true, false, true},
+                                               {false, false, true},
+                                               {false, true, false},
+                                               {true, false, false},
+                                               {true, true, true}}};
 
 /// Reversing a direction negates its odd frequencies, which have even places.
 Spectrum Turned(const Spectrum& spectrum, const Steps& steps) {

@@ -22,7 +22,7 @@ struct Pdq {
 /// How a picture was turned before it was hashed.
 enum class Turn {
   kNone,
-  kRotated90,   ///< Counterclockwise, like those below.
+  kRotated90,  ///< Counterclockwise, like those below.
   kRotated180,
   kRotated270,
   kMirrored,    ///< Left and right change places.

@@ -40,7 +40,6 @@ class Checker {
     }));
     SIFTSEARCH_ASSIGN_OR_RETURN(const catalog::Listing listing, catalog_.ReadListing());
     CheckSegments(listing.segments);
-    SIFTSEARCH_RETURN_IF_ERROR(CheckTerms());
     AddMissingContents();
     SIFTSEARCH_RETURN_IF_ERROR(CheckUnlisted(listing));
     return std::move(problems_);
@@ -54,26 +53,27 @@ class Checker {
   void CheckSegments(const std::vector<catalog::SegmentRecord>& segments) {
     std::int64_t total = 0, done = 0;
     for (const catalog::SegmentRecord& segment : segments) total += segment.rows;
+    if (progress_) progress_(done, total);
     for (const catalog::SegmentRecord& segment : segments) {
       CheckSegment(segment);
+      CheckTerms(fmt::format("{}/{:08}.terms", terms_, segment.id));
       done += segment.rows;
       if (progress_) progress_(done, total);
     }
   }
 
-  /// One of another format or vocabulary is no damage: a search that needs it makes it again.
-  Status CheckTerms() {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const bool exists, env_.Exists(terms_));
-    if (!exists) return {};
-    SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<std::string> names, env_.List(terms_));
-    for (const std::string& name : names) {
-      const std::string path = terms_ + "/" + name;
-      const auto file = lists::TermsFile::Open(env_, path, lists::Vocabulary::Shipped().digest());
-      const Status status = file.ok() ? (*file)->Verify() : file.status();
-      if (status.code() != StatusCode::kCorrupt) continue;
-      Add(path, status.message() + "; the next search that meets the damage makes the file again");
+  /// A missing one and one of another format or vocabulary are no damage: a search makes them.
+  void CheckTerms(const std::string& path) {
+    const auto file = lists::TermsFile::Open(env_, path, lists::Vocabulary::Shipped().digest());
+    const Status status = file.ok() ? (*file)->Verify() : file.status();
+    if (status.ok() || status.code() == StatusCode::kNotFound ||
+        status.code() == StatusCode::kIncompatible) {
+      return;
     }
-    return {};
+    Add(path,
+        status.code() == StatusCode::kCorrupt
+            ? status.message() + "; the next search that meets the damage makes the file again"
+            : status.message());
   }
 
   void CheckSegment(const catalog::SegmentRecord& listed) {

@@ -14,7 +14,7 @@
 namespace siftsearch::local {
 namespace {
 
-/// Rows that are measured of those that a descriptor meets, some 1,500 of 750,000 and 73,000 of
+/// Rows that are measured of those that a descriptor meets, some 1,500 of 750,000 and 55,000 of
 /// 75,000,000: those that differ least, and as many more as differ as much as the last
 /// (bench/EXPERIMENTS.md).
 constexpr std::size_t kMeasured = 64;
@@ -89,7 +89,7 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
 }
 
 /// Gathers the entries near each descriptor, word by word of a file, so that the rows of a word
-/// meet all descriptors while they lie in the cache; then measures the rows of those `wanted`.
+/// meet all descriptors while they lie in the cache; then measures the rows of those.
 Status TermsView::NearestOf(std::span<const std::uint8_t> queries,
                             const kernel::TopKOptions& options, const Sought& sought,
                             std::span<kernel::Neighbour> nearest) const {

@@ -235,14 +235,19 @@ Status Writer::Commit() {
 }
 
 Status Writer::ApplyAll(const std::vector<Rewrite>& rewrites) {
-  std::int64_t total = 0, done = 0;
-  for (const Rewrite& rewrite : rewrites) total += RowsOf(rewrite);
+  for (const Rewrite& rewrite : rewrites) rows_total_ += RowsOf(rewrite);
+  std::int64_t done = 0;
+  TellRows(done);
   for (const Rewrite& rewrite : rewrites) {
     SIFTSEARCH_RETURN_IF_ERROR(Apply(rewrite));
-    done += RowsOf(rewrite);
-    if (progress_) progress_(done, total);
+    TellRows(done += RowsOf(rewrite));  // With those that were left out.
   }
   return {};
+}
+
+void Writer::TellRows(std::int64_t done) {
+  rows_done_ = done;
+  if (progress_) progress_(rows_done_, rows_total_);
 }
 
 /// Of the segments.
@@ -364,6 +369,7 @@ Status Writer::WriteSegment(const std::vector<Source>& sources) {
                                                 source.entry->height,
                                                 source.reader->Descriptors(*source.entry),
                                                 source.reader->PackedKeypoints(*source.entry)));
+      TellRows(rows_done_ + static_cast<std::int64_t>(source.entry->rows));
     }
   }
   SIFTSEARCH_ASSIGN_OR_RETURN(const SegmentSummary summary, writer->Finish());

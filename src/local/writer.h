@@ -70,6 +70,7 @@ class Writer {
   std::vector<Rewrite> PlanRewrites() const;
   Status ApplyAll(const std::vector<Rewrite>& rewrites);
   static std::int64_t RowsOf(const Rewrite& rewrite);
+  void TellRows(std::int64_t done);
   Status Apply(const Rewrite& rewrite);
   Result<std::vector<Source>> Collect(const Rewrite& rewrite,
                                       std::vector<std::shared_ptr<const SegmentReader>>* readers);
@@ -87,6 +88,7 @@ class Writer {
   bool changed_ = false;
   bool compact_ = false;
   RowsProgress progress_;
+  std::int64_t rows_done_ = 0, rows_total_ = 0;  ///< Of the rewrites.
 };
 
 }  // namespace siftsearch::local

@@ -209,12 +209,14 @@ std::string StatsJson(const BackendStats& stats, const ExtractorSettings& settin
   return Line(json);
 }
 
-std::string HashJson(const std::string& path, const PictureHash& hash) {
+std::string HashJson(const std::string& path, const Result<PictureHash>& hash) {
   Json json;
   SetPath(json, "path", path);
-  json["pdq"] = hash.pdq.front();
-  json["quality"] = hash.quality;
-  json["turned"] = std::vector<std::string>(hash.pdq.begin() + 1, hash.pdq.end());
+  json["error"] = hash.ok() ? Json() : Json(hash.status().message());
+  if (!hash.ok()) return Line(json);
+  json["pdq"] = hash->pdq.front();
+  json["quality"] = hash->quality;
+  json["turned"] = std::vector<std::string>(hash->pdq.begin() + 1, hash->pdq.end());
   return Line(json);
 }
 

@@ -13,8 +13,8 @@ namespace siftsearch::report {
 /// order as in schema/json.md. A path that is not UTF-8 has U+FFFD for its bad bytes, and all its
 /// bytes in a field of the same name with "_base64" added.
 std::string AddJson(const AddOutcome& outcome);
-/// The hashes of one picture.
-std::string HashJson(const std::string& path, const PictureHash& hash);
+/// The hashes of one picture, or why there are none.
+std::string HashJson(const std::string& path, const Result<PictureHash>& hash);
 std::string QueryJson(const QueryResult& result);
 std::string PairJson(const ReportPair& pair);
 /// {"partial": true, "about": …}: the last line of a report that was stopped.

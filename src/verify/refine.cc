@@ -111,8 +111,9 @@ class KeypointGrid {
   }
 
  private:
+  /// 0 for what is no number.
   static int Clamped(double cell, int count) {
-    return static_cast<int>(std::clamp(cell, 0.0, count - 1.0));
+    return cell > 0 ? static_cast<int>(std::min(cell, count - 1.0)) : 0;
   }
   int Column(double x) const { return Clamped(x / cell_, columns_); }
   int Row(double y) const { return Clamped(y / cell_, rows_); }

@@ -98,12 +98,17 @@ std::optional<Correspondence> MissedVote(std::span<const Neighbour> nearest,
                                          const Neighbour& missed, double farthest_yardstick) {
   const Neighbour& kth = nearest.back();
   if (kth.image >= 0 && kth.distance <= missed.distance) return std::nullopt;
-  const double weight = Weight(missed, Yardstick(nearest, farthest_yardstick));
+  // With it, the last of the k found is none of the k nearest.
+  const auto others = nearest.first(nearest.size() - 1);
+  const bool last =
+      others.empty() || (others.back().image >= 0 && others.back().distance <= missed.distance);
+  const Neighbour& farthest = last ? missed : others.back();
+  const double weight = Weight(missed, Yardstick({&farthest, 1}, farthest_yardstick));
   if (weight == 0) return std::nullopt;
   return Correspondence{.row = missed.row,
                         .distance = missed.distance,
                         .weight = static_cast<float>(weight),
-                        .rarity = Rarity(nearest, missed)};
+                        .rarity = Rarity(others, missed)};
 }
 
 }  // namespace siftsearch::vote

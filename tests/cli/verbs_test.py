@@ -317,6 +317,10 @@ class UsageTest(ProgramTest):
         self.assertEqual(len(result.stdout.splitlines()), 1)
         self.assertIn("truncated.jpg: is cut short", result.stderr)
         self.assertIn("missing.jpg", result.stderr)
+        lines = self.lines("hash", "--format", "jsonl", DATA / "bad" / "truncated.jpg", SCENES[0],
+                           code=1)
+        self.assertIn("is cut short", lines[0]["error"])
+        self.assertIsNone(lines[1]["error"])
         self.run_program("hash", code=2)
 
     def test_help_for_the_program_and_every_verb(self):

@@ -118,8 +118,8 @@ TEST(WithMissedVotesTest, NearRowsVoteWhereNoneDid) {
   const auto near = [&](std::int64_t content, double distance) {
     return NearRow{content, static_cast<std::int32_t>(std::lround(distance * distance))};
   };
-  std::vector<NearRow> found = {near(5, 100), near(6, 110), near(5, 120), near(7, 220), {}};
-  found.resize(4 * 5);
+  std::vector<NearRow> found = {near(5, 100), near(6, 110), near(5, 120), near(7, 220), {}, {}};
+  found.resize(4 * 6);
   const VotedContent complete = WithMissedVotes(nearest, image, found, voted);
   ASSERT_EQ(complete.pairs.size(), 2u);
   EXPECT_EQ(complete.pairs[0].query, 0);

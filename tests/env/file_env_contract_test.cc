@@ -107,6 +107,9 @@ TEST_P(FileEnvContract, APartOfAMappedFileIsRead) {
   ASSERT_TRUE((*mapped)->Read(3, part).ok());
   EXPECT_EQ(std::string(part.begin(), part.end()), "3456");
   EXPECT_TRUE((*mapped)->Read(10, {}).ok());
+  for (const std::size_t beyond : {8, 10, 1000}) {
+    EXPECT_EQ((*mapped)->Read(beyond, part).code(), StatusCode::kCorrupt) << beyond;
+  }
   std::vector<std::uint8_t> other(4);
   const auto at_once = (*mapped)->ReadAtOnce(5, other);
   ASSERT_TRUE(at_once.ok());

@@ -250,6 +250,11 @@ TEST_F(LocalTermsTest, MissingAndDamagedFilesAreMadeAgain) {
   }
 }
 
+TEST_F(LocalTermsTest, WhatAnInterruptedWriteLeftIsNoDamage) {
+  std::ofstream(TermsFiles().front() + ".tmp") << "x";
+  EXPECT_TRUE(backend_->Check()->empty());
+}
+
 TEST_F(LocalTermsTest, AnotherSegmentsFileIsNotTrusted) {
   const auto files = TermsFiles();
   ASSERT_GT(files.size(), 1u);

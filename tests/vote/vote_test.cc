@@ -147,20 +147,26 @@ TEST(MissedVoteTest, IsTheVoteThatTheRowWouldHaveHad) {
   const auto squared = [](double distance) {
     return static_cast<std::int32_t>(distance * distance);
   };
-  const Neighbour missed{.row = 9, .image = 7, .distance = squared(100)};
-  const std::vector<Neighbour> all = {
-      {1, 1, squared(90)}, {9, 7, squared(100)}, {2, 2, squared(120)}, {3, 3, squared(200)}};
-  const std::vector<Neighbour> found = {all[0], all[2], all[3]};
-  const auto counted = CountVotes(all, 4, {});
-  const auto vote = MissedVote(found, missed, kTypicalDistance);
-  ASSERT_TRUE(vote.has_value());
-  for (const Candidate& candidate : counted) {
-    if (candidate.image != 7) continue;
-    EXPECT_EQ(vote->weight, candidate.correspondences.front().weight);
-    EXPECT_EQ(vote->rarity, candidate.correspondences.front().rarity);
+  const std::vector<Neighbour> found = {
+      {1, 1, squared(90)}, {2, 2, squared(120)}, {3, 3, squared(200)}, {4, 4, squared(210)}};
+  for (const double distance : {80.0, 100.0, 150.0, 205.0}) {
+    const Neighbour missed{.row = 9, .image = 7, .distance = squared(distance)};
+    std::vector<Neighbour> all = found;
+    all.push_back(missed);
+    std::sort(all.begin(), all.end(),
+              [](const Neighbour& a, const Neighbour& b) { return a.distance < b.distance; });
+    const auto counted = CountVotes(std::span(all).first(4), 4, {});
+    const auto true_vote = std::find_if(counted.begin(), counted.end(),
+                                        [](const Candidate& c) { return c.image == 7; });
+    const auto vote = MissedVote(found, missed, kTypicalDistance);
+    ASSERT_EQ(vote.has_value(), true_vote != counted.end()) << distance;
+    if (!vote) continue;
+    EXPECT_EQ(vote->weight, true_vote->correspondences.front().weight) << distance;
+    EXPECT_EQ(vote->rarity, true_vote->correspondences.front().rarity) << distance;
   }
-  EXPECT_FALSE(MissedVote(found, {.image = 7, .distance = squared(200)}, kTypicalDistance));
-  const std::vector<Neighbour> few = {all[0], {}, {}};
+  EXPECT_TRUE(MissedVote(found, {.image = 7, .distance = squared(100)}, kTypicalDistance));
+  EXPECT_FALSE(MissedVote(found, {.image = 7, .distance = squared(210)}, kTypicalDistance));
+  const std::vector<Neighbour> few = {found[0], {}, {}};
   EXPECT_TRUE(MissedVote(few, {.image = 7, .distance = squared(200)}, kTypicalDistance));
   EXPECT_FALSE(MissedVote(few, {.image = 7, .distance = squared(231)}, kTypicalDistance));
 }
