@@ -1,5 +1,12 @@
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/exception_status.h"
 #include "base/status_macros.h"
-#include "engine/impl.h"
 #include "engine/picture_file.h"
 #include "features/pdq.h"
 #include "image/decode.h"
