@@ -47,17 +47,6 @@ struct Data {
   std::size_t descriptors = 0;       ///< Of all queries.
 };
 
-/// The descriptors as a copy of the image has them.
-FeatureSet Copied(FeatureSet features, std::uint64_t seed) {
-  Random random(seed);
-  Bytes copied;
-  for (std::size_t i = 0; i < features.size(); ++i) {
-    AppendCopied(random, &features.descriptors[i * kDescriptorBytes], copied);
-  }
-  features.descriptors = std::move(copied);
-  return features;
-}
-
 Result<Data> Load(const BackendSnapshot& stored, std::size_t count) {
   Data data;
   std::vector<std::int64_t> contents;

@@ -112,6 +112,16 @@ void AppendCopied(Random& random, const std::uint8_t* descriptor, Bytes& descrip
   AppendBytes(row, descriptors);
 }
 
+FeatureSet Copied(FeatureSet features, std::uint64_t seed) {
+  Random random(seed);
+  Bytes copied;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    AppendCopied(random, &features.descriptors[i * kDescriptorBytes], copied);
+  }
+  features.descriptors = std::move(copied);
+  return features;
+}
+
 MadeImages::MadeImages(std::vector<RealPicture> pictures, const Options& options)
     : options_(options) {
   for (std::size_t i = 0; i < pictures.size(); ++i) {

@@ -14,6 +14,9 @@ using Random = std::mt19937_64;
 /// Appends a descriptor as a copy has it: some 60 to 130 (L2) from `descriptor`.
 void AppendCopied(Random& random, const std::uint8_t* descriptor, Bytes& descriptors);
 
+/// The same features with descriptors as a copy has them.
+FeatureSet Copied(FeatureSet features, std::uint64_t seed);
+
 /// Features of pictures that do not exist, made of those of real ones. An image is a function of
 /// the seed and its number, so that a copy can be made without keeping its original.
 ///

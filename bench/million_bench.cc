@@ -5,8 +5,6 @@
 // each byte of its signs from another row of that word, so that lists are as long and signs as
 // common as they are. Queries are the features of stored images as copies have them. Prints a line
 // of JSON: seconds of each search, of a process that has searched before; bytes of the terms.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <iostream>
@@ -26,6 +24,7 @@
 #include "lists/vocabulary.h"
 #include "local/search.h"
 #include "local/snapshot.h"
+#include "local/terms_keeper.h"
 #include "local/terms_view.h"
 #include "made_images.h"
 #include "program.h"
@@ -45,7 +44,6 @@ struct Options {
   std::string db;
   int times = 10;
   std::size_t queries = 20;
-  int threads = 0;
 };
 
 struct Many {
@@ -94,7 +92,7 @@ Result<Many> Load(FileEnv& env, const Options& options) {
                                                     catalog->settings_digests(), listing, nullptr));
   const std::uint64_t vocabulary = lists::Vocabulary::Shipped().digest();
   for (const catalog::SegmentRecord& segment : once) {
-    const std::string path = fmt::format("{}/terms/{:08}.terms", options.db, segment.id);
+    const std::string path = local::TermsPath(options.db, segment.id);
     SIFTSEARCH_ASSIGN_OR_RETURN(many.terms.emplace_back(), TermsFile::Open(env, path, vocabulary));
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t bytes, env.FileSize(path));
     many.bytes += options.times * bytes;
@@ -127,13 +125,8 @@ Result<std::vector<Query>> Queries(const local::Snapshot& snapshot, std::size_t 
     const SegmentContent& entry = contents[i * contents.size() / count];
     Query& query = queries[i];
     query.content = entry.content;
-    SIFTSEARCH_ASSIGN_OR_RETURN(query.features, reader.Features(entry.content));
-    Random random(i);
-    Bytes copied;
-    for (std::size_t row = 0; row < query.features.size(); ++row) {
-      AppendCopied(random, &query.features.descriptors[row * kDescriptorBytes], copied);
-    }
-    query.features.descriptors = std::move(copied);
+    SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet stored, reader.Features(entry.content));
+    query.features = Copied(std::move(stored), i);
   }
   return queries;
 }
@@ -141,7 +134,7 @@ Result<std::vector<Query>> Queries(const local::Snapshot& snapshot, std::size_t 
 Status Run(const Options& options) {
   SIFTSEARCH_ASSIGN_OR_RETURN(const Many many, Load(DiskEnv(), options));
   const local::TermsView view(many.snapshot, many.terms);
-  const int threads = options.threads > 0 ? options.threads : AvailableThreads();
+  const int threads = AvailableThreads();
   const std::size_t segments = many.terms.size() / static_cast<std::size_t>(options.times);
   SIFTSEARCH_ASSIGN_OR_RETURN(const std::vector<Query> queries,
                               Queries(*many.snapshot, segments, options.queries));
@@ -179,8 +172,7 @@ po::options_description Named(Options& options) {
   po::options_description named;
   named.add_options()("db", po::value(&options.db)->required(), "database, indexed by terms")(
       "times", po::value(&options.times), "how often its segments are listed [10]")(
-      "queries", po::value(&options.queries), "images to query [20]")(
-      "threads", po::value(&options.threads), "0: one for each processor [0]");
+      "queries", po::value(&options.queries), "images to query [20]");
   return named;
 }
 

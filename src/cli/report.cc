@@ -167,7 +167,9 @@ std::string AboutReport(const ReportFlags& flags, const Report& report) {
 Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Command& command,
                           PairWriter& writer) {
   const Console& console = command.console();
-  std::unique_ptr<Progress> progress;
+  const bool bar = !console.quiet() && Progress::Possible();
+  Progress progress(bar,
+                    bar && !flags.paths.empty() ? CountInputs(flags.paths, command.database()) : 0);
   ReportOptions options = flags.report;
   options.stop = StopAsked;
   options.conditions = "where " + flags.where;
@@ -175,15 +177,12 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
     return writer.Finish(AboutReport(flags, report), report.stopped);
   };
   const auto sink = [&](const ReportPair& pair) {
-    if (progress) progress->Clear();
+    progress.Clear();
     return writer.Write(pair);
   };
-  const bool bar = !console.quiet() && Progress::Possible();
-  const std::int64_t files =
-      bar && !flags.paths.empty() ? CountInputs(flags.paths, command.database()) : 0;
   options.progress = [&](std::int64_t done, std::int64_t total, std::int64_t pairs) {
-    if (!progress) progress = std::make_unique<Progress>(bar, total > 0 ? total : files);
-    progress->Show(done, fmt::format("{} pairs", pairs));
+    if (total > 0) progress.SetTotal(total);
+    progress.Show(done, fmt::format("{} pairs", pairs));
   };
   if (flags.paths.empty()) return engine.ReportAll(options, sink);
   InputWalker walker(flags.paths, {.database = command.database(),
@@ -191,7 +190,7 @@ Result<Report> MakeReport(Engine& engine, const ReportFlags& flags, const Comman
                                    .list_separator = flags.null_separated ? '\0' : '\n'});
   return engine.ReportFiles([&] { return walker.Next(); }, options,
                             [&](const AddOutcome& outcome) {
-                              if (progress) progress->Clear();
+                              progress.Clear();
                               if (outcome.action == AddAction::kFailed) {
                                 console.Error(outcome.path, outcome.reason);
                               } else {

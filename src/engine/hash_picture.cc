@@ -1,11 +1,10 @@
-#include <fmt/format.h>
-
 #include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/exception_status.h"
+#include "base/hash.h"
 #include "base/status_macros.h"
 #include "engine/picture_file.h"
 #include "features/pdq.h"
@@ -14,12 +13,6 @@
 
 namespace siftsearch {
 namespace {
-
-std::string Hex(const features::Pdq& hash) {
-  std::string text;
-  for (const std::uint8_t byte : hash.bits) text += fmt::format("{:02x}", byte);
-  return text;
-}
 
 Result<PictureHash> Hash(const QueryInput& input, const InputLimits& limits) {
   SIFTSEARCH_RETURN_IF_ERROR(input.problem);
@@ -34,7 +27,7 @@ Result<PictureHash> Hash(const QueryInput& input, const InputLimits& limits) {
                                                  .max_file_bytes = limits.max_file_bytes}));
   PictureHash hash;
   for (const features::Pdq& turned : features::PdqInAllTurns(picture)) {
-    hash.pdq.push_back(Hex(turned));
+    hash.pdq.push_back(ToHex(turned.bits));
     hash.quality = turned.quality;
   }
   return hash;

@@ -27,9 +27,9 @@ class WritableFile {
 };
 
 /// The bytes of a file, read-only in memory for as long as the object lives, which keeps the file
-/// open; safe to share between
-/// threads. Removing or replacing the file's name does not change them. Cutting the file short
-/// under a mapping is fatal, so our files are never modified once they have their final name.
+/// open; safe to share between threads. Removing or replacing the file's name does not change them.
+/// Cutting the file short under a mapping is fatal, so our files are never modified once they have
+/// their final name.
 class MappedFile {
  public:
   virtual ~MappedFile() = default;

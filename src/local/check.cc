@@ -11,6 +11,7 @@
 #include "index/factory_key.h"
 #include "lists/terms_file.h"
 #include "lists/vocabulary.h"
+#include "local/terms_keeper.h"
 #include "segment/segment_reader.h"
 
 namespace siftsearch::local {
@@ -23,7 +24,7 @@ class Checker {
       : env_(env),
         catalog_file_(folder + "/catalog.sqlite"),
         segments_(folder + "/segments"),
-        terms_(folder + "/terms"),
+        folder_(folder),
         catalog_(catalog),
         threads_(threads),
         progress_(progress) {}
@@ -56,7 +57,7 @@ class Checker {
     if (progress_) progress_(done, total);
     for (const catalog::SegmentRecord& segment : segments) {
       CheckSegment(segment);
-      CheckTerms(fmt::format("{}/{:08}.terms", terms_, segment.id));
+      CheckTerms(TermsPath(folder_, segment.id));
       done += segment.rows;
       if (progress_) progress_(done, total);
     }
@@ -152,7 +153,7 @@ class Checker {
 
   FileEnv& env_;
   const std::string catalog_file_;
-  const std::string segments_, terms_;
+  const std::string segments_, folder_;
   catalog::Catalog& catalog_;
   const int threads_;
   const RowsProgress& progress_;

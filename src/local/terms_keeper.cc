@@ -84,8 +84,8 @@ class Gathering {
 TermsKeeper::TermsKeeper(FileEnv& env, const std::string& folder, kernel::Variant variant)
     : env_(env), database_(folder), folder_(folder + "/terms"), variant_(variant) {}
 
-std::string TermsKeeper::PathOf(std::int64_t segment) const {
-  return fmt::format("{}/{:08}{}", folder_, segment, kEnding);
+std::string TermsPath(const std::string& database, std::int64_t segment) {
+  return fmt::format("{}/terms/{:08}{}", database, segment, kEnding);
 }
 
 std::int64_t TermsKeeper::bytes() const {

@@ -16,6 +16,9 @@
 
 namespace siftsearch::local {
 
+/// The file of terms of a segment in the database folder `database`.
+std::string TermsPath(const std::string& database, std::int64_t segment);
+
 /// The files of terms of a database, one beside each segment (schema/terms.md). They are derived:
 /// one that is missing, damaged or another segment's is made again, in memory where nothing may be
 /// written. What a merge of segments needs is taken over from the files of those it merged.
@@ -44,7 +47,7 @@ class TermsKeeper {
  private:
   using File = std::shared_ptr<const lists::TermsFile>;
 
-  std::string PathOf(std::int64_t segment) const;
+  std::string PathOf(std::int64_t segment) const { return TermsPath(database_, segment); }
   Result<File> Load(const Snapshot::Part& part, bool verify) const;
   Result<std::vector<std::uint8_t>> Make(const Snapshot::Part& part, int threads) const;
   Status Store(std::int64_t segment, std::span<const std::uint8_t> bytes) const;

@@ -14,19 +14,18 @@
 namespace siftsearch::local {
 namespace {
 
-/// Rows that are measured of those that a descriptor meets, some 1,500 of 750,000 and 55,000 of
-/// 75,000,000: those that differ least, and as many more as differ as much as the last
-/// (bench/EXPERIMENTS.md).
-constexpr std::size_t kMeasured = 64;
-/// Words whose rows a descriptor meets.
-constexpr int kNearWords = 8;
-/// Rows of a database from which half as many are measured, and fewer words met: those that are
-/// about as near as the nearest one (squared, L2).
+/// How a descriptor is looked up (bench/EXPERIMENTS.md).
+struct LookUp {
+  int words;             ///< Nearest ones whose rows it meets, at most;
+  std::int32_t farther;  ///< of those as of lists::ProbeOptions.
+  int mean_words;        ///< How many that are, of real descriptors in the mean.
+  /// Rows that are measured of those that it meets, some 1,500 of 750,000 and 55,000 of 75,000,000:
+  /// those that differ least, and as many more as differ as much as the last.
+  std::size_t measured;
+};
+constexpr LookUp kInFewRows = {8, lists::ProbeOptions().farther, 8, 64};
+constexpr LookUp kInManyRows = {4, 12'000, 3, 32};
 constexpr std::int64_t kManyRows = 10'000'000;
-constexpr int kFewWords = 4;
-constexpr std::int32_t kAboutAsNear = 12'000;
-/// How many words are met then, in the mean.
-constexpr int kMeanWords = 3;
 /// By how much a row may differ: one in 20 of the unrelated rows of a word differs by no more, one
 /// in 40, and so on.
 constexpr std::array<int, 10> kMostDiffering = {35, 32, 30, 28, 26, 25, 23, 22, 20, 19};
@@ -43,14 +42,13 @@ constexpr std::size_t kReadsPerFault = 12;
 constexpr std::size_t kFewDescriptors = 8192;
 constexpr std::size_t kSignatureBytes = sizeof(std::uint64_t);
 
-std::size_t MeasuredFor(std::int64_t rows) { return rows < kManyRows ? kMeasured : kMeasured / 2; }
+const LookUp& LookUpIn(std::int64_t rows) { return rows < kManyRows ? kInFewRows : kInManyRows; }
 
 /// Some four times the rows that are measured differ by no more.
 int MostDiffering(std::int64_t rows) {
-  const auto words = static_cast<std::uint64_t>(rows < kManyRows ? kNearWords : kMeanWords);
-  const auto met = static_cast<std::uint64_t>(rows) * words / lists::kWords;
-  const auto halvings =
-      static_cast<std::size_t>(std::bit_width(met / (20 * 4 * MeasuredFor(rows))));
+  const LookUp& look_up = LookUpIn(rows);
+  const auto met = static_cast<std::uint64_t>(rows * look_up.mean_words / lists::kWords);
+  const auto halvings = static_cast<std::size_t>(std::bit_width(met / (20 * 4 * look_up.measured)));
   return kMostDiffering[std::min(halvings, kMostDiffering.size() - 1)];
 }
 
@@ -77,7 +75,7 @@ Status TermsView::Nearest(std::span<const std::uint8_t> queries, const kernel::T
   const std::size_t each = std::min(kQueriesTogether, (count + threads - 1) / threads);
   if (each == 0) return {};
   const std::size_t parts = (count + each - 1) / each;
-  const Sought sought = {std::max(MeasuredFor(snapshot_->rows()), 2 * k), ReadsRows(count)};
+  const Sought sought = {std::max(LookUpIn(snapshot_->rows()).measured, 2 * k), ReadsRows(count)};
   std::vector<Status> statuses(parts);
   ParallelFor(parts, options.threads, [&](std::size_t part) {
     const std::size_t begin = part * each, some = std::min(each, count - begin);
@@ -152,8 +150,9 @@ Status TermsView::NearestAgain(std::span<const std::uint8_t> queries,
 /// other.
 std::vector<TermsView::Meeting> TermsView::Meetings(std::span<const std::uint8_t> queries,
                                                     const kernel::TopKOptions& options) const {
-  lists::ProbeOptions near = {.words = kNearWords, .variant = options.variant};
-  if (snapshot_->rows() >= kManyRows) near.words = kFewWords, near.farther = kAboutAsNear;
+  const LookUp& look_up = LookUpIn(snapshot_->rows());
+  const lists::ProbeOptions near = {
+      .words = look_up.words, .farther = look_up.farther, .variant = options.variant};
   std::vector<Meeting> meetings;
   for (const lists::Probe& probe : lists::Vocabulary::Shipped().Probes(queries, near)) {
     meetings.push_back({.word = probe.term.word,
@@ -206,7 +205,7 @@ std::span<const std::uint64_t> TermsView::PlacesOf(LeastDiffering& gathered) con
 bool TermsView::ReadsRows(std::size_t descriptors) const {
   const auto faults = static_cast<std::size_t>(snapshot_->rows()) * kDescriptorBytes / kFaultBytes;
   return descriptors <= kFewDescriptors &&
-         descriptors * MeasuredFor(snapshot_->rows()) < kReadsPerFault * faults;
+         descriptors * LookUpIn(snapshot_->rows()).measured < kReadsPerFault * faults;
 }
 
 /// The rows of entries, whose places ascend; reads them, or asks for their memory.

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <opencv2/imgproc.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "base/hash.h"
 
 namespace siftsearch::features {
 namespace {
@@ -37,12 +40,6 @@ image::GreyImage PictureOf(const cv::Mat& pixels) {
   picture.height = pixels.rows;
   picture.pixels.assign(pixels.begin<std::uint8_t>(), pixels.end<std::uint8_t>());
   return picture;
-}
-
-std::string Hex(const Pdq& hash) {
-  std::string text;
-  for (const std::uint8_t byte : hash.bits) text += fmt::format("{:02x}", byte);
-  return text;
 }
 
 Pdq FromHex(const std::string& text) {
@@ -76,7 +73,7 @@ TEST(PdqTest, GivesWhatTheReferenceGives) {
     const Pdq hash = PdqOf(Read(SIFTSEARCH_DATA_DIR "/" + row[0]));
     EXPECT_EQ(hash.quality, std::stoi(row[2])) << row[0];
     if (row[3] == "1") {
-      EXPECT_EQ(Hex(hash), row[1]) << row[0];
+      EXPECT_EQ(ToHex(hash.bits), row[1]) << row[0];
     } else {
       // The reference weighs colours in other numbers than JPEG's own grey.
       EXPECT_LE(PdqDistance(hash, FromHex(row[1])), 4) << row[0];
