@@ -85,8 +85,8 @@ PERSPECTIVE = {"mild": 0.08, "strong": 0.25}
 
 
 def perspective(picture, strength, rng, pool):
-    """Each corner moves inward by up to 8 % (mild) or 25 % (strong) of each side."""
-    reach = PERSPECTIVE[strength]
+    """Each corner moves inward by up to 8 % (mild), 25 % (strong) or a given share of each side."""
+    reach = PERSPECTIVE.get(strength, strength)
     corners = geometry.rectangle(0, 0, picture.width, picture.height)
     inward = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
     moved = corners + inward * rng.uniform(0, reach, (4, 2)) * [picture.width, picture.height]
@@ -287,14 +287,19 @@ def collage(picture, count, rng, pool):
 PRINTED = {"mild": (0.7, 5, 60), "strong": (1.4, 12, 35)}
 
 
-def print_scan(picture, strength, rng, pool):
-    """Perspective, blur, uneven light, tint, noise and JPEG, as of a print photographed."""
-    sigma, deviation, quality = PRINTED[strength]
-    result = blur(perspective(picture, "mild", rng, pool), sigma, rng, pool)
+def printed(picture, reach, sigma, deviation, quality, rng, pool):
+    """As of a print photographed: perspective (as there), blur (pixels), uneven light, tint, noise
+    (levels) and JPEG."""
+    result = blur(perspective(picture, reach, rng, pool), sigma, rng, pool)
     light = np.linspace(rng.uniform(0.75, 0.95), 1, result.width)[None, :, None]
     tint = rng.uniform(0.85, 1.0, 3)
     result = pixelwise(result, (20 + 0.85 * result.image) * light * tint)
     return jpeg(noise(result, deviation, rng, pool), quality, rng, pool)
+
+
+def print_scan(picture, strength, rng, pool):
+    """A print photographed, with more blur, noise and JPEG where it is strong."""
+    return printed(picture, "mild", *PRINTED[strength], rng, pool)
 
 
 CHAINABLE = [

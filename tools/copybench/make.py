@@ -1,6 +1,7 @@
 """copybench make: a set of originals, attacked copies and strangers from a folder of photographs."""
 
 import hashlib
+import itertools
 import json
 import pathlib
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 
 import attacks
 import geometry
+import operations
 import strangers
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -52,11 +54,18 @@ def options(parser):
                              "too few pictures; no pair of pictures is in both benches even so")
     parser.add_argument("--split-seed", type=int, default=1, metavar="N",
                         help="decides the halves; keep it, so that b stays unseen [1]")
-    parser.add_argument("--traits", metavar="NAME,…", default=",".join(strangers.GROUPS),
-                        help="what hard strangers, and some originals, share; only these: "
-                             "%(default)s")
-    parser.add_argument("--attacks", metavar="NAME,…", default=",".join(attacks.ATTACKS),
-                        help="only these: %(default)s")
+    parser.add_argument("--traits", metavar="NAME,…", default=",".join(strangers.DEFAULT_GROUPS),
+                        help="what hard strangers, and some originals, share; only these, of "
+                             f"{', '.join(strangers.GROUPS)} [%(default)s]")
+    parser.add_argument("--attacks", metavar="NAME,…",
+                        help=f"only these of {', '.join(attacks.ATTACKS)} [all; none with "
+                             "--compositions or --per-operation]")
+    parser.add_argument("--compositions", type=int, default=0, metavar="N",
+                        help="copies by one to three random operations of random strength [0]")
+    parser.add_argument("--per-operation", type=int, default=0, metavar="N",
+                        help="copies by each operation alone, of random strength [0]")
+    parser.add_argument("--families", metavar="NAME,…", default=",".join(operations.FAMILIES),
+                        help="only operations of these families: %(default)s")
 
 
 def chosen(what, names, known):
@@ -102,6 +111,11 @@ def related(file, folders):
             sys.exit(f"copybench: {file}: no --images folder has {name}")
         hashes.add(hashlib.sha256(found[0].read_bytes()).hexdigest())
     return hashes
+
+
+def source(path, folders):
+    """The name of the first of the folders that a picture lies in or below."""
+    return next(folder.resolve().name for folder in folders if path.is_relative_to(folder))
 
 
 def link(path, folder, number):
@@ -227,7 +241,8 @@ def takes_photo(group):
 
 
 def write_originals(options, photos):
-    """Writes DIR/originals, taking photographs from the list's end; gives paths in the bench.
+    """Writes DIR/originals, taking photographs from the list's end; gives {path in the bench: name of
+    the --images folder of its photograph, None where it is drawn}, by path.
 
     A sixth of them, but at least one for each group, carries the trait of a group of strangers.
     """
@@ -235,14 +250,14 @@ def write_originals(options, photos):
     share = max(len(groups) / max(1, options.originals), 1 / 6)
     planned = plan(options.originals, min(share, 0.5), groups)
     order = generator(options.seed, "original names").permutation(len(planned))
-    paths = []
+    found = {}
     for number, group in zip(order, planned):
         photo = photos.pop() if takes_photo(group) else None
         ending = ".jpg" if group else photo.suffix.lower()
         path = f"originals/o{number:05}{ending}"
         write_picture(options.out / path, group, photo, options.seed, f"original {number}")
-        paths.append(path)
-    return sorted(paths)
+        found[path] = source(photo, options.images) if photo else None
+    return dict(sorted(found.items()))
 
 
 def shows_something(image, region):
@@ -256,38 +271,80 @@ def shows_something(image, region):
     return float(deviation[0, 0]) >= FLATTEST_REGION
 
 
-def attacked(pool, path, attack, strength, rng):
-    """A copy whose truth is not empty; None where twenty tries gave none."""
+def shown(copy):
+    """A copy whose truth is not empty, of what the function `copy` gives, (picture, anything); None
+    where twenty tries gave none."""
     for _ in range(20):
-        done = attacks.ATTACKS[attack][0](pool.original(path), strength, rng, pool)
+        done, about = copy()
         done.parts = [p for p in done.parts if shows_something(done.image, p.region)]
         if done.parts:
-            return done
+            return done, about
     return None
 
 
+def copy_line(attack, strength, done, **more):
+    """(What truth.jsonl says but for the name, pixels) of a copy."""
+    return ({"kind": "copy", "attack": attack, "strength": strength,
+             "originals": [part.record() for part in done.parts], **more}, done.image)
+
+
 def copies(options, pool):
-    """Yields (what truth.jsonl says but for the name, pixels) of each copy."""
+    """Yields (what truth.jsonl says but for the name, pixels) of each copy by an attack."""
     for attack in options.attacks:
-        for strength in attacks.ATTACKS[attack][1]:
+        function, strengths = attacks.ATTACKS[attack]
+        for strength in strengths:
             order = generator(options.seed, "choice", attack, strength).permutation(
                 len(pool.originals))
             for i in range(options.copies_per_attack):
                 rng = generator(options.seed, "copy", attack, strength, i)
-                done = attacked(pool, pool.originals[order[i % len(order)]], attack, strength, rng)
-                if done is not None:
-                    yield ({"kind": "copy", "attack": attack, "strength": strength,
-                            "originals": [part.record() for part in done.parts]}, done.image)
+                path = pool.originals[order[i % len(order)]]
+                made = shown(lambda: (function(pool.original(path), strength, rng, pool), None))
+                if made is not None:
+                    yield copy_line(attack, strength, made[0])
+
+
+def with_operations(attack, strength, made):
+    """copy_line of a picture and the operations that gave it, [(name, family, strength)]."""
+    done, applied = made
+    return copy_line(attack, strength, done, operations=[
+        {"name": name, "family": family, "strength": value} for name, family, value in applied])
+
+
+def composed(options, pool):
+    """As copies, of --compositions; their strength is the number of operations."""
+    order = generator(options.seed, "choice", "composition").permutation(len(pool.originals))
+    for i in range(options.compositions):
+        rng = generator(options.seed, "composition", i)
+        path = pool.originals[order[i % len(order)]]
+        made = shown(lambda: operations.compose(pool.original(path), options.families, rng, pool))
+        if made is not None:
+            yield with_operations("composition", len(made[1]), made)
+
+
+def operated(options, pool):
+    """As copies, of --per-operation; their strength is rounded to tenths."""
+    for name, (family, function) in operations.OPERATIONS.items():
+        order = generator(options.seed, "choice", "operation", name).permutation(len(pool.originals))
+        for i in range(options.per_operation if family in options.families else 0):
+            rng = generator(options.seed, "operation", name, i)
+            strength = round(float(rng.uniform(0, 1)), 3)
+            path = pool.originals[order[i % len(order)]]
+            made = shown(lambda: (function(pool.original(path), strength, rng, pool),
+                                  [(name, family, strength)]))
+            if made is not None:
+                yield with_operations(name, round(strength, 1), made)
 
 
 def stranger_queries(options, photos):
     """Yields (what truth.jsonl says but for the name, pixels) of each stranger; half are hard."""
     for i, group in enumerate(plan(options.strangers, 0.5, options.traits)):
-        photo = read(photos.pop()) if takes_photo(group) else None
+        path = photos.pop() if takes_photo(group) else None
+        photo = read(path) if path else None
         rng = generator(options.seed, "stranger", i)
         image = photo if group is None else strangers.member(group, photo, rng,
                                                              theme(options.seed, group))
-        yield {"kind": "stranger", "attack": group or "plain", "strength": 1, "originals": []}, image
+        line = {"kind": "stranger", "attack": group or "plain", "strength": 1, "originals": []}
+        yield {**line, **({"source": source(path, options.images)} if path else {})}, image
 
 
 def check_numbers(options, photos, strange):
@@ -340,29 +397,40 @@ def new_bench(out):
         (out / folder).mkdir(parents=True, exist_ok=True)
 
 
+def choose(options):
+    """Makes lists of names of the options that are such; ends the program where one is unknown."""
+    if options.attacks is None:
+        alone = not options.compositions and not options.per_operation
+        options.attacks = list(attacks.ATTACKS) if alone else []
+    else:
+        options.attacks = chosen("attacks", options.attacks, attacks.ATTACKS)
+    options.families = chosen("families", options.families, operations.FAMILIES)
+    options.traits = chosen("traits", options.traits, strangers.GROUPS)
+
+
 def run(options):
     """Makes the bench; gives the exit code."""
-    options.attacks = chosen("attacks", options.attacks, attacks.ATTACKS)
-    options.traits = chosen("traits", options.traits, strangers.GROUPS)
+    choose(options)
     used = set()
     photos = shuffled(options, options.half, used)
     strange = shuffled(options, "ba"["ab".index(options.half)], used) if options.others else photos
     check_numbers(options, photos, strange)
     new_bench(options.out)
-    originals = write_originals(options, photos)
-    pool = Pool(options.out, originals, list(strange))
+    sources = write_originals(options, photos)
+    pool = Pool(options.out, list(sources), list(strange))
     distractors, strange_queries, alike = write_distractors(options, used)
-    duplicates = write_duplicates(options, originals)
-    lines = write_queries(options, ((with_duplicates(line, duplicates), image) for part in (copies(options, pool),
-                                                      stranger_queries(options, list(strange)),
-                                                      strange_queries)
-                                    for line, image in part))
+    duplicates = write_duplicates(options, pool.originals)
+    queries = itertools.chain(copies(options, pool), operated(options, pool), composed(options, pool),
+                              stranger_queries(options, list(strange)), strange_queries)
+    lines = write_queries(options, ((with_duplicates(line, duplicates), image)
+                                    for line, image in queries))
     made = sum(line["kind"] == "copy" for line in lines)
     (options.out / "bench.json").write_text(json.dumps(
         {"made_by": "copybench make", "seed": options.seed, "half": options.half,
-         "split_seed": options.split_seed, "photographs": len(used), "originals": len(originals), "distractors": distractors, "alike": alike,
-         "copies": made, "strangers": len(lines) - made, "attacks": options.attacks},
+         "split_seed": options.split_seed, "photographs": len(used), "originals": len(sources),
+         "distractors": distractors, "alike": alike, "copies": made, "strangers": len(lines) - made,
+         "attacks": options.attacks, "families": options.families, "sources": sources},
         indent=1) + "\n")
-    print(f"{options.out}: {len(originals)} originals, {distractors} distractors, {made} copies, "
+    print(f"{options.out}: {len(sources)} originals, {distractors} distractors, {made} copies, "
           f"{len(lines) - made} strangers")
     return 0

@@ -8,8 +8,10 @@ photo. Pixels are BGR.
 import cv2
 import numpy as np
 
+import attacks
 import drawing
 import geometry
+import operations
 
 
 def watermark(photo, rng, shared):
@@ -117,9 +119,233 @@ def text(photo, rng, shared):
     return image
 
 
+def finder_patterns(dark):
+    """Draws the three corners and the timing lines of a code into square modules, in place."""
+    size = len(dark)
+    for top, left in ((0, 0), (0, size - 7), (size - 7, 0)):
+        dark[max(0, top - 1):top + 8, max(0, left - 1):left + 8] = False
+        dark[top:top + 7, left:left + 7] = True
+        dark[top + 1:top + 6, left + 1:left + 6] = False
+        dark[top + 2:top + 5, left + 2:left + 5] = True
+    dark[6, 8:size - 8] = dark[8:size - 8, 6] = np.arange(size - 16) % 2 == 0
+
+
+def qr(photo, rng, shared):
+    """Codes of one size: corners, timing lines and ink are shared, the other modules are not."""
+    size, ink = int(shared.integers(21, 34)), shared.integers(0, 70, 3)
+    dark = rng.integers(0, 2, (size, size)).astype(bool)
+    finder_patterns(dark)
+    modules = np.where(np.pad(dark, 4)[..., None], ink, 255).astype(np.uint8)
+    return cv2.resize(modules, (600, 600), interpolation=cv2.INTER_NEAREST)
+
+
+def handwriting(image, text, x, y, height, rng):
+    """Writes a line in a script font, slanted and uneven, its first letter at (x, y), in place."""
+    font, slant = cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, rng.uniform(-0.1, 0.3)
+    scale = height / 30 * rng.uniform(0.85, 1.15)
+    width = cv2.getTextSize(text, font, scale, 2)[0][0] + 2 * height
+    mask = np.zeros((2 * height, width), np.uint8)
+    cv2.putText(mask, text, (height, round(1.3 * height)), font, scale, 255, 2, cv2.LINE_AA)
+    columns, rows = operations.columns_and_rows(width, 2 * height)
+    swing = 0.08 * height * np.sin(columns / rng.uniform(20, 60) + rng.uniform(0, 6))
+    mask = cv2.remap(mask, np.float32(columns + slant * (rows - height)), np.float32(rows + swing),
+                     cv2.INTER_LINEAR)
+    drawing.stamp(image, np.float32(mask) / 255, x - height, y - height // 2,
+                  tuple(rng.integers(0, 60, 3) + [60, 0, 0]), 0.9)
+
+
+def form(photo, rng, shared):
+    """One printed form, filled in by different hands."""
+    image = np.full((840, 620, 3), (246, 250, 250), np.uint8)
+    ink = tuple(int(v) for v in shared.integers(20, 110, 3))
+    drawing.stamp(image, drawing.fitting_mask(drawing.words(shared, 4), 30, 560, True), 30, 20, ink)
+    drawing.paragraph(image, shared, 30, 60, 560, 40, 12, ink)
+    for row in range(13):
+        y, split = 112 + 46 * row, int(shared.integers(240, 420))
+        for left, right in (((30, split), (split + 10, 590)) if shared.integers(0, 2) else ((30, 590),)):
+            cv2.rectangle(image, (left, y), (right, y + 40), ink, 1)
+            label = drawing.fitting_mask(drawing.words(shared, 2), 11, right - left - 8)
+            drawing.stamp(image, label, left + 4, y + 3, ink)
+            handwriting(image, drawing.words(rng, 1 if right - left < 330 else 3), left + 10, y + 15, 20,
+                        rng)
+    for i in range(6):
+        cv2.rectangle(image, (40 + 95 * i, 730), (54 + 95 * i, 744), ink, 1)
+        drawing.stamp(image, drawing.text_mask(drawing.words(shared, 1), 12), 60 + 95 * i, 731, ink)
+        if rng.integers(0, 2):
+            cv2.line(image, (41 + 95 * i, 732), (56 + 95 * i, 745), (90, 20, 20), 2, cv2.LINE_AA)
+    drawing.paragraph(image, shared, 30, 760, 560, 60, 11, ink)
+    return image
+
+
+def clef(image, x, y, gap):
+    """A treble clef, about 7 gaps high, whose curl is around (x, y), in place."""
+    turn = np.linspace(0, 2.6 * np.pi, 40)
+    curl = np.column_stack([np.cos(turn), np.sin(turn)]) * (0.4 + turn[:, None] / 6) * gap
+    rest = np.array([[1.2, -2.5], [0.9, -4.2], [0.2, -4.4], [0, -3], [0.5, 0], [0.8, 2.6], [0, 3.2],
+                     [-0.6, 2.7]]) * gap
+    line = np.int32(np.rint(np.vstack([curl, rest]) + [x, y]))
+    cv2.polylines(image, [line], False, (20, 20, 20), 2, cv2.LINE_AA)
+
+
+def notes(image, top, gap, rng):
+    """Fills one staff of a sheet with notes and bar lines, in place."""
+    x, ink = 110, (20, 20, 20)
+    while x < 570:
+        if rng.random() < 0.18:
+            cv2.line(image, (x, top), (x, top + 4 * gap), ink, 1)
+            x += 16
+        y, kind = top + int(rng.integers(-1, 10)) * gap // 2, int(rng.integers(0, 3))
+        cv2.ellipse(image, (x, y), (gap * 6 // 10, gap * 4 // 10), -20, 0, 360, ink, 2 if kind == 0 else -1,
+                    cv2.LINE_AA)
+        way = 1 if y < top + 2 * gap else -1
+        stem = x - way * (gap // 2)
+        cv2.line(image, (stem, y), (stem, y + way * 3 * gap), ink, 1, cv2.LINE_AA)
+        if kind == 2:
+            cv2.line(image, (stem, y + way * 3 * gap), (stem + gap, y + way * 2 * gap), ink, 2, cv2.LINE_AA)
+        x += int(rng.integers(18, 36))
+
+
+def music(photo, rng, shared):
+    """Sheets of music: staves, clefs, key and time are shared, title and notes are not."""
+    image = np.full((840, 620, 3), (240, 248, 250), np.uint8)
+    title = drawing.fitting_mask(drawing.words(rng, 3), 30, 560, True)
+    drawing.stamp(image, title, (620 - title.shape[1]) // 2, 24, (20, 20, 20))
+    gap, sharps, time = int(shared.integers(8, 11)), shared.integers(0, 5), shared.integers(2, 7)
+    for row in range(7):
+        top = 110 + 104 * row
+        for line in range(5):
+            image[top + line * gap, 30:590] = 60
+        clef(image, 48, top + 3 * gap, gap)
+        for i in range(sharps):
+            drawing.stamp(image, drawing.text_mask("#", 14), 64 + 7 * i, top - 4 + 9 * (i % 3), (20,) * 3)
+        if row == 0:
+            drawing.stamp(image, drawing.text_mask(str(time), 2 * gap, True), 94, top + 2, (20,) * 3)
+            drawing.stamp(image, drawing.text_mask("4", 2 * gap, True), 94, top + 2 * gap + 2, (20,) * 3)
+        notes(image, top, gap, rng)
+    return image
+
+
+def road(image, points, width, paint):
+    """A smooth street through points, with a dark rim, in place."""
+    line = [np.int32(np.rint(points))]
+    cv2.polylines(image, line, False, (120, 120, 120), width + 3, cv2.LINE_AA)
+    cv2.polylines(image, line, False, paint, width, cv2.LINE_AA)
+
+
+def crooked(rng, start, end, reach):
+    """60 points of a line between two points that leaves it by about `reach` pixels."""
+    shares = np.linspace(0, 1, 60)[:, None]
+    bends = cv2.resize(np.float32(rng.normal(0, reach, (6, 2))), (2, 60), interpolation=cv2.INTER_CUBIC)
+    return np.array(start) + (np.array(end) - start) * shares + bends
+
+
+def map_sheet(photo, rng, shared):
+    """Maps of one style: colours, heading, legend and scale are shared, the places are not."""
+    ground, park, water = (tuple(int(v) for v in low + shared.integers(0, 25, 3)) for low in (
+        np.array([215, 225, 225]), np.array([160, 205, 170]), np.array([215, 180, 140])))
+    image, major = np.full((600, 800, 3), ground, np.uint8), tuple(shared.integers(110, 250, 3).tolist())
+    for _ in range(5):
+        corners = rng.uniform([0, 0], [800, 600]) + rng.uniform(-110, 110, (7, 2))
+        cv2.fillConvexPoly(image, cv2.convexHull(np.int32(corners)), park, cv2.LINE_AA)
+    for _ in range(60):
+        x, y, width, height = rng.integers((0, 50, 8, 8), (780, 580, 40, 30))
+        image[y:y + height, x:x + width] = (190, 200, 205)
+    road(image, crooked(rng, (0, rng.uniform(60, 600)), (800, rng.uniform(60, 600)), 40), 26, water)
+    for i in range(16):
+        across, place = i % 2, rng.uniform(0, 800, 2)
+        ends = ((0, place[0]), (800, place[1])) if across else ((place[0], 0), (place[1], 600))
+        road(image, crooked(rng, *ends, 14), 11 if i < 4 else 5, major if i < 4 else (255,) * 3)
+    for _ in range(22):
+        label = drawing.text_mask(drawing.words(rng, int(rng.integers(1, 3))), int(rng.integers(11, 17)))
+        drawing.stamp(image, label, int(rng.integers(0, 700)), int(rng.integers(50, 570)), (60, 50, 50))
+    image[:40] = major
+    drawing.stamp(image, drawing.fitting_mask(drawing.words(shared, 3), 22, 760, True), 16, 9, (20,) * 3)
+    image[480:590, 650:790] = 250
+    for i, paint in enumerate((park, water, major)):
+        image[492 + 26 * i:508 + 26 * i, 660:684] = paint
+        drawing.stamp(image, drawing.text_mask(drawing.words(shared, 1), 13), 692, 493 + 26 * i, (30,) * 3)
+    image[574:578, 660:760] = 30
+    return image
+
+
+def ground_texture(shared, width, height):
+    """A floor full of detail: cloudy colours, grain, and hundreds of shapes of a few colours."""
+    image = np.zeros((height, width, 3), np.float32) + shared.uniform(60, 190, 3)
+    for cell, reach in ((160, 40), (40, 25), (10, 18), (3, 12)):
+        grain = shared.normal(0, reach, (height // cell + 2, width // cell + 2, 3))
+        image += cv2.resize(np.float32(grain), (width, height), interpolation=cv2.INTER_CUBIC)
+    image = np.uint8(np.clip(image, 0, 255))
+    paints = [drawing.colour(shared) for _ in range(6)]
+    for _ in range(width * height // 2500):
+        middle, reach = shared.uniform([0, 0], [width, height]), shared.uniform(4, 22)
+        corners = middle + reach * shared.normal(0, 1, (int(shared.integers(3, 7)), 2))
+        cv2.fillConvexPoly(image, cv2.convexHull(np.int32(corners)), paints[int(shared.integers(0, 6))],
+                           cv2.LINE_AA)
+    return image
+
+
+def seen_again(texture, rng, width, height):
+    """The middle of a texture from another place: other corners, and uneven ground shifts by up to
+    about 1 % against it."""
+    corners = geometry.rectangle(60, 60, texture.shape[1] - 120, texture.shape[0] - 120)
+    matrix = cv2.getPerspectiveTransform(np.float32(corners + rng.uniform(-50, 50, (4, 2))), np.float32(
+        geometry.rectangle(0, 0, width, height)))
+    x, y = operations.columns_and_rows(width, height)
+    shifts = cv2.resize(np.float32(rng.normal(0, 0.006 * width, (5, 6, 2))), (width, height),
+                        interpolation=cv2.INTER_CUBIC)
+    places = geometry.moved_points(np.linalg.inv(matrix), np.column_stack([
+        (x + shifts[..., 0]).ravel(), (y + shifts[..., 1]).ravel()])).reshape(height, width, 2)
+    return cv2.remap(texture, np.float32(places), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def carpet(photo, rng, shared):
+    """Photographs of different things on the same floor, from other places in other light.
+
+    The thing is cut out of the photograph along an irregular line and hides 30 to 60 % of the floor.
+    """
+    width, height = 720, 540
+    image = seen_again(ground_texture(shared, 900, 700), rng, width, height)
+    share = rng.uniform(0.3, 0.6)
+    line = operations.outline_around(width, height, share, rng)
+    line += rng.uniform(-0.5, 0.5, 2) * (1 - np.sqrt(share)) * [width, height] * 0.6
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [np.int32(np.rint(line * 16))], 255, cv2.LINE_AA, 4)
+    shadow = cv2.GaussianBlur(np.roll(mask, rng.integers(-14, 15, 2), (0, 1)), (0, 0), 9)
+    thing, cover = operations.covering(photo, width, height), np.float32(mask)[..., None] / 255
+    image = image * (1 - 0.5 * np.float32(shadow)[..., None] / 255) * (1 - cover) + thing * cover
+    done = operations.uneven_light(geometry.Picture(np.uint8(image), []), rng.uniform(0.1, 0.6), rng, None)
+    done = attacks.noise(done, rng.uniform(2, 8), rng, None)
+    return operations.jpeg(done, rng.uniform(0, 0.5), rng, None).image
+
+
+def template(photo, rng, shared):
+    """One certificate: border, headline, seal and lines are shared, the big photograph and name not."""
+    width, height, border = 640, 800, 46
+    image = np.full((height, width, 3), shared.integers(225, 256, 3), np.uint8)
+    paints, sides = [drawing.colour(shared) for _ in range(3)], int(shared.integers(3, 7))
+    image[:border] = image[-border:] = image[:, :border] = image[:, -border:] = paints[0]
+    pixels, mask = drawing.logo(38, paints[1], paints[2], sides)
+    for step in range(0, height - 37, 40):
+        for x, y in ((4, step), (width - 42, step), *([(step, 4), (step, height - 42)]
+                                                     if step <= width - 42 else [])):
+            drawing.stamp_pixels(image, pixels, mask, x, y)
+    headline = drawing.fitting_mask(drawing.words(shared, 3), 44, 520, True)
+    drawing.stamp(image, headline, (width - headline.shape[1]) // 2, 70, paints[0])
+    image[130:540, 70:570] = paints[2]
+    image[136:534, 76:564] = operations.covering(photo, 488, 398)
+    name = drawing.fitting_mask(drawing.words(rng, 2), 34, 500, True)
+    drawing.stamp(image, name, (width - name.shape[1]) // 2, 562, (40, 40, 40))
+    drawing.paragraph(image, shared, 80, 620, 480, 60, 15)
+    pixels, mask = drawing.logo(64, paints[0], paints[1], sides + 1)
+    drawing.stamp_pixels(image, pixels, mask, 480, 680)
+    return image
+
+
 GROUPS = {"watermark": watermark, "logo": logo, "caption": caption, "page": page, "chart": chart,
-          "brick": brick, "text": text}
-NEEDS_PHOTO = ("watermark", "logo", "caption", "page")
+          "brick": brick, "text": text, "qr": qr, "form": form, "music": music, "map": map_sheet,
+          "carpet": carpet, "template": template}
+DEFAULT_GROUPS = ("watermark", "logo", "caption", "page", "chart", "brick", "text")
+NEEDS_PHOTO = ("watermark", "logo", "caption", "page", "carpet", "template")
 
 
 def member(group, photo, rng, theme):
