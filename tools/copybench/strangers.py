@@ -341,9 +341,89 @@ def template(photo, rng, shared):
     return image
 
 
+def typed(photo, rng, shared):
+    """One application in print: frame, labels and boxes are shared, what is typed into them is not."""
+    rows, split = int(shared.integers(8, 20)), int(shared.integers(180, 330))
+    pitch, ink = 700 // rows, tuple(int(v) for v in shared.integers(20, 110, 3))
+    image = np.full((840, 620, 3), (250, 252, 252), np.uint8)
+    drawing.stamp(image, drawing.fitting_mask(drawing.words(shared, 4), 34, 560, True), 30, 24, ink)
+    label_size, entry_size = int(shared.integers(14, 22)), int(shared.integers(15, 26))
+    for row in range(rows):
+        y = 90 + pitch * row
+        label = drawing.fitting_mask(drawing.words(shared, int(shared.integers(1, 3))), label_size, split - 40)
+        drawing.stamp(image, label, 30, y + pitch // 4, ink)
+        cv2.rectangle(image, (split, y), (590, y + round(0.8 * pitch)), ink, 2)
+        letters = rng.integers(0, 36, int(rng.integers(6, 16)))
+        entry = "".join("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[i] for i in letters)
+        drawing.stamp(image, drawing.fitting_mask(entry, entry_size, 580 - split), split + 8, y + pitch // 5,
+                      (40, 40, 40))
+    return image
+
+
+def diagram(photo, rng, shared):
+    """Diagrams of one program: boxes of names and the lines between them, in one style."""
+    image = np.full((600, 800, 3), 255, np.uint8)
+    fill, line = tuple(int(v) for v in shared.integers(190, 256, 3)), tuple(shared.integers(0, 120, 3).tolist())
+    size, names = int(shared.integers(12, 18)), [drawing.words(shared, 1) for _ in range(12)]
+    places = [(int(rng.integers(10, 600)), y + int(rng.integers(0, 30))) for y in range(10, 540, 90)]
+    for (x, y), (to_x, to_y) in zip(places, places[1:]):
+        cv2.arrowedLine(image, (to_x + 60, to_y), (x + 60, y + 34), line, 1, cv2.LINE_AA, tipLength=0.15)
+    for x, y in places:
+        for i in range(int(rng.integers(1, 3))):
+            name = drawing.text_mask("::".join(names[k] for k in rng.integers(0, 12, 2)), size)
+            left, width = x + i * 300, name.shape[1] + 20
+            cv2.rectangle(image, (left, y), (left + width, y + 34), fill, -1)
+            cv2.rectangle(image, (left, y), (left + width, y + 34), line, 1)
+            drawing.stamp(image, name, left + 10, y + 10, (0, 0, 0))
+    return image
+
+
+def month(photo, rng, shared):
+    """Months of one calendar: grid, days of the week and figures are shared, dates and notes are not."""
+    width, cell = 700, 100
+    image, paint = np.full((640, width, 3), 255, np.uint8), drawing.colour(shared)
+    image[:60] = paint
+    names, size = drawing.words(shared, 7).split(), int(shared.integers(16, 34))
+    title = drawing.fitting_mask(f"{drawing.words(rng, 1)} {2000 + int(shared.integers(0, 40))}", 34, 600, True)
+    drawing.stamp(image, title, 20, 14, (255,) * 3)
+    start, days = int(rng.integers(0, 7)), int(rng.integers(28, 32))
+    rows = 5 if start + days <= 35 else 6
+    height = 540 // rows if shared.integers(0, 2) else 90
+    for column, name in enumerate(names):
+        drawing.stamp(image, drawing.fitting_mask(name, 16, 90), 5 + cell * column, 70, paint)
+    for i in range(7 * rows):
+        left, top = cell * (i % 7), 95 + height * (i // 7)
+        cv2.rectangle(image, (left, top), (left + cell, top + height), (170, 170, 170), 2)
+        if start <= i < start + days:
+            drawing.stamp(image, drawing.text_mask(str(i - start + 1), size), left + 10, top + 12, (50,) * 3)
+        if rng.random() < 0.2:
+            note = drawing.fitting_mask(drawing.words(rng, 2), 13, cell - 12)
+            drawing.stamp(image, note, left + 6, top + height - 24, (150, 60, 20))
+    return image
+
+
+def stereo(photo, rng, shared):
+    """One scene of layers from places side by side: nearer ones shift more."""
+    width, height, margin = 720, 540, 120
+    image, way = np.zeros((height, width, 3), np.uint8), rng.uniform(-1, 1)
+    depth = shared.uniform(0.3, 1)
+    for layer in range(int(shared.integers(4, 13))):
+        texture = ground_texture(shared, width + margin, height)
+        mask = np.full((height, width + margin), 255 if layer == 0 else 0, np.uint8)
+        for _ in range(5 if layer else 0):
+            middle, reach = shared.uniform([0, 0], [width + margin, height]), shared.uniform(30, 200, 2)
+            cv2.ellipse(mask, np.int32(middle).tolist(), np.int32(reach).tolist(), shared.uniform(0, 180), 0,
+                        360, 255, -1)
+        shift = round((1 + way * depth * layer / 12) * margin / 2)
+        inside = mask[:, shift:shift + width] > 0
+        image[inside] = texture[:, shift:shift + width][inside]
+    return attacks.noise(geometry.Picture(image, []), rng.uniform(0, 6), rng, None).image
+
+
 GROUPS = {"watermark": watermark, "logo": logo, "caption": caption, "page": page, "chart": chart,
           "brick": brick, "text": text, "qr": qr, "form": form, "music": music, "map": map_sheet,
-          "carpet": carpet, "template": template}
+          "carpet": carpet, "template": template, "typed": typed, "diagram": diagram, "month": month,
+          "stereo": stereo}
 DEFAULT_GROUPS = ("watermark", "logo", "caption", "page", "chart", "brick", "text")
 NEEDS_PHOTO = ("watermark", "logo", "caption", "page", "carpet", "template")
 
