@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "siftsearch/evidence.h"
 #include "siftsearch/search_backend.h"
 #include "siftsearch/status.h"
 #include "siftsearch/types.h"
@@ -83,29 +84,6 @@ constexpr std::string_view MatchKindName(MatchKind kind) {
   }
   return "";
 }
-
-/// What a score rests on.
-struct Evidence {
-  double log10_false_alarms = 0;  ///< log10 of the chance agreements as good that were expected.
-  double query_found = 0;  ///< Share of the query's keypoints in the shared region that agree.
-  double image_found = 0;  ///< The same of the image's.
-  double closeness = 0;    ///< How near the agreeing descriptors are, 0 to 1 (mean vote).
-  /// Mean over agreeing points of 1 / (1 + other images with such a descriptor); of images that
-  /// show the same picture all may count as one.
-  double rarity = 0;
-  double pixel_correlation = 0;  ///< Of the pixels where one lies over the other, −1 to 1.
-  double pixels_coherent = 0;    ///< Share of the pixels there that one agreeing block explains.
-  double pixels_inside = 0;      ///< How well the pixels inside that block agree, 0 to 1.
-  /// Share of the shared region, 0 to 1, in the one block of it whose pixels disagree: something is
-  /// laid over one of the two.
-  double pixels_covered = 0;
-  /// How far the points lie off the transform together with their neighbours, in 1/640 of the
-  /// image's longer side: near 0 for a copy, more for another view of a scene.
-  double parallax = 0;
-  /// How much more of the shared region than of the rest of either picture has the region's
-  /// commonest tone, 0 to 1: a caption stands on a background of its own.
-  double own_background = 0;
-};
 
 /// A verified match, with the words of design.md.
 struct Match {

@@ -38,6 +38,7 @@ Transform ToPreview(int width, int height, const image::GreyImage& preview) {
 /// The pixels of both previews where the match lays them over each other; none without previews.
 std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& query_preview,
                                                     const QueryForm& form, const FeatureSet& image,
+                                                    const verify::Refinement& refined,
                                                     const Transform& image_from_query) {
   const auto preview = image::DecodeGrey(image.preview, {});
   if (!preview.ok() || query_preview.pixels.empty()) return std::nullopt;
@@ -47,9 +48,15 @@ std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& quer
   }
   const Transform to_query = ToPreview(form.features.width, form.features.height, ours);
   const Transform to_image = ToPreview(image.width, image.height, *preview);
+  std::vector<Point> points;
+  for (const auto& pair : refined.pairs) {
+    const Keypoint& point = image.keypoints[pair.second];
+    points.push_back(verify::Apply(to_image, {point.x, point.y}));
+  }
   verify::PixelAgreement agreement = verify::CompareAligned(
       {ours.width, ours.height, ours.pixels}, {preview->width, preview->height, preview->pixels},
-      verify::Product(verify::Product(to_image, image_from_query), verify::Inverse(to_query)));
+      verify::Product(verify::Product(to_image, image_from_query), verify::Inverse(to_query)),
+      points);
   const auto [left, top, right, bottom] = agreement.rectangle;
   const Transform to_pixels = verify::Inverse(to_image);
   const Point first = verify::Apply(to_pixels, {left, top});
@@ -58,10 +65,33 @@ std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& quer
   return agreement;
 }
 
+/// Share of what the two pictures both show that the hull of the agreeing points takes up.
+double HullShare(const FeatureSet& query, const FeatureSet& image,
+                 const verify::Refinement& refined) {
+  std::vector<Point> points;
+  for (const auto& pair : refined.pairs) {
+    const Keypoint& point = query.keypoints[pair.first];
+    points.push_back({point.x, point.y});
+  }
+  const double overlap = verify::PolygonArea(verify::OverlapInQuery(
+      refined.image_from_query, {query.width, query.height}, {image.width, image.height}));
+  const double hull = verify::PolygonArea(verify::ConvexHull(std::move(points)));
+  return overlap > 0 ? std::min(1.0, hull / overlap) : 0;
+}
+
 /// Fills in the evidence and what follows from it.
 void Judge(const verify::Refinement& refined, const std::optional<verify::PixelAgreement>& pixels,
            bool itself, VerifiedContent& verified) {
+  const Match& match = verified.match;
   Evidence& evidence = verified.match.evidence;
+  evidence.inliers = match.inliers;
+  const auto shares = std::minmax(match.query_overlap_percent, match.image_overlap_percent);
+  evidence.smaller_share = shares.first / 100;
+  evidence.larger_share = shares.second / 100;
+  evidence.residual = refined.residual;
+  evidence.scale_spread = refined.scale_spread;
+  evidence.angle_spread = refined.angle_spread;
+  evidence.descriptor_distance = refined.descriptor_distance;
   evidence.query_found = refined.query_found;
   evidence.image_found = refined.image_found;
   evidence.parallax = refined.parallax;
@@ -74,6 +104,12 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
     evidence.pixels_inside = pixels->inside;
     evidence.pixels_covered = pixels->covered;
     evidence.own_background = pixels->own_background;
+    evidence.pixels_at_points = pixels->at_points;
+    evidence.pixels_in_hull = pixels->in_hull;
+    evidence.pixels_agreeing = pixels->agreeing;
+    evidence.pixels_between = pixels->between;
+    evidence.pixels_best = pixels->best;
+    evidence.textured = pixels->textured;
   }
   Score(itself, verified);
 }
@@ -93,14 +129,13 @@ double MeanRarity(const VerifiedContent& verified, std::span<const int> copies,
 void Score(bool itself, VerifiedContent& verified) {
   Match& match = verified.match;
   const Evidence& evidence = match.evidence;
-  const auto [smaller, larger] =
-      std::minmax({match.query_overlap_percent / 100, match.image_overlap_percent / 100});
   verified.log_odds = !verified.has_pixels ? verify::LogOddsOfPoints(evidence)
                       : itself             ? verify::LogOddsOfRepetition(evidence)
-                               : verify::LogOdds(evidence, match.inliers, {larger, smaller});
+                                           : verify::LogOdds(evidence, match.inliers,
+                                                             {evidence.larger_share, evidence.smaller_share});
   match.score = verify::ScoreFromLogOdds(verified.log_odds);
   match.copy = match.score >= kCopyThreshold;
-  match.kind = verify::KindOf(evidence, match.score, larger);
+  match.kind = verify::KindOf(evidence, match.score, evidence.larger_share);
 }
 
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {
@@ -159,12 +194,13 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
   match.image_from_query = FromPicture(refined.image_from_query, width, form.form);
   match.inliers = std::max(match.inliers, refined.distinct);
   const std::optional<verify::PixelAgreement> pixels =
-      ComparePixels(preview, form, *image, match.image_from_query);
+      ComparePixels(preview, form, *image, refined, match.image_from_query);
   if (pixels && pixels->coherent > 0) {
     const auto [left, top, right, bottom] = pixels->rectangle;
     verify::CountFound(form.features, *image, {left, top, right, bottom}, refined);
   }
   DescribeRegion(form.features, *image, pixels, match);
+  match.evidence.hull_share = HullShare(form.features, *image, refined);
   Judge(refined, pixels, itself, verified);
   if (!keep_points || refined.pairs.empty()) return {};
   match.inlier_points.clear();

@@ -47,6 +47,14 @@ Json AttributesJson(const std::map<std::string, std::string>& attributes) {
   return json;
 }
 
+Json EvidenceJson(const Evidence& evidence) {
+  Json json;
+  for (const EvidenceTerm& term : kEvidenceTerms) {
+    json[std::string(term.name)] = Rounded(evidence.*term.value, 1e4);
+  }
+  return json;
+}
+
 /// The fields after the names of the two images.
 void SetMatch(Json& json, const Match& match) {
   json["score"] = Rounded(match.score, 1e6);
@@ -67,19 +75,8 @@ void SetMatch(Json& json, const Match& match) {
   json["query_overlap_percent"] = Percent(match.query_overlap_percent);
   json["image_overlap_percent"] = Percent(match.image_overlap_percent);
   json["attributes"] = AttributesJson(match.image.attributes);
-  const Evidence& evidence = match.evidence;
   json["verdict"] = match.verdict ? Json(VerdictName(*match.verdict)) : Json(nullptr);
-  json["evidence"] = {{"log10_false_alarms", Rounded(evidence.log10_false_alarms, 100)},
-                      {"query_found", Rounded(evidence.query_found, 1000)},
-                      {"image_found", Rounded(evidence.image_found, 1000)},
-                      {"closeness", Rounded(evidence.closeness, 1000)},
-                      {"rarity", Rounded(evidence.rarity, 1000)},
-                      {"pixel_correlation", Rounded(evidence.pixel_correlation, 1000)},
-                      {"pixels_coherent", Rounded(evidence.pixels_coherent, 1000)},
-                      {"pixels_inside", Rounded(evidence.pixels_inside, 1000)},
-                      {"pixels_covered", Rounded(evidence.pixels_covered, 1000)},
-                      {"parallax", Rounded(evidence.parallax, 1000)},
-                      {"own_background", Rounded(evidence.own_background, 1000)}};
+  json["evidence"] = EvidenceJson(match.evidence);
 }
 
 /// Points that a line of a report names, spread evenly over all that agree.

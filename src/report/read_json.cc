@@ -128,17 +128,9 @@ Match MatchFields(const ParsedJson& json) {
         verdict == VerdictName(Verdict::kConfirmed) ? Verdict::kConfirmed : Verdict::kNotACopy;
   }
   const ParsedJson evidence = Field<ParsedJson>(json, "evidence");
-  match.evidence = {.log10_false_alarms = Field<double>(evidence, "log10_false_alarms"),
-                    .query_found = Field<double>(evidence, "query_found"),
-                    .image_found = Field<double>(evidence, "image_found"),
-                    .closeness = Field<double>(evidence, "closeness"),
-                    .rarity = Field<double>(evidence, "rarity"),
-                    .pixel_correlation = Field<double>(evidence, "pixel_correlation"),
-                    .pixels_coherent = Field<double>(evidence, "pixels_coherent"),
-                    .pixels_inside = Field<double>(evidence, "pixels_inside"),
-                    .pixels_covered = Optional<double>(evidence, "pixels_covered", 0),
-                    .parallax = Optional<double>(evidence, "parallax", 0),
-                    .own_background = Optional<double>(evidence, "own_background", 0)};
+  for (const EvidenceTerm& term : kEvidenceTerms) {
+    match.evidence.*term.value = Optional<double>(evidence, std::string(term.name).c_str(), 0);
+  }
   return match;
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "verify/verify.h"
@@ -69,6 +70,39 @@ double PolygonArea(std::span<const Point> polygon) {
     twice += a.x * b.y - b.x * a.y;
   }
   return std::abs(twice) / 2;
+}
+
+std::vector<Point> ConvexHull(std::vector<Point> points) {
+  const auto before = [](const Point& a, const Point& b) {
+    return a.x != b.x ? a.x < b.x : a.y < b.y;
+  };
+  const auto turns_back = [](const Point& a, const Point& b, const Point& c) {
+    return (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x) <= 0;
+  };
+  std::sort(points.begin(), points.end(), before);
+  std::vector<Point> hull;
+  for (int half = 0; half < 2; ++half) {
+    const std::size_t first = hull.size();
+    for (const Point& p : points) {
+      while (hull.size() >= first + 2 && turns_back(hull[hull.size() - 2], hull.back(), p)) {
+        hull.pop_back();
+      }
+      hull.push_back(p);
+    }
+    if (!hull.empty()) hull.pop_back();  // The other half begins there.
+    std::reverse(points.begin(), points.end());
+  }
+  return hull;
+}
+
+bool Holds(std::span<const Point> polygon, Point p) {
+  if (polygon.size() < 3) return false;
+  for (std::size_t i = 0; i < polygon.size(); ++i) {
+    const Point& a = polygon[i];
+    const Point& b = polygon[(i + 1) % polygon.size()];
+    if ((b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x) < 0) return false;
+  }
+  return true;
 }
 
 std::vector<Point> OverlapInQuery(const Transform& t, Size query, Size image) {

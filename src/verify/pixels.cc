@@ -26,6 +26,11 @@ constexpr int kToneStep = 2;
 constexpr int kFewTones = 20;
 constexpr double kLeastOutside = 1.0 / 7;
 constexpr double kNeutral = 0.3;  // Correlation that speaks neither for nor against.
+/// Of what a window could correlate, from which it agrees, and below which it disagrees.
+constexpr double kAgrees = 0.6;
+constexpr double kDisagrees = 0.2;
+constexpr int kSteps = 50;     // Of correlation, for the share of windows above one.
+constexpr double kBest = 0.2;  // See PixelAgreement::best.
 
 /// Sums of grey levels over rectangles in constant time; at most 2^24 pixels.
 class Integral {
@@ -162,10 +167,14 @@ double QueryNoise(const Grid& grid) {
 
 /// Correlation of a window, where there is texture to compare.
 struct WindowAgreement {
+  bool whole = false;  ///< Both pictures have all of it.
   bool textured = false;
   double texture = 0;
   double correlation = 0;
   double attainable = 0;  ///< Correlation of a window of this texture with itself.
+
+  /// Share of the attainable correlation, 0 to 1.
+  double Attained() const { return std::clamp(correlation / attainable, 0.0, 1.0); }
 };
 
 /// What the places of a window sum up to.
@@ -192,8 +201,9 @@ WindowAgreement AgreementOf(const Moments& sums, double query_noise) {
   const double var_a = std::max(0.0, sums.aa / kPlaces - a * a);
   const double var_b = std::max(0.0, sums.bb / kPlaces - b * b);
   const double larger = std::max(var_a, var_b);
-  if (larger <= kFlat * kFlat) return {};
-  return {.textured = true,
+  if (larger <= kFlat * kFlat) return {.whole = true};
+  return {.whole = true,
+          .textured = true,
           .texture = std::sqrt(larger),
           .correlation =
               (sums.ab / kPlaces - a * b) / std::sqrt((var_a + query_noise) * (var_b + kNoise)),
@@ -233,9 +243,15 @@ struct Cells {
     values.resize(static_cast<std::size_t>(columns) * rows);
     attainable.resize(values.size());
     windows.resize(values.size());
+    attained.resize(values.size());
+    agreeing.resize(values.size());
     VisitWindows(grid, [&](int x, int y, const WindowAgreement& window) {
+      whole_windows += window.whole;
       if (!window.textured) return;
       const std::size_t cell = static_cast<std::size_t>(y / side) * columns + x / side;
+      attained[cell] += window.Attained();
+      agreeing[cell] += window.Attained() >= kAgrees;
+      ++by_attained[static_cast<std::size_t>(window.Attained() * kSteps)];
       values[cell] += window.correlation - kNeutral;
       attainable[cell] += window.attainable - kNeutral;
       ++windows[cell];
@@ -249,12 +265,73 @@ struct Cells {
   int columns = 0;
   int rows = 0;
   std::vector<double> values;
-  std::vector<double> attainable;  ///< The same sums, did all windows agree.
-  std::vector<int> windows;        ///< Textured ones.
-  double weighted = 0;             ///< Correlation, by texture.
+  std::vector<double> attainable;             ///< The same sums, did all windows agree.
+  std::vector<int> windows;                   ///< Textured ones.
+  std::vector<double> attained;               ///< Sums of the shares of the attainable correlation.
+  std::vector<int> agreeing;                  ///< Windows that agree.
+  std::array<int, kSteps + 1> by_attained{};  ///< Windows by that share.
+  int whole_windows = 0;                      ///< Textured or not.
+  double weighted = 0;                        ///< Correlation, by texture.
   double weight = 0;
   int all_windows = 0;
 };
+
+/// How many textured windows attain from `least` to less than `most` of what they could.
+int CountAttaining(const Cells& cells, double least, double most) {
+  const auto first = cells.by_attained.begin() + static_cast<int>(std::lround(least * kSteps));
+  const auto last = cells.by_attained.begin() + static_cast<int>(std::lround(most * kSteps));
+  return std::accumulate(first, last, 0);
+}
+
+/// The share of the attainable correlation that a fifth of the windows reach.
+double BestAttained(const Cells& cells) {
+  double above = 0;
+  for (int step = kSteps; step > 0; --step) {
+    above += cells.by_attained[step];
+    if (above >= kBest * cells.all_windows) return static_cast<double>(step) / kSteps;
+  }
+  return 0;
+}
+
+/// Places of points in cells: (0, 0) is the corner of the first one.
+std::vector<Point> InCells(const Grid& grid, const Cells& cells, std::span<const Point> points) {
+  std::vector<Point> places;
+  for (const Point& p : points) {
+    const auto place = [&](double at, int count) {
+      const double window = (at + 0.5) / grid.pitch - 0.5 - (kWindow - 1) / 2.0;
+      return std::clamp((window + 0.5) / cells.side, 0.0, count - 1e-6);
+    };
+    places.push_back({place(p.x, cells.columns), place(p.y, cells.rows)});
+  }
+  return places;
+}
+
+/// Mean, over the points' cells that have textured windows, of what these attain.
+double AttainedAt(const Cells& cells, const std::vector<Point>& places) {
+  double sum = 0, count = 0;
+  for (const Point& p : places) {
+    const std::size_t cell =
+        static_cast<std::size_t>(p.y) * cells.columns + static_cast<std::size_t>(p.x);
+    if (cells.windows[cell] == 0) continue;
+    sum += cells.attained[cell] / cells.windows[cell];
+    ++count;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+/// Share of the textured windows that agree, of the cells whose centre lies in a convex polygon.
+double AgreeingIn(const Cells& cells, const std::vector<Point>& hull) {
+  double windows = 0, agreeing = 0;
+  for (int y = 0; y < cells.rows; ++y) {
+    for (int x = 0; x < cells.columns; ++x) {
+      if (!Holds(hull, {x + 0.5, y + 0.5})) continue;
+      const std::size_t cell = static_cast<std::size_t>(y) * cells.columns + x;
+      windows += cells.windows[cell];
+      agreeing += cells.agreeing[cell];
+    }
+  }
+  return windows > 0 ? agreeing / windows : 0;
+}
 
 struct Rectangle {
   double sum = 0;
@@ -410,7 +487,7 @@ double OwnBackground(const GreyView& query, const GreyView& image,
 }  // namespace
 
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
-                              const Transform& image_from_query) {
+                              const Transform& image_from_query, std::span<const Point> points) {
   PixelAgreement result;
   if (query.width < 1 || query.height < 1 || image.width < 1 || image.height < 1) return result;
   const Grid grid = Sample(query, image, image_from_query);
@@ -419,6 +496,13 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
   if (cells.all_windows < kFewWindows) return {};
   result.windows = cells.all_windows;
   result.correlation = cells.weighted / cells.weight;
+  result.agreeing = double(CountAttaining(cells, kAgrees, 1 + 1.0 / kSteps)) / result.windows;
+  result.between = double(CountAttaining(cells, kDisagrees, kAgrees)) / result.windows;
+  result.best = BestAttained(cells);
+  result.textured = double(result.windows) / cells.whole_windows;
+  const std::vector<Point> places = InCells(grid, cells, points);
+  result.at_points = AttainedAt(cells, places);
+  result.in_hull = AgreeingIn(cells, ConvexHull(places));
   const Rectangle best = LargestSum(cells);
   if (best.sum > 0) {
     const Rectangle whole{.sum = 0, .right = cells.columns, .bottom = cells.rows};

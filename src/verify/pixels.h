@@ -27,6 +27,12 @@ struct PixelAgreement {
   std::array<double, 4> rectangle{};
   double own_background = 0;  ///< 0 to 1; see CompareAligned.
   double covered = 0;         ///< 0 to 1; see CompareAligned.
+  double at_points = 0;       ///< Mean over `points` of what the windows there attain, 0 to 1.
+  double in_hull = 0;   ///< Share of the textured windows in the points' convex hull that agree.
+  double agreeing = 0;  ///< Share of all textured windows that agree.
+  double between = 0;   ///< Share that neither agrees nor disagrees.
+  double best = 0;      ///< What a fifth of the textured windows attain, 0 to 1.
+  double textured = 0;  ///< Share of the windows that both pictures have which is textured.
 };
 
 /// Compares two pictures where `image_from_query` (in their pixels) lays one over the other, by the
@@ -48,8 +54,13 @@ struct PixelAgreement {
 ///
 /// `covered`: the share of `rectangle` that one block takes up whose textured windows correlate by
 /// less than 0.2 in the mean: the block of the largest sum of (0.2 − correlation). There something
-/// is laid over one of the two. 0 where that block holds less than a fiftieth of the windows. Pure.
+/// is laid over one of the two. 0 where that block holds less than a fiftieth of the windows.
+///
+/// A window attains a share of the correlation that one of its texture has with itself; it agrees
+/// from 0.6 of that on and disagrees below 0.2. `points`: where keypoints agree, in image pixels.
+/// Pure.
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
-                              const Transform& image_from_query);
+                              const Transform& image_from_query,
+                              std::span<const Point> points = {});
 
 }  // namespace siftsearch::verify

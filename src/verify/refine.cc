@@ -387,6 +387,37 @@ double Parallax(const FeatureSet& query, const FeatureSet& image, const Refineme
   return std::sqrt(std::max(0.0, sum - 2 * by_chance) / count) / unit;
 }
 
+/// 0 of none.
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Fills in how exactly the pairs agree.
+void MeasurePairs(const FeatureSet& query, const FeatureSet& image, Refinement& refined) {
+  const double unit = std::max(image.width, image.height) / kWorkingSide;
+  std::vector<double> offsets, scales, angles, distances;
+  for (const auto& [q, i] : refined.pairs) {
+    const Keypoint& from = query.keypoints[q];
+    const Keypoint& to = image.keypoints[i];
+    const Point off = Offset(refined.image_from_query, from, to);
+    const Local local = LocalAt(refined.image_from_query, {from.x, from.y});
+    offsets.push_back(std::hypot(off.x, off.y) / unit);
+    scales.push_back(
+        std::abs(std::log2(double{to.scale} / from.scale) - local.log_scale / std::numbers::ln2));
+    angles.push_back(Turn(std::fmod(to.angle - from.angle - local.degrees, 360)));
+    distances.push_back(
+        std::sqrt(SquaredDistance(query.descriptors.data() + std::size_t{kDescriptorBytes} * q,
+                                  image.descriptors.data() + std::size_t{kDescriptorBytes} * i)));
+  }
+  refined.residual = Median(std::move(offsets));
+  refined.scale_spread = Median(std::move(scales));
+  refined.angle_spread = Median(std::move(angles));
+  refined.descriptor_distance = Median(std::move(distances));
+}
+
 /// Share of the keypoints of `from` that `to` could show which are in `paired`.
 template <typename Inside>
 double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform& to_from_from,
@@ -495,6 +526,7 @@ Refinement Refine(const FeatureSet& query, const FeatureSet& image,
     if (wide.distinct > best.distinct) best = std::move(wide);
   }
   best.parallax = Parallax(query, image, best);
+  MeasurePairs(query, image, best);
   return best;
 }
 

@@ -24,6 +24,10 @@ struct Refinement {
   /// (near 0); depth, moved parts and bent paper put neighbours off alike. 0 for fewer than 12
   /// pairs.
   double parallax = 0;
+  double residual = 0;      ///< Median distance of pairs from the transform, in the same unit.
+  double scale_spread = 0;  ///< Median of |log2| of the pairs' scale ratios over the transform's.
+  double angle_spread = 0;  ///< Median of how far the pairs' turns are off it, in degrees.
+  double descriptor_distance = 0;  ///< Median L2 distance of the pairs' descriptors.
 };
 
 /// An upright rectangle in the image's pixels.

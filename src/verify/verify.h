@@ -83,5 +83,10 @@ Transform Product(const Transform& a, const Transform& b);
 /// ∂(x', y') / ∂(x, y) at a point, by rows.
 std::array<double, 4> JacobianAt(const Transform& transform, Point point);
 double PolygonArea(std::span<const Point> polygon);
+/// Corners of the smallest convex polygon around points, clockwise as seen; of fewer than three
+/// places, or places on one line, it has no area (Andrew's monotone chain, 1979). Pure.
+std::vector<Point> ConvexHull(std::vector<Point> points);
+/// Whether a convex polygon of at least three corners, clockwise as seen, holds a point. Pure.
+bool Holds(std::span<const Point> polygon, Point point);
 
 }  // namespace siftsearch::verify

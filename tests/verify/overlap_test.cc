@@ -66,5 +66,24 @@ TEST(OverlapInQueryTest, NothingOrNoMoreThanAnEdgeIsEmpty) {
   EXPECT_THAT(OverlapInQuery({1, 0, 100, 0, 1, 0, 0, 0, 1}, {100, 100}, {100, 100}), IsEmpty());
 }
 
+TEST(ConvexHullTest, KeepsCornersAndHoldsWhatIsInside) {
+  std::vector<Point> points = {{0, 0}, {10, 0}, {10, 8}, {0, 8}, {5, 4}, {5, 0}, {2, 7}};
+  const std::vector<Point> hull = ConvexHull(points);
+  EXPECT_EQ(hull.size(), 4u);
+  EXPECT_NEAR(PolygonArea(hull), 80, 1e-9);
+  EXPECT_TRUE(Holds(hull, {5, 4}));
+  EXPECT_TRUE(Holds(hull, {0, 0}));
+  EXPECT_FALSE(Holds(hull, {10.1, 4}));
+  EXPECT_FALSE(Holds(hull, {5, -0.1}));
+}
+
+TEST(ConvexHullTest, OfFewPointsOrALineHasNoArea) {
+  EXPECT_EQ(PolygonArea(ConvexHull({})), 0);
+  EXPECT_EQ(PolygonArea(ConvexHull({{1, 2}})), 0);
+  EXPECT_EQ(PolygonArea(ConvexHull({{1, 2}, {1, 2}, {1, 2}})), 0);
+  EXPECT_EQ(PolygonArea(ConvexHull({{0, 0}, {1, 1}, {2, 2}, {3, 3}})), 0);
+  EXPECT_FALSE(Holds(ConvexHull({{0, 0}, {1, 1}}), {0.5, 0.5}));
+}
+
 }  // namespace
 }  // namespace siftsearch::verify

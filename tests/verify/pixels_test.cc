@@ -183,6 +183,33 @@ TEST(CompareAlignedTest, WhatACopyKeepsHasNoBackgroundOfItsOwn) {
   EXPECT_EQ(CompareAligned(cut.view(), captioned.view(), below).own_background, 0);
 }
 
+/// A picture over most of which another one is laid.
+Picture WithInset(const Picture& picture, const Picture& other, int margin) {
+  Picture result = picture;
+  for (int y = margin; y < picture.height - margin; ++y) {
+    for (int x = margin; x < picture.width - margin; ++x) {
+      const std::size_t at = static_cast<std::size_t>(y) * picture.width + x;
+      result.pixels[at] = other.pixels[at];
+    }
+  }
+  return result;
+}
+
+TEST(CompareAlignedTest, AroundThePointsACoveredCopyAgreesFully) {
+  const Picture image = See(200, 200, kSame, 5);
+  const Picture query = WithInset(image, See(200, 200, kSame, 6), 30);
+  const std::vector<Point> points = {{10, 10}, {190, 12}, {100, 12}, {15, 188}, {187, 100}};
+  const PixelAgreement agreement = CompareAligned(query.view(), image.view(), kSame, points);
+  EXPECT_GT(agreement.at_points, 0.85);
+  EXPECT_NEAR(agreement.agreeing, 1 - 0.7 * 0.7, 0.1);  // The frame of 30 around 140 × 140.
+  EXPECT_GT(agreement.best, 0.9);
+  const PixelAgreement same = CompareAligned(image.view(), image.view(), kSame, points);
+  EXPECT_GT(same.agreeing, 0.99);
+  EXPECT_GT(same.in_hull, 0.99);
+  EXPECT_LT(agreement.in_hull, same.in_hull - 0.3);
+  EXPECT_EQ(CompareAligned(image.view(), image.view(), kSame).at_points, 0);  // There are none.
+}
+
 Evidence Some() {
   return {.log10_false_alarms = -20,
           .query_found = 0.3,

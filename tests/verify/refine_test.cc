@@ -168,6 +168,22 @@ TEST(RefineTest, EmptySetsAreNoError) {
   EXPECT_TRUE(Refine(RandomFeatures(5, 7), empty, {1, 0, 0, 0, 1, 0, 0, 0, 1}).pairs.empty());
 }
 
+TEST(RefineTest, SaysHowExactlyPairsAgree) {
+  const FeatureSet query = RandomFeatures(300, 1);
+  const Refinement exact = Refine(query, query, {1, 0, 0, 0, 1, 0, 0, 0, 1});
+  EXPECT_LT(exact.residual, 0.05);
+  EXPECT_LT(exact.scale_spread, 0.01);
+  EXPECT_LT(exact.angle_spread, 0.1);
+  EXPECT_EQ(exact.descriptor_distance, 0);
+  FeatureSet off = Through(query, {1, 0, 0, 0, 1, 0, 0, 0, 1}, 3);
+  for (Keypoint& point : off.keypoints) point.scale *= 1.19f, point.angle += 10;
+  const Refinement inexact = Refine(query, off, {1, 0, 0, 0, 1, 0, 0, 0, 1});
+  EXPECT_NEAR(inexact.scale_spread, 0.25, 0.03);
+  EXPECT_NEAR(inexact.angle_spread, 10, 1);
+  EXPECT_GT(inexact.residual, 0.3);
+  EXPECT_GT(inexact.descriptor_distance, 20);
+}
+
 TEST(TransformTest, InverseAndProductUndoEachOther) {
   const Transform t = {0.9, 0.1, 30, -0.2, 1.1, 4, 1e-4, 2e-4, 1};
   const Point p = Apply(Product(Inverse(t), t), {12, 34});
