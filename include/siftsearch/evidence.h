@@ -52,7 +52,8 @@ struct EvidenceTerm {
   double Evidence::*value;
   double least;  ///< Smallest value there can be.
   double most;   ///< Largest one that says more than a smaller one.
-  /// 1: a larger value speaks for a copy, all else equal; −1: against one; 0: either.
+  /// 1: a larger value speaks for a copy, all else equal; −1: against one; 0: either (a template
+  /// agrees more exactly than a worn copy does).
   int direction;
 };
 
@@ -63,12 +64,12 @@ inline constexpr std::array kEvidenceTerms = {
     EvidenceTerm{"smaller_share", &Evidence::smaller_share, 0, 1, 0},
     EvidenceTerm{"query_found", &Evidence::query_found, 0, 1, 1},
     EvidenceTerm{"image_found", &Evidence::image_found, 0, 1, 1},
-    EvidenceTerm{"closeness", &Evidence::closeness, 0, 1, 1},
+    EvidenceTerm{"closeness", &Evidence::closeness, 0, 1, 0},
     EvidenceTerm{"rarity", &Evidence::rarity, 0, 1, 1},
-    EvidenceTerm{"residual", &Evidence::residual, 0, 4, -1},
-    EvidenceTerm{"scale_spread", &Evidence::scale_spread, 0, 1, -1},
-    EvidenceTerm{"angle_spread", &Evidence::angle_spread, 0, 30, -1},
-    EvidenceTerm{"descriptor_distance", &Evidence::descriptor_distance, 0, 724, -1},
+    EvidenceTerm{"residual", &Evidence::residual, 0, 4, 0},
+    EvidenceTerm{"scale_spread", &Evidence::scale_spread, 0, 1, 0},
+    EvidenceTerm{"angle_spread", &Evidence::angle_spread, 0, 30, 0},
+    EvidenceTerm{"descriptor_distance", &Evidence::descriptor_distance, 0, 724, 0},
     EvidenceTerm{"parallax", &Evidence::parallax, 0, 12, -1},
     EvidenceTerm{"hull_share", &Evidence::hull_share, 0, 1, 1},
     EvidenceTerm{"pixel_correlation", &Evidence::pixel_correlation, -1, 1, 1},

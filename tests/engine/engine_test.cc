@@ -468,6 +468,31 @@ TEST_F(EngineTest, ComparingFindsOnePictureInAnother) {
   EXPECT_THAT(missing.status().message(), HasSubstr("/no/such.jpg"));
 }
 
+TEST_F(EngineTest, TheEvidenceOfACopySaysWhatAgrees) {
+  const auto pictures = Pictures();
+  const auto picture = Decoded(pictures[3]);
+  QueryInput block = InputFor("block");
+  block.bytes = image::Encode(Block(picture, 100, 60, 240, 180), "jpeg", 80).value();
+  const auto found = Compare(block, InputFor(pictures[3]), {});
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  ASSERT_FALSE(found->matches.empty());
+  const Match& match = found->matches.front();
+  const Evidence& evidence = match.evidence;
+  for (const EvidenceTerm& term : kEvidenceTerms) {
+    EXPECT_GE(evidence.*term.value, term.least) << term.name;
+    EXPECT_LE(evidence.*term.value, term.most) << term.name;
+  }
+  EXPECT_EQ(evidence.inliers, match.inliers);
+  EXPECT_NEAR(evidence.larger_share, match.query_overlap_percent / 100, 1e-9);
+  EXPECT_NEAR(evidence.smaller_share, match.image_overlap_percent / 100, 1e-9);
+  EXPECT_GT(evidence.hull_share, 0.5);
+  EXPECT_GT(evidence.pixels_at_points, 0.7);
+  EXPECT_GT(evidence.pixels_in_hull, 0.7);
+  EXPECT_GT(evidence.textured, 0.3);
+  EXPECT_GT(evidence.descriptor_distance, 0);
+  EXPECT_LT(evidence.residual, 1);
+}
+
 TEST_F(EngineTest, ACaptionUnderDifferentPicturesIsAnOverlay) {
   const auto pictures = Pictures();
   QueryInput strips[2] = {InputFor("one"), InputFor("other")};

@@ -5,6 +5,8 @@ theme share the trait (the same watermark, the same template), and all else come
 photo. Pixels are BGR.
 """
 
+import string
+
 import cv2
 import numpy as np
 
@@ -354,7 +356,7 @@ def typed(photo, rng, shared):
         drawing.stamp(image, label, 30, y + pitch // 4, ink)
         cv2.rectangle(image, (split, y), (590, y + round(0.8 * pitch)), ink, 2)
         letters = rng.integers(0, 36, int(rng.integers(6, 16)))
-        entry = "".join("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[i] for i in letters)
+        entry = "".join((string.ascii_uppercase + string.digits)[i] for i in letters)
         drawing.stamp(image, drawing.fitting_mask(entry, entry_size, 580 - split), split + 8, y + pitch // 5,
                       (40, 40, 40))
     return image
