@@ -151,6 +151,11 @@ struct CompareOptions {
 SIFTSEARCH_EXPORT Result<QueryResult> Compare(QueryInput query, QueryInput image,
                                               const CompareOptions& options);
 
+/// What each term of the evidence adds to the log-odds of a score, before calibration, in the order
+/// of kEvidenceTerms: how far it moves them from those of the mean example in training. Safe from
+/// several threads.
+SIFTSEARCH_EXPORT std::vector<double> Explain(const Evidence& evidence);
+
 /// Hashes a whole picture; needs no database. An input that can't be read ends it with a Status
 /// that names it. Safe from several threads.
 SIFTSEARCH_EXPORT Result<PictureHash> HashPicture(const QueryInput& input,

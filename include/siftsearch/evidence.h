@@ -26,6 +26,10 @@ struct Evidence {
   /// How far the points lie off the transform together with their neighbours, in units: near 0 for
   /// a copy, more for another view of a scene.
   double parallax = 0;
+  /// How far the image is bent, in units: the root mean square of the smooth displacements on top
+  /// of the transform without which fewer points agree; 0 for most. What else is measured follows
+  /// it.
+  double warp = 0;
   double hull_share = 0;         ///< Share of the overlap that the points' convex hull takes up.
   double pixel_correlation = 0;  ///< Of the pixels where one lies over the other, −1 to 1.
   double pixels_coherent = 0;    ///< Share of the pixels there that one agreeing block explains.
@@ -41,6 +45,10 @@ struct Evidence {
   double pixels_between = 0;
   double pixels_best = 0;  ///< Correlation that a fifth of the textured windows exceed, 0 to 1.
   double textured = 0;     ///< Share of the overlap's windows that have texture.
+  /// Bits, 0 to 256, between the PDQ of the whole image and the nearest one of the query turned and
+  /// mirrored (light and dark exchanged where the match is); 128 where either picture varies too
+  /// little for one.
+  double pdq_distance = 128;
   /// How much more of the shared region than of the rest of either picture has the region's
   /// commonest tone, 0 to 1: a caption stands on a background of its own.
   double own_background = 0;
@@ -48,12 +56,12 @@ struct Evidence {
 
 /// One number of the evidence.
 struct EvidenceTerm {
-  std::string_view name;  ///< In JSON.
+  std::string_view name;  ///< In JSON and in models.
   double Evidence::*value;
   double least;  ///< Smallest value there can be.
   double most;   ///< Largest one that says more than a smaller one.
-  /// 1: a larger value speaks for a copy, all else equal; −1: against one; 0: either (a template
-  /// agrees more exactly than a worn copy does).
+  /// 1: a larger value never lowers the score, all else equal; −1: never raises it; 0: either (a
+  /// template agrees more exactly than a worn copy does).
   int direction;
 };
 
@@ -71,6 +79,7 @@ inline constexpr std::array kEvidenceTerms = {
     EvidenceTerm{"angle_spread", &Evidence::angle_spread, 0, 30, 0},
     EvidenceTerm{"descriptor_distance", &Evidence::descriptor_distance, 0, 724, 0},
     EvidenceTerm{"parallax", &Evidence::parallax, 0, 12, -1},
+    EvidenceTerm{"warp", &Evidence::warp, 0, 40, 0},
     EvidenceTerm{"hull_share", &Evidence::hull_share, 0, 1, 1},
     EvidenceTerm{"pixel_correlation", &Evidence::pixel_correlation, -1, 1, 1},
     EvidenceTerm{"pixels_coherent", &Evidence::pixels_coherent, 0, 1, 1},
@@ -82,6 +91,7 @@ inline constexpr std::array kEvidenceTerms = {
     EvidenceTerm{"pixels_between", &Evidence::pixels_between, 0, 1, 0},
     EvidenceTerm{"pixels_best", &Evidence::pixels_best, 0, 1, 1},
     EvidenceTerm{"textured", &Evidence::textured, 0, 1, 0},
+    EvidenceTerm{"pdq_distance", &Evidence::pdq_distance, 0, 256, -1},
     EvidenceTerm{"own_background", &Evidence::own_background, 0, 1, -1},
 };
 

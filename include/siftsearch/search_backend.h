@@ -87,6 +87,20 @@ struct SearchResult {
   std::vector<NearRow> nearest;
 };
 
+/// A picture as a whole to look for: its PDQ, and those of it turned and mirrored, as far as
+/// wanted.
+struct AlikeQuery {
+  std::vector<Pdq> turns;
+  std::int64_t exclude_content = 0;  ///< If positive, it is passed over.
+};
+
+/// A stored content whose PDQ is near one of a query's.
+struct AlikeContent {
+  std::int64_t content = 0;
+  int distance = 0;  ///< Bits, to the nearest of the query's.
+  int turn = 0;      ///< Index of that one.
+};
+
 /// How thorough the search of an approximate index is; nothing changes for an exact one.
 struct Approximation {
   int nprobe = 0;      ///< Inverted lists visited; 0: the square root of their number.
@@ -181,6 +195,12 @@ class SIFTSEARCH_EXPORT BackendSnapshot {
   /// Best voted contents of each query, one pass over the database for the batch.
   virtual Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
                                                    const SearchOptions& options) const = 0;
+
+  /// The contents of each query whose PDQ differs in at most `most` bits, nearest first, then by
+  /// content; one pass over all signatures for the batch. A content stored without one is not
+  /// found.
+  virtual Result<std::vector<std::vector<AlikeContent>>> FindAlike(
+      std::span<const AlikeQuery> queries, int most, const CallOptions& call = {}) const = 0;
 
   /// Stored features of contents, in their order; kNotFound where one of them is not stored.
   virtual Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +30,29 @@ struct Keypoint {
   float angle = 0;  ///< Orientation in degrees, [0, 360), clockwise as seen (y points down).
 };
 
+/// PDQ, a hash of a whole picture (Facebook, "The TMK+PDQF video-hashing algorithm and the PDQ
+/// image-hashing algorithm", 2019, section 4): the picture's 16 × 16 lowest frequencies but the
+/// mean, each compared with the median of all. Copies of a whole picture, re-encoded, reduced, with
+/// other tones, are mostly at most 31 bits apart; strangers some 128.
+struct Pdq {
+  std::array<std::uint8_t, 32> bits{};  ///< As in the text, the first digit highest.
+  int quality = 0;  ///< 0 to 100: how much the picture varies. Below 50 the bits say little.
+
+  bool operator==(const Pdq&) const = default;
+};
+
+/// Bits that differ, 0 to 256.
+inline int PdqDistance(const Pdq& a, const Pdq& b) {
+  int differing = 0;
+  for (std::size_t i = 0; i < a.bits.size(); i += sizeof(std::uint64_t)) {
+    std::uint64_t of_a, of_b;
+    std::memcpy(&of_a, a.bits.data() + i, sizeof of_a);
+    std::memcpy(&of_b, b.bits.data() + i, sizeof of_b);
+    differing += std::popcount(of_a ^ of_b);
+  }
+  return differing;
+}
+
 /// The features of one image: descriptors row by row (`keypoints.size()` × kDescriptorBytes
 /// bytes) and the keypoint of each row.
 struct FeatureSet {
@@ -37,6 +62,7 @@ struct FeatureSet {
   std::vector<std::uint8_t> descriptors;
   std::vector<std::uint8_t> preview =
       {};                   ///< JPEG: the picture small and grey, to compare pixels with.
+  Pdq pdq = {};             ///< Of the whole picture; quality 0: not known.
   int pages = 1;            ///< Pages or frames of the file; the features are those of one.
   std::string remark = {};  ///< What was odd about the file (AddOutcome::reason); not stored.
 

@@ -83,6 +83,14 @@ ContentRecord ReadContent(const Query& row) {
           .pages = static_cast<int>(row.Int(5))};
 }
 
+/// Of a row of content, hash and quality.
+Pdq SignatureOf(const Query& row) {
+  Pdq signature{.quality = static_cast<int>(row.Int(2))};
+  const auto bits = row.Blob(1);
+  std::copy_n(bits.begin(), std::min(bits.size(), signature.bits.size()), signature.bits.begin());
+  return signature;
+}
+
 Result<std::optional<ContentRecord>> ReadOneContent(Query query) {
   SIFTSEARCH_ASSIGN_OR_RETURN(bool row, query.Step());
   if (!row) return std::optional<ContentRecord>();
@@ -391,6 +399,31 @@ Result<std::vector<std::uint8_t>> Catalog::FindPreview(std::int64_t content) {
   if (!found) return std::vector<std::uint8_t>();
   const auto blob = query.Blob(0);
   return std::vector<std::uint8_t>(blob.begin(), blob.end());
+}
+
+Status Catalog::InsertSignature(std::int64_t content, const Pdq& signature) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query, db_->Prepare("INSERT INTO signatures (content, pdq, quality) VALUES (?, ?, ?)"));
+  return query.Bind(content).BindBlob(signature.bits).Bind(std::int64_t{signature.quality}).Run();
+}
+
+Result<Pdq> Catalog::FindSignature(std::int64_t content) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query, db_->Prepare("SELECT content, pdq, quality FROM signatures WHERE content = ?"));
+  query.Bind(content);
+  SIFTSEARCH_ASSIGN_OR_RETURN(const bool found, query.Step());
+  return found ? SignatureOf(query) : Pdq();
+}
+
+Status Catalog::VisitSignatures(
+    const std::function<void(std::int64_t content, const Pdq&)>& visit) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      Query query, db_->Prepare("SELECT content, pdq, quality FROM signatures ORDER BY content"));
+  while (true) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return {};
+    visit(query.Int(0), SignatureOf(query));
+  }
 }
 
 Result<ImageId> Catalog::InsertImage(const ImageRecord& image) {

@@ -110,6 +110,12 @@ class Catalog {
   Status InsertPreview(std::int64_t content, std::span<const std::uint8_t> jpeg);
   /// The preview of a content; empty where there is none.
   Result<std::vector<std::uint8_t>> FindPreview(std::int64_t content);
+  /// Stores the signature of a content; it goes with the content.
+  Status InsertSignature(std::int64_t content, const Pdq& signature);
+  /// The signature of a content; of quality 0 where there is none.
+  Result<Pdq> FindSignature(std::int64_t content);
+  /// The signature of every content that has one, live or not, by content.
+  Status VisitSignatures(const std::function<void(std::int64_t content, const Pdq&)>& visit);
   /// Adds an image of a content that is in the catalogue; `id` and what belongs to the content are
   /// not read.
   Result<ImageId> InsertImage(const ImageRecord& image);

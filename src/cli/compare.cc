@@ -16,6 +16,7 @@ struct CompareFlags {
   std::string format = "table";
   std::string draw;
   bool fail_on_copy = false;
+  bool explain = false;
   Spreadsheet spreadsheet;
   EngineFlags engine;
 };
@@ -26,8 +27,9 @@ CompareFlags ParseCompareFlags(Command& command) {
                     "table, json, jsonl or csv [table]")(
       "draw", po::value(&flags.draw)->value_name("FILE"),
       "draw the best match: both pictures, the shared region, the agreeing points (.png, .jpg, "
-      ".svg)")("fail-on-copy", po::bool_switch(&flags.fail_on_copy),
-               "exit with 11 when it is a copy");
+      ".svg)")("explain", po::bool_switch(&flags.explain),
+               "say below the table what decided, and what pushed each score which way")(
+      "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when it is a copy");
   flags.spreadsheet.AddTo(command);
   flags.engine.AddThreads(command);
   flags.engine.AddLimits(command);
@@ -35,6 +37,7 @@ CompareFlags ParseCompareFlags(Command& command) {
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
   flags.spreadsheet.Check(flags.format);
+  CheckExplain(flags.explain, flags.format);
   if (flags.images.size() != 2) throw UsageError("compare which two images?");
   if (!flags.draw.empty()) (void)DrawFormat(flags.draw);
   return flags;
@@ -62,7 +65,7 @@ int RunCompare(Command& command) {
     return ExitCodeOfFailed(result.status().code() == StatusCode::kOutOfMemory);
   }
   Output output;
-  ResultWriter writer(flags.format, flags.spreadsheet, output);
+  ResultWriter writer(flags.format, flags.explain, flags.spreadsheet, output);
   writer.Write(*result);
   writer.End();
   bool failed = false;

@@ -28,6 +28,7 @@ struct QueryFlags {
   std::string html;
   std::string where;
   bool fail_on_copy = false;
+  bool explain = false;
   bool allow_private = false;
   QueryOptions query;
   Spreadsheet spreadsheet;
@@ -51,6 +52,8 @@ QueryFlags ParseQueryFlags(Command& command) {
       "list only images that fulfil it, such as \"seller != acme\"")(
       "allow-private", po::bool_switch(&flags.allow_private),
       "also fetch urls of this machine and of private networks")(
+      "explain", po::bool_switch(&flags.explain),
+      "say below the table what decided, and what pushed each score which way")(
       "fail-on-copy", po::bool_switch(&flags.fail_on_copy), "exit with 11 when there is a copy");
   flags.spreadsheet.AddTo(command);
   flags.engine.AddThreads(command);
@@ -68,6 +71,7 @@ QueryFlags ParseQueryFlags(Command& command) {
   flags.query.batch_bytes = flags.engine.batch_bytes();
   flags.query.max_candidates = std::max(flags.query.max_candidates, flags.query.top);
   CheckScore("min-score", flags.query.min_score);
+  CheckExplain(flags.explain, flags.format);
   if (flags.images.empty()) throw UsageError("query which image? (- reads one from stdin)");
   if (!flags.draw.empty()) {
     if (flags.images.size() != 1) throw UsageError("--draw takes one image");
@@ -217,7 +221,7 @@ int RunQuery(Command& command) {
   auto page = QueryPage::Open(flags, (*engine)->backend());
   if (!page.ok()) return FailToWrite(console, page.status());
   Output output;
-  ResultWriter writer(flags.format, flags.spreadsheet, output);
+  ResultWriter writer(flags.format, flags.explain, flags.spreadsheet, output);
   const auto counts = QueryAll(**engine, flags, console, writer, *page);
   if (!counts.ok()) {
     writer.End();

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "engine/alike.h"
 
 namespace siftsearch::engine {
 namespace {
@@ -48,6 +49,16 @@ Result<FeatureSet> BatchSearch::FeaturesOf(std::int64_t content) const {
   return std::move(features.front());
 }
 
+Result<std::vector<std::vector<AlikeContent>>> BatchSearch::FindAlike() const {
+  std::vector<AlikeQuery> looks;
+  for (const BatchQuery& query : queries_) looks.push_back(LookOf(query.features, query.content));
+  const auto is_none = [](const AlikeQuery& look) { return look.turns.empty(); };
+  if (std::all_of(looks.begin(), looks.end(), is_none)) {
+    return std::vector<std::vector<AlikeContent>>();
+  }
+  return snapshot_.FindAlike(looks, kMostBitsApart, options_.call);
+}
+
 Status BatchSearch::Flush() {
   if (queries_.empty()) return {};
   const auto start = Clock::now();
@@ -68,6 +79,7 @@ Status BatchSearch::Flush() {
     forms[i].candidates = std::move(found[i].candidates);
     forms[i].nearest = std::move(found[i].nearest);
   }
+  SIFTSEARCH_ASSIGN_OR_RETURN(const auto alike, FindAlike());
   const double search_ms = MillisecondsSince(start);
   std::vector<std::vector<VerifiedContent>> verified(queries_.size());
   std::vector<Status> statuses(queries_.size());
@@ -92,6 +104,10 @@ Status BatchSearch::Flush() {
                          inner_threads);
     statuses[i] = matches.status();
     if (matches.ok()) verified[i] = std::move(matches).value();
+    if (statuses[i].ok() && !alike.empty()) {
+      statuses[i] = AddAlike([&](std::int64_t content) { return FeaturesOf(content); },
+                             query.features, alike[i], verified[i]);
+    }
     Timings& timings = query.timings;
     timings.verify_ms = MillisecondsSince(verify_start);
     double size = 0;

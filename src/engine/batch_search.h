@@ -54,6 +54,8 @@ class BatchSearch {
   /// The forms of all queries, query by query.
   std::vector<QueryForm> Forms() const;
   Result<FeatureSet> FeaturesOf(std::int64_t content) const;
+  /// By query, the contents that look like it; empty where no query is to be found by its look.
+  Result<std::vector<std::vector<AlikeContent>>> FindAlike() const;
 
   const Engine::Impl& impl_;
   const BackendSnapshot& snapshot_;

@@ -95,6 +95,13 @@ Status CheckFeatures(std::int64_t content, const FeatureSet& features) {
   return {};
 }
 
+Status CheckAlike(const AlikeContent& alike, const AlikeQuery& query, int most) {
+  const bool turn = alike.turn >= 0 && static_cast<std::size_t>(alike.turn) < query.turns.size();
+  if (turn && alike.content > 0 && alike.distance >= 0 && alike.distance <= most) return {};
+  return Misfit(fmt::format("content {} is alike by {} bits in turn {}", alike.content,
+                            alike.distance, alike.turn));
+}
+
 Status CheckRecord(const ImageRecord& image) {
   if (image.id > 0 && image.content > 0) return {};
   return Misfit(fmt::format("image {} of content {}", image.id, image.content));
@@ -120,6 +127,18 @@ Result<std::vector<SearchResult>> CheckedSnapshot::Search(std::span<const Search
     SIFTSEARCH_RETURN_IF_ERROR(CheckVotes(found[i].candidates, queries[i], options));
     SIFTSEARCH_RETURN_IF_ERROR(CheckNearest(found[i].nearest, queries[i].features->size(),
                                             static_cast<std::size_t>(options.neighbours)));
+  }
+  return found;
+}
+
+Result<std::vector<std::vector<AlikeContent>>> CheckedSnapshot::FindAlike(
+    std::span<const AlikeQuery> queries, int most, const CallOptions& call) const {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto found, snapshot_->FindAlike(queries, most, call));
+  SIFTSEARCH_RETURN_IF_ERROR(CheckCount(found.size(), queries.size(), "lists of alike contents"));
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    for (const AlikeContent& alike : found[i]) {
+      SIFTSEARCH_RETURN_IF_ERROR(CheckAlike(alike, queries[i], most));
+    }
   }
   return found;
 }

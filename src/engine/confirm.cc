@@ -35,34 +35,55 @@ Transform ToPreview(int width, int height, const image::GreyImage& preview) {
   return {x, 0, 0.5 * x - 0.5, 0, y, 0.5 * y - 0.5, 0, 0, 1};
 }
 
+/// Without pixels where it can't be decoded.
+image::GreyImage DecodedPreview(std::span<const std::uint8_t> preview) {
+  auto decoded = image::DecodeGrey(preview, {});
+  return decoded.ok() ? std::move(decoded).value() : image::GreyImage();
+}
+
 /// The pixels of both previews where the match lays them over each other; none without previews.
 std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& query_preview,
+                                                    const image::GreyImage& preview,
                                                     const QueryForm& form, const FeatureSet& image,
                                                     const verify::Refinement& refined,
                                                     const Transform& image_from_query) {
-  const auto preview = image::DecodeGrey(image.preview, {});
-  if (!preview.ok() || query_preview.pixels.empty()) return std::nullopt;
+  if (query_preview.pixels.empty() || preview.pixels.empty()) return std::nullopt;
   image::GreyImage ours = query_preview;
   if (form.form.inverted) {
     for (std::uint8_t& pixel : ours.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
   }
   const Transform to_query = ToPreview(form.features.width, form.features.height, ours);
-  const Transform to_image = ToPreview(image.width, image.height, *preview);
+  const Transform to_image = ToPreview(image.width, image.height, preview);
   std::vector<Point> points;
   for (const auto& pair : refined.pairs) {
     const Keypoint& point = image.keypoints[pair.second];
     points.push_back(verify::Apply(to_image, {point.x, point.y}));
   }
   verify::PixelAgreement agreement = verify::CompareAligned(
-      {ours.width, ours.height, ours.pixels}, {preview->width, preview->height, preview->pixels},
+      {ours.width, ours.height, ours.pixels}, {preview.width, preview.height, preview.pixels},
       verify::Product(verify::Product(to_image, image_from_query), verify::Inverse(to_query)),
-      points);
+      points, refined.warp.Scaled(to_image[0], to_image[4]));
   const auto [left, top, right, bottom] = agreement.rectangle;
   const Transform to_pixels = verify::Inverse(to_image);
   const Point first = verify::Apply(to_pixels, {left, top});
   const Point last = verify::Apply(to_pixels, {right, bottom});
   agreement.rectangle = {first.x, first.y, last.x, last.y};
   return agreement;
+}
+
+/// `Evidence::pdq_distance` of a query and an image's preview.
+double SignatureDistance(const QueryLook& look, const image::GreyImage& preview, bool inverted) {
+  if (preview.pixels.empty()) return Evidence().pdq_distance;
+  const Pdq theirs = features::PdqOf(preview);
+  if (std::min(theirs.quality, look.turns[0].quality) < features::kLeastQuality) {
+    return Evidence().pdq_distance;
+  }
+  int nearest = 256;
+  for (const Pdq& ours : look.turns) {
+    const int distance = PdqDistance(ours, theirs);
+    nearest = std::min(nearest, inverted ? 256 - distance : distance);
+  }
+  return nearest;
 }
 
 /// Share of what the two pictures both show that the hull of the agreeing points takes up.
@@ -79,15 +100,16 @@ double HullShare(const FeatureSet& query, const FeatureSet& image,
   return overlap > 0 ? std::min(1.0, hull / overlap) : 0;
 }
 
-/// Fills in the evidence and what follows from it.
+/// Fills in the evidence and what follows from it. `unit`: of the evidence, in image pixels.
 void Judge(const verify::Refinement& refined, const std::optional<verify::PixelAgreement>& pixels,
-           bool itself, VerifiedContent& verified) {
+           double unit, bool itself, VerifiedContent& verified) {
   const Match& match = verified.match;
   Evidence& evidence = verified.match.evidence;
   evidence.inliers = match.inliers;
   const auto shares = std::minmax(match.query_overlap_percent, match.image_overlap_percent);
   evidence.smaller_share = shares.first / 100;
   evidence.larger_share = shares.second / 100;
+  evidence.warp = refined.warp.Rms() / unit;
   evidence.residual = refined.residual;
   evidence.scale_spread = refined.scale_spread;
   evidence.angle_spread = refined.angle_spread;
@@ -116,6 +138,13 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
 
 }  // namespace
 
+QueryLook QueryLook::Of(std::span<const std::uint8_t> preview) {
+  QueryLook look;
+  look.preview = DecodedPreview(preview);
+  if (!look.preview.pixels.empty()) look.turns = features::PdqInAllTurns(look.preview);
+  return look;
+}
+
 double MeanRarity(const VerifiedContent& verified, std::span<const int> copies,
                   std::span<const double> shares) {
   double sum = 0;
@@ -131,11 +160,10 @@ void Score(bool itself, VerifiedContent& verified) {
   const Evidence& evidence = match.evidence;
   verified.log_odds = !verified.has_pixels ? verify::LogOddsOfPoints(evidence)
                       : itself             ? verify::LogOddsOfRepetition(evidence)
-                                           : verify::LogOdds(evidence, match.inliers,
-                                                             {evidence.larger_share, evidence.smaller_share});
+                                           : verify::LogOdds(evidence);
   match.score = verify::ScoreFromLogOdds(verified.log_odds);
   match.copy = match.score >= kCopyThreshold;
-  match.kind = verify::KindOf(evidence, match.score, evidence.larger_share);
+  match.kind = verify::KindOf(evidence, match.score);
 }
 
 Transform FromPicture(const Transform& image_from_form, int width, features::Form form) {
@@ -180,9 +208,8 @@ void DescribeRegion(const FeatureSet& query, const FeatureSet& image,
       DescribeRelation({j, query_share, image_share, match.inverted, query.pages, image.pages});
 }
 
-Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
-               const image::GreyImage& preview, bool itself, bool keep_points,
-               VerifiedContent& verified) {
+Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form, const QueryLook& look,
+               bool itself, bool keep_points, VerifiedContent& verified) {
   const auto image = features_of(verified.content);
   if (!image.ok()) {
     return image.status().code() == StatusCode::kNotFound ? Status() : image.status();
@@ -193,15 +220,18 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
   const int width = form.features.width;
   match.image_from_query = FromPicture(refined.image_from_query, width, form.form);
   match.inliers = std::max(match.inliers, refined.distinct);
+  const image::GreyImage preview = DecodedPreview(image->preview);
   const std::optional<verify::PixelAgreement> pixels =
-      ComparePixels(preview, form, *image, refined, match.image_from_query);
+      ComparePixels(look.preview, preview, form, *image, refined, match.image_from_query);
   if (pixels && pixels->coherent > 0) {
     const auto [left, top, right, bottom] = pixels->rectangle;
     verify::CountFound(form.features, *image, {left, top, right, bottom}, refined);
   }
   DescribeRegion(form.features, *image, pixels, match);
+  match.evidence.pdq_distance = SignatureDistance(look, preview, form.form.inverted);
   match.evidence.hull_share = HullShare(form.features, *image, refined);
-  Judge(refined, pixels, itself, verified);
+  const double unit = std::max(image->width, image->height) / verify::kWorkingSide;
+  Judge(refined, pixels, unit, itself, verified);
   if (!keep_points || refined.pairs.empty()) return {};
   match.inlier_points.clear();
   for (const auto& [q, i] : refined.pairs) {

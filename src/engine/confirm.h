@@ -1,22 +1,31 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 
 #include "engine/impl.h"
+#include "features/pdq.h"
 #include "image/decode.h"
 #include "verify/pixels.h"
 
 namespace siftsearch::engine {
 
+/// What a query looks like: its preview, and the PDQ of that in all turns. Of none, without pixels.
+struct QueryLook {
+  image::GreyImage preview;
+  std::array<Pdq, features::kTurns> turns{};
+
+  static QueryLook Of(std::span<const std::uint8_t> preview);
+};
+
 /// Looks closer at a content that the voting points agree with: finds more of the points and a
 /// finer transform, and compares pixels (both from what is stored). Rewrites the match: transform,
-/// regions, inliers, evidence and score. `preview` is the query's own; without pixels, or where the
+/// regions, inliers, evidence and score. `look` is the query's own; without pixels, or where the
 /// content was removed meanwhile, the geometry alone decides; of places of a picture in `itself`,
 /// of which little repeats, the geometry and the pixels of what does. Safe from several threads.
-Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form,
-               const image::GreyImage& preview, bool itself, bool keep_points,
-               VerifiedContent& verified);
+Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form, const QueryLook& look,
+               bool itself, bool keep_points, VerifiedContent& verified);
 
 /// `Evidence::rarity` without `copies` of the others and without the fraction `shares` of those
 /// left (by query point; either may be empty).

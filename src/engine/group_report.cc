@@ -20,8 +20,9 @@
 namespace siftsearch::engine {
 namespace {
 
-/// A picture that shows a part smaller than this has not been what the part was cut from.
-constexpr double kLeastScale = 0.6;
+/// A picture that shows a part smaller than this has lost some of its detail: it is more likely
+/// what the part was put into than what it was cut from.
+constexpr double kLeastScale = 0.9;
 /// Tangent of the angle up to which a part lies upright in a picture.
 constexpr double kUprightSlope = 0.035;
 /// Steps of log2 of a scale within which two pictures show the content equally large.

@@ -26,7 +26,7 @@ Result<PictureHash> Hash(const QueryInput& input, const InputLimits& limits) {
                                                 {.max_pixels = limits.max_pixels,
                                                  .max_file_bytes = limits.max_file_bytes}));
   PictureHash hash;
-  for (const features::Pdq& turned : features::PdqInAllTurns(picture)) {
+  for (const Pdq& turned : features::PdqInAllTurns(picture)) {
     hash.pdq.push_back(ToHex(turned.bits));
     hash.quality = turned.quality;
   }

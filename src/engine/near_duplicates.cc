@@ -32,21 +32,19 @@ class LeaderPicture {
     auto features = features_of(leader.content);
     if (features.status().code() == StatusCode::kNotFound) return picture;  // Removed meanwhile.
     SIFTSEARCH_RETURN_IF_ERROR(features.status());
-    if (auto preview = image::DecodeGrey(features->preview, {}); preview.ok()) {
-      picture.preview_ = std::move(preview).value();
-    }
+    picture.look_ = QueryLook::Of(features->preview);
     picture.form_.features = std::move(features).value();
     return picture;
   }
 
   Result<bool> IsSame(const VerifiedContent& other) const {
     if (other.form != leader_.form || other.content == leader_.content) return false;
-    if (preview_.pixels.empty()) return false;
+    if (look_.preview.pixels.empty()) return false;
     VerifiedContent pair;
     pair.content = other.content;
     pair.image_from_form =
         verify::Product(other.image_from_form, verify::Inverse(leader_.image_from_form));
-    SIFTSEARCH_RETURN_IF_ERROR(Confirm(features_of_, form_, preview_, false, false, pair));
+    SIFTSEARCH_RETURN_IF_ERROR(Confirm(features_of_, form_, look_, false, false, pair));
     const Match& match = pair.match;
     return std::max(match.query_overlap_percent, match.image_overlap_percent) >= kInTheOther &&
            match.evidence.pixels_coherent >= kPixelsAgreeAllOver &&
@@ -60,7 +58,7 @@ class LeaderPicture {
   const FeaturesOfContent& features_of_;
   const VerifiedContent& leader_;
   QueryForm form_;
-  image::GreyImage preview_;
+  QueryLook look_;
 };
 
 /// Which of `others` show the leader's picture.

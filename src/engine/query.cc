@@ -14,6 +14,7 @@
 #include "engine/equal_files.h"
 #include "engine/impl.h"
 #include "engine/verdict_book.h"
+#include "features/pdq.h"
 #include "features/preview.h"
 
 namespace siftsearch {
@@ -30,6 +31,7 @@ Result<FeatureSet> FeaturesOf(const Engine::Impl& impl, const features::FeatureE
   const auto decoded = Clock::now();
   SIFTSEARCH_ASSIGN_OR_RETURN(FeatureSet features, extractor.Extract(picture, options.threads));
   features.pages = picture.pages;
+  features.pdq = features::PdqOf(picture);
   features.remark = picture.remark;
   SIFTSEARCH_ASSIGN_OR_RETURN(features.preview,
                               features::MakePreview(picture, options.preview_quality));

@@ -97,9 +97,7 @@ class CandidateVerifier {
         candidates_[voted.content].push_back({&form, &voted, promising});
       }
     }
-    if (auto decoded = image::DecodeGrey(input.preview, {}); decoded.ok()) {
-      preview_ = std::move(decoded).value();
-    }
+    look_ = QueryLook::Of(input.preview);
   }
 
   Result<std::vector<VerifiedContent>> Run() {
@@ -245,7 +243,7 @@ class CandidateVerifier {
   Status ConfirmPlaces(VerifiedContent first, std::vector<VerifiedContent>& places) const {
     VerifiedContent next = std::move(first);
     while (true) {
-      SIFTSEARCH_RETURN_IF_ERROR(Confirm(input_.features_of, CompleteForm(next.form), preview_,
+      SIFTSEARCH_RETURN_IF_ERROR(Confirm(input_.features_of, CompleteForm(next.form), look_,
                                          input_.itself, input_.keep_points, next));
       if (!places.empty() && !(next.match.copy && IsNewPlace(next.match, places))) return {};
       places.push_back(std::move(next));
@@ -438,7 +436,7 @@ class CandidateVerifier {
   const int threads_;
   mutable std::vector<PreparedForm> prepared_;  ///< By form.
   std::size_t discounted_ = 0;                  ///< Sure copies when rarity was last discounted.
-  image::GreyImage preview_;
+  QueryLook look_;
   std::map<std::int64_t, Candidates> candidates_;
   std::vector<std::unique_ptr<QueryForm>> complete_;  ///< By form; null: as it was searched.
 };

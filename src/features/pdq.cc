@@ -1,7 +1,6 @@
 #include "features/pdq.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
@@ -116,7 +115,7 @@ const std::array<std::array<float, kSmall>, kFrequencies>& Cosines() {
   return cosines;
 }
 
-Spectrum Transform(const Reduced& reduced) {
+Spectrum SpectrumOf(const Reduced& reduced) {
   const auto& cosines = Cosines();
   std::array<std::array<float, kSmall>, kFrequencies> half = {};
   for (int i = 0; i < kFrequencies; ++i) {
@@ -159,27 +158,41 @@ Spectrum Turned(const Spectrum& spectrum, const Steps& steps) {
   return turned;
 }
 
+constexpr std::size_t kBits = kFrequencies * kFrequencies;
+
+/// Sets the bits of the frequencies above `least`.
+void SetBits(const Spectrum& spectrum, float least, Pdq& hash) {
+  for (std::size_t k = 0; k < kBits; ++k) {
+    if (spectrum[k / kFrequencies][k % kFrequencies] <= least) continue;
+    hash.bits[31 - k / 8] |= static_cast<std::uint8_t>(1 << k % 8);
+  }
+}
+
 Pdq BitsOf(const Spectrum& spectrum, int quality) {
-  constexpr std::size_t kBits = kFrequencies * kFrequencies;
   std::array<float, kBits> sorted;
   for (std::size_t k = 0; k < kBits; ++k) sorted[k] = spectrum[k / kFrequencies][k % kFrequencies];
   const auto median = sorted.begin() + kBits / 2 - 1;
   std::nth_element(sorted.begin(), median, sorted.end());
   Pdq hash{.quality = quality};
-  for (std::size_t k = 0; k < kBits; ++k) {
-    if (spectrum[k / kFrequencies][k % kFrequencies] <= *median) continue;
-    hash.bits[31 - k / 8] |= static_cast<std::uint8_t>(1 << k % 8);
-  }
+  SetBits(spectrum, *median, hash);
   return hash;
 }
 
 }  // namespace
 
+Transform OnUnitSquare(Turn turn) {
+  const Steps& steps = kSteps[static_cast<std::size_t>(turn)];
+  const double x = steps.mirrored ? -1 : 1, y = steps.flipped ? -1 : 1;
+  const double right = steps.mirrored, down = steps.flipped;
+  if (steps.transposed) return {0, x, right, y, 0, down, 0, 0, 1};
+  return {x, 0, right, 0, y, down, 0, 0, 1};
+}
+
 std::array<Pdq, kTurns> PdqInAllTurns(const image::GreyImage& picture) {
   std::array<Pdq, kTurns> hashes;
   if (std::min(picture.width, picture.height) < kLeastSide) return hashes;
   const Reduced reduced = Reduce(picture);
-  const Spectrum spectrum = Transform(reduced);
+  const Spectrum spectrum = SpectrumOf(reduced);
   const int quality = QualityOf(reduced);
   for (std::size_t turn = 0; turn < kTurns; ++turn) {
     hashes[turn] = BitsOf(Turned(spectrum, kSteps[turn]), quality);
@@ -187,12 +200,18 @@ std::array<Pdq, kTurns> PdqInAllTurns(const image::GreyImage& picture) {
   return hashes;
 }
 
-int PdqDistance(const Pdq& a, const Pdq& b) {
-  int differing = 0;
-  for (std::size_t i = 0; i < a.bits.size(); ++i) {
-    differing += std::popcount(static_cast<std::uint8_t>(a.bits[i] ^ b.bits[i]));
+std::array<Pdq, kTurns> Turned(const Pdq& hash) {
+  Spectrum signs;
+  for (std::size_t k = 0; k < kBits; ++k) {
+    const bool above = hash.bits[31 - k / 8] >> k % 8 & 1;
+    signs[k / kFrequencies][k % kFrequencies] = above ? 1.0f : -1.0f;
   }
-  return differing;
+  std::array<Pdq, kTurns> hashes;
+  for (std::size_t turn = 0; turn < kTurns; ++turn) {
+    hashes[turn] = {.quality = hash.quality};
+    SetBits(Turned(signs, kSteps[turn]), 0, hashes[turn]);
+  }
+  return hashes;
 }
 
 }  // namespace siftsearch::features

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/exception_status.h"
 #include "base/status_macros.h"
 #include "local/search.h"
+#include "vote/alike.h"
 
 namespace siftsearch::local {
 namespace {
@@ -111,12 +113,28 @@ Result<FeatureSet> PinnedCommit::FeaturesOf(std::int64_t content) const {
     features.width = record->width;
     features.height = record->height;
     features.pages = record->pages;
+    SIFTSEARCH_ASSIGN_OR_RETURN(features.pdq, catalog.FindSignature(content));
     if (!place) return {};
     SIFTSEARCH_ASSIGN_OR_RETURN(features.preview, catalog.FindPreview(content));
     return {};
   });
   SIFTSEARCH_RETURN_IF_ERROR(filled);
   return features;
+}
+
+Result<std::vector<std::vector<AlikeContent>>> PinnedCommit::FindAlike(
+    std::span<const AlikeQuery> queries, int most, const CallOptions& call) const try {
+  SIFTSEARCH_RETURN_IF_ERROR(call.Check());
+  const auto& dead = commit_->listing.dead_contents;
+  vote::AlikeFinder finder(queries, most);
+  SIFTSEARCH_RETURN_IF_ERROR(FromCatalog([&](catalog::Catalog& catalog) {
+    return catalog.VisitSignatures([&](std::int64_t content, const Pdq& signature) {
+      if (!std::binary_search(dead.begin(), dead.end(), content)) finder.Visit(content, signature);
+    });
+  }));
+  return finder.Take();
+} catch (const std::exception& error) {
+  return StatusOf(error);
 }
 
 Result<std::vector<std::vector<ImageRecord>>> PinnedCommit::Describe(

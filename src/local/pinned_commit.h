@@ -58,6 +58,9 @@ class PinnedCommit : public BackendSnapshot {
   std::int64_t generation() const override { return commit_->listing.generation; }
   Result<std::vector<SearchResult>> Search(std::span<const SearchQuery> queries,
                                            const SearchOptions& options) const override;
+  Result<std::vector<std::vector<AlikeContent>>> FindAlike(std::span<const AlikeQuery> queries,
+                                                           int most,
+                                                           const CallOptions& call) const override;
   Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,
                                            const CallOptions& call) const override;
   Result<std::vector<std::vector<ImageRecord>>> Describe(std::span<const std::int64_t> contents,

@@ -168,6 +168,9 @@ Result<std::int64_t> Writer::StoreContent(const PutItem& item) {
                                        .live = true,
                                        .pages = item.features->pages};
   SIFTSEARCH_RETURN_IF_ERROR(catalog_.InsertContent(content, item.hash));
+  if (item.features->pdq.quality > 0) {
+    SIFTSEARCH_RETURN_IF_ERROR(catalog_.InsertSignature(id, item.features->pdq));
+  }
   if (item.features->size() > 0) {
     if (!item.features->preview.empty()) {
       SIFTSEARCH_RETURN_IF_ERROR(catalog_.InsertPreview(id, item.features->preview));

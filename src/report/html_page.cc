@@ -127,7 +127,7 @@ std::string PageGroupText(const PageGroup& group) {
     Json kept;
     kept["query"] = between.first;
     kept["image"] = between.second;
-    for (const char* field : {"score", "copy", "kind", "inliers", "relation", "covered_percent",
+    for (const char* field : {"score", "copy", "kind", "because", "relation", "covered_percent",
                               "image_from_query", "query_polygon", "image_polygon", "points"}) {
       kept[field] = std::move(pair_json[field]);
     }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "report/because.h"
 #include "report/text.h"
 
 namespace siftsearch::report {
@@ -76,6 +77,7 @@ void SetMatch(Json& json, const Match& match) {
   json["image_overlap_percent"] = Percent(match.image_overlap_percent);
   json["attributes"] = AttributesJson(match.image.attributes);
   json["verdict"] = match.verdict ? Json(VerdictName(*match.verdict)) : Json(nullptr);
+  json["because"] = Because(match);
   json["evidence"] = EvidenceJson(match.evidence);
 }
 
@@ -104,13 +106,22 @@ Json FileJson(const ImageRecord& image) {
           {"attributes", AttributesJson(image.attributes)}};
 }
 
-Json MatchJson(const Match& match) {
+Json PushesJson(const std::vector<double>& pushes) {
+  Json json;
+  for (std::size_t i = 0; i < pushes.size(); ++i) {
+    json[std::string(kEvidenceTerms[i].name)] = Rounded(pushes[i], 1e4);
+  }
+  return json;
+}
+
+Json MatchJson(const Match& match, const PushesOf& pushes_of) {
   Json json;
   json["rank"] = match.rank;
   json["id"] = match.image.id;
   SetPath(json, "path", match.image.path);
   json["pages"] = match.image.pages;
   SetMatch(json, match);
+  if (pushes_of) json["pushes"] = PushesJson(pushes_of(match.evidence));
   return json;
 }
 
@@ -130,7 +141,7 @@ std::string AddJson(const AddOutcome& outcome) {
   return Line(json);
 }
 
-std::string QueryJson(const QueryResult& result) {
+std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of) {
   Json json;
   SetPath(json, "query", result.query);
   json["error"] = result.error.ok() ? Json(nullptr) : Json(result.error.message());
@@ -139,7 +150,9 @@ std::string QueryJson(const QueryResult& result) {
   json["descriptors"] = result.descriptors;
   json["pages"] = result.pages;
   json["matches"] = Json::array();
-  for (const Match& match : result.matches) json["matches"].push_back(MatchJson(match));
+  for (const Match& match : result.matches) {
+    json["matches"].push_back(MatchJson(match, pushes_of));
+  }
   json["timings_ms"] = {{"decode", Rounded(result.timings.decode_ms, 100)},
                         {"extract", Rounded(result.timings.extract_ms, 100)},
                         {"search", Rounded(result.timings.search_ms, 100)},

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "report/because.h"
 #include "siftsearch/results.h"
 #include "siftsearch/search_backend.h"
 
@@ -15,7 +16,8 @@ namespace siftsearch::report {
 std::string AddJson(const AddOutcome& outcome);
 /// The hashes of one picture, or why there are none.
 std::string HashJson(const std::string& path, const Result<PictureHash>& hash);
-std::string QueryJson(const QueryResult& result);
+/// With `pushes_of` also what pushed each score.
+std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of = {});
 std::string PairJson(const ReportPair& pair);
 /// {"partial": true, "about": …}: the last line of a report that was stopped.
 std::string PartialJson(const std::string& about);

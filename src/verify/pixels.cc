@@ -117,7 +117,8 @@ struct Grid {
   Point Place(int x, int y) const { return {(x + 0.5) * pitch - 0.5, (y + 0.5) * pitch - 0.5}; }
 };
 
-Grid Sample(const GreyView& query, const GreyView& image, const Transform& image_from_query) {
+Grid Sample(const GreyView& query, const GreyView& image, const Transform& image_from_query,
+            const Warp& warp) {
   const auto j = JacobianAt(image_from_query, {query.width / 2.0, query.height / 2.0});
   const double scale = std::sqrt(std::abs(j[0] * j[3] - j[1] * j[2]));
   Grid grid;
@@ -136,7 +137,8 @@ Grid Sample(const GreyView& query, const GreyView& image, const Transform& image
   for (int y = 0; y < grid.rows; ++y) {
     for (int x = 0; x < grid.columns; ++x) {
       const Point place = grid.Place(x, y);
-      const Point from = Apply(query_from_image, place);
+      const Point bent = warp.At(place);
+      const Point from = Apply(query_from_image, {place.x - bent.x, place.y - bent.y});
       if (!theirs.Holds(place) || !ours.Holds(from)) continue;
       const std::size_t at = grid.At(x, y);
       grid.valid[at] = 1;
@@ -487,10 +489,11 @@ double OwnBackground(const GreyView& query, const GreyView& image,
 }  // namespace
 
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
-                              const Transform& image_from_query, std::span<const Point> points) {
+                              const Transform& image_from_query, std::span<const Point> points,
+                              const Warp& warp) {
   PixelAgreement result;
   if (query.width < 1 || query.height < 1 || image.width < 1 || image.height < 1) return result;
-  const Grid grid = Sample(query, image, image_from_query);
+  const Grid grid = Sample(query, image, image_from_query, warp);
   if (grid.columns < kWindow || grid.rows < kWindow) return result;
   const Cells cells(grid);
   if (cells.all_windows < kFewWindows) return {};

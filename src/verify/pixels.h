@@ -5,6 +5,7 @@
 #include <span>
 
 #include "siftsearch/types.h"
+#include "verify/warp.h"
 
 namespace siftsearch::verify {
 
@@ -58,9 +59,9 @@ struct PixelAgreement {
 ///
 /// A window attains a share of the correlation that one of its texture has with itself; it agrees
 /// from 0.6 of that on and disagrees below 0.2. `points`: where keypoints agree, in image pixels.
-/// Pure.
+/// `warp`: of the image, on top of the transform. Pure.
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
-                              const Transform& image_from_query,
-                              std::span<const Point> points = {});
+                              const Transform& image_from_query, std::span<const Point> points = {},
+                              const Warp& warp = {});
 
 }  // namespace siftsearch::verify

@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "verify/least_squares.h"
+
 namespace siftsearch::verify {
 namespace {
 
@@ -35,6 +37,21 @@ constexpr double kMargin = 8;
 /// Keypoints of one structure share what puts them off; those of others are at least so far apart,
 /// in 1/640 of the picture's longer side.
 constexpr double kParallaxApart = 10;
+
+/// Parallax above which a smooth field is tried, what it is tried with, and how many times as many
+/// points it must explain.
+constexpr double kBends = 0.25;
+struct Bending {
+  double widening;
+  double reach;  ///< Share of the longer side.
+};
+constexpr Bending kBendings[] = {{3, 1.0 / 3}, {3, 1.0 / 3}, {3, 1.0 / 5},   {3, 1.0 / 5},
+                                 {2, 1.0 / 5}, {2, 1.0 / 8}, {1.5, 1.0 / 8}, {1, 1.0 / 8}};
+constexpr double kBentGain = 1.1;
+/// So many points must agree with it: a field through few bends to any.
+constexpr int kBentPoints = 40;
+/// Of the parallax, how much a field may leave: of layers at several depths it leaves half.
+constexpr double kLeftOfParallax = 0.4;
 
 std::int32_t SquaredDistance(const std::uint8_t* a, const std::uint8_t* b) {
   std::int32_t sum = 0;
@@ -139,9 +156,18 @@ struct Candidate {
 
 bool InFront(const Transform& t, Point p) { return t[6] * p.x + t[7] * p.y + t[8] > 1e-9; }
 
-/// From where the transform puts a keypoint of the query to the image's.
-Point Offset(const Transform& t, const Keypoint& query, const Keypoint& image) {
-  const Point to = Apply(t, {query.x, query.y});
+/// Where a transform and a warp put a point of the query.
+Point Place(const Transform& t, const Warp& warp, Point query) {
+  const Point to = Apply(t, query);
+  if (warp.empty()) return to;
+  const Point near = warp.At(to);
+  const Point moved = warp.At({to.x + near.x, to.y + near.y});
+  return {to.x + moved.x, to.y + moved.y};
+}
+
+/// From where they put a keypoint of the query to the image's.
+Point Offset(const Transform& t, const Warp& warp, const Keypoint& query, const Keypoint& image) {
+  const Point to = Place(t, warp, {query.x, query.y});
   return {image.x - to.x, image.y - to.y};
 }
 
@@ -157,14 +183,15 @@ class Matcher {
 
   /// `widening`: how many times the tolerance a pair may be off.
   std::vector<std::pair<std::int32_t, std::int32_t>> Match(const Transform& transform,
-                                                           double widening = 1) const {
+                                                           double widening = 1,
+                                                           const Warp& warp = {}) const {
     std::vector<Candidate> candidates;
     std::optional<Local> everywhere;
     if (IsAffine(transform)) everywhere = LocalAt(transform, {0, 0});
     for (std::size_t i = 0; i < query_.size(); ++i) {
       const Point from{query_.keypoints[i].x, query_.keypoints[i].y};
       if (!InFront(transform, from)) continue;
-      Collect(transform, everywhere, static_cast<std::int32_t>(i), widening * tolerance_,
+      Collect(transform, warp, everywhere, static_cast<std::int32_t>(i), widening * tolerance_,
               candidates);
     }
     std::sort(candidates.begin(), candidates.end());
@@ -184,7 +211,7 @@ class Matcher {
               const std::vector<std::pair<std::int32_t, std::int32_t>>& pairs) const {
     double gain = 0;
     for (const auto& [q, i] : pairs) {
-      const Point off = Offset(transform, query_.keypoints[q], image_.keypoints[i]);
+      const Point off = Offset(transform, {}, query_.keypoints[q], image_.keypoints[i]);
       gain += std::max(0.0, 1 - (off.x * off.x + off.y * off.y) / (tolerance_ * tolerance_));
     }
     return gain;
@@ -193,10 +220,10 @@ class Matcher {
  private:
   /// Keypoints of the image about where keypoint `i` of the query should be. `local`: of an affine
   /// transform; of others it is worked out where there are such keypoints.
-  void Collect(const Transform& transform, std::optional<Local> local, std::int32_t i, double reach,
-               std::vector<Candidate>& out) const {
+  void Collect(const Transform& transform, const Warp& warp, std::optional<Local> local,
+               std::int32_t i, double reach, std::vector<Candidate>& out) const {
     const Keypoint& from = query_.keypoints[i];
-    const Point to = Apply(transform, {from.x, from.y});
+    const Point to = Place(transform, warp, {from.x, from.y});
     grid_.Around(to, reach, [&](std::int32_t k) {
       const Keypoint& p = image_.keypoints[k];
       const double dx = p.x - to.x, dy = p.y - to.y;
@@ -237,41 +264,6 @@ struct Normalisation {
   Point operator()(Point p) const { return {(p.x - x) * scale, (p.y - y) * scale}; }
   Transform Matrix() const { return {scale, 0, -x * scale, 0, scale, -y * scale, 0, 0, 1}; }
   Transform Inverse() const { return {1 / scale, 0, x, 0, 1 / scale, y, 0, 0, 1}; }
-};
-
-/// Least squares of rows · x = values by the normal equations, eliminated with pivoting; none where
-/// they do not fix x.
-template <std::size_t N>
-class LeastSquares {
- public:
-  void Add(const std::array<double, N>& row, double value) {
-    for (std::size_t i = 0; i < N; ++i) {
-      for (std::size_t j = 0; j < N; ++j) matrix_[i][j] += row[i] * row[j];
-      matrix_[i][N] += row[i] * value;
-    }
-  }
-
-  std::optional<std::array<double, N>> Solve() {
-    for (std::size_t i = 0; i < N; ++i) {
-      std::size_t pivot = i;
-      for (std::size_t j = i + 1; j < N; ++j) {
-        if (std::abs(matrix_[j][i]) > std::abs(matrix_[pivot][i])) pivot = j;
-      }
-      if (!(std::abs(matrix_[pivot][i]) > 1e-9)) return std::nullopt;
-      std::swap(matrix_[i], matrix_[pivot]);
-      for (std::size_t j = 0; j < N; ++j) {
-        if (j == i) continue;
-        const double factor = matrix_[j][i] / matrix_[i][i];
-        for (std::size_t k = i; k <= N; ++k) matrix_[j][k] -= factor * matrix_[i][k];
-      }
-    }
-    std::array<double, N> solution;
-    for (std::size_t i = 0; i < N; ++i) solution[i] = matrix_[i][N] / matrix_[i][i];
-    return solution;
-  }
-
- private:
-  std::array<std::array<double, N + 1>, N> matrix_{};
 };
 
 std::optional<Transform> FitAffine(const std::vector<Point>& from, const std::vector<Point>& to) {
@@ -362,7 +354,8 @@ double Parallax(const FeatureSet& query, const FeatureSet& image, const Refineme
   std::vector<Point> places, offsets;
   for (const auto& [q, i] : refined.pairs) {
     places.push_back({image.keypoints[i].x, image.keypoints[i].y});
-    offsets.push_back(Offset(refined.image_from_query, query.keypoints[q], image.keypoints[i]));
+    offsets.push_back(
+        Offset(refined.image_from_query, refined.warp, query.keypoints[q], image.keypoints[i]));
   }
   double sum = 0, squares = 0;
   int count = 0;
@@ -402,7 +395,7 @@ void MeasurePairs(const FeatureSet& query, const FeatureSet& image, Refinement& 
   for (const auto& [q, i] : refined.pairs) {
     const Keypoint& from = query.keypoints[q];
     const Keypoint& to = image.keypoints[i];
-    const Point off = Offset(refined.image_from_query, from, to);
+    const Point off = Offset(refined.image_from_query, refined.warp, from, to);
     const Local local = LocalAt(refined.image_from_query, {from.x, from.y});
     offsets.push_back(std::hypot(off.x, off.y) / unit);
     scales.push_back(
@@ -508,6 +501,25 @@ Refinement Wide(const FeatureSet& query, const FeatureSet& image, const Matcher&
   return result;
 }
 
+/// Bends a refinement: matching from farther off and a smooth field through the pairs in turns.
+Refinement Bent(const FeatureSet& query, const FeatureSet& image, const Matcher& matcher,
+                const Refinement& plain) {
+  Refinement bent;
+  bent.image_from_query = plain.image_from_query;
+  for (const auto& [widening, reach] : kBendings) {
+    bent.pairs = matcher.Match(bent.image_from_query, widening, bent.warp);
+    std::vector<Point> places, offsets;
+    for (const auto& [q, i] : bent.pairs) {
+      places.push_back({image.keypoints[i].x, image.keypoints[i].y});
+      offsets.push_back(
+          Offset(bent.image_from_query, bent.warp, query.keypoints[q], image.keypoints[i]));
+    }
+    bent.warp.Add(Warp::Smooth({image.width, image.height}, reach, places, offsets));
+  }
+  bent.pairs = matcher.Match(bent.image_from_query, 1, bent.warp);
+  return bent;
+}
+
 void Count(const FeatureSet& query, const FeatureSet& image, Refinement& result) {
   result.distinct = CountDistinct(query, image, result.pairs);
   CountFound(query, image, {-kEverywhere, -kEverywhere, kEverywhere, kEverywhere}, result);
@@ -526,6 +538,14 @@ Refinement Refine(const FeatureSet& query, const FeatureSet& image,
     if (wide.distinct > best.distinct) best = std::move(wide);
   }
   best.parallax = Parallax(query, image, best);
+  if (best.parallax > kBends && best.distinct >= kHomographyFrom) {
+    Refinement bent = Bent(query, image, matcher, best);
+    Count(query, image, bent);
+    bent.parallax = Parallax(query, image, bent);
+    const bool smooth = bent.parallax < kLeftOfParallax * best.parallax;
+    const bool more = bent.distinct > kBentGain * best.distinct;
+    if (smooth && more && bent.distinct >= kBentPoints) best = std::move(bent);
+  }
   MeasurePairs(query, image, best);
   return best;
 }

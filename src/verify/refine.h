@@ -7,12 +7,14 @@
 
 #include "siftsearch/types.h"
 #include "verify/verify.h"
+#include "verify/warp.h"
 
 namespace siftsearch::verify {
 
 /// What refining a fit found.
 struct Refinement {
   Transform image_from_query{};  ///< Similarity, affine map or homography, as the points ask for.
+  Warp warp;                     ///< Of the image, on top of it; empty unless more points agree so.
   std::vector<std::pair<std::int32_t, std::int32_t>>
       pairs;         ///< (query row, image row), one to one.
   int distinct = 0;  ///< Pairs at positions of their own in both pictures.
@@ -47,7 +49,9 @@ void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageReg
 /// plausible view of the shared region (no fold, area scale within a factor of 12), and the search
 /// is repeated; where few keypoints are found, from farther off, too. A keypoint counts as "in the
 /// shared region" if the other picture has pixels there and could show it at its scale. `tolerance`
-/// is a share of the image's longer side. Pure.
+/// is a share of the image's longer side. Where the pairs lie off the transform together with their
+/// neighbours, a smooth warp is fitted on top of it, and stays where a tenth more points agree with
+/// both and most of the parallax is gone. Pure.
 Refinement Refine(const FeatureSet& query, const FeatureSet& image,
                   const Transform& image_from_query, double tolerance = 4.0 / 640);
 

@@ -313,7 +313,7 @@ TEST_F(CatalogTest, RefusesANewerFormat) {
     const auto opened = Catalog::Open(file_, access);
     EXPECT_EQ(opened.status().code(), StatusCode::kIncompatible);
     EXPECT_EQ(opened.status().message(),
-              file_ + " was made by a newer siftsearch (format 9; this program reads up to 4)");
+              file_ + " was made by a newer siftsearch (format 9; this program reads up to 5)");
   }
 }
 

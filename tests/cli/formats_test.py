@@ -96,7 +96,7 @@ class OddPathsTest(ProgramTest):
                           "shared_overlay", "votes", "inliers", "mirrored",
                           "inverted", "relation", "image_from_query", "query_box", "image_box",
                           "query_polygon", "image_polygon", "query_overlap_percent",
-                          "image_overlap_percent", "attributes", "verdict",
+                          "image_overlap_percent", "attributes", "verdict", "because",
                           "evidence"])
         self.assertEqual(list(result["timings_ms"]), ["decode", "extract", "search", "verify"])
 

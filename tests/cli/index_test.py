@@ -40,7 +40,8 @@ class IndexTest(ProgramTest):
         for key in ("IDMap,Flat", "Terms"):
             self.database = self.folder / key
             self.run_program("add", "--index", key, DATA / "pictures", DATA / "copies")
-            pairs[key] = {(p["query"], p["image"], p["relation"])
+            # The direction with the higher score is listed; both are nearly equal.
+            pairs[key] = {frozenset((p["query"], p["image"]))
                           for p in self.lines("report", "--format", "jsonl")}
             self.assert_sound()
         self.assertEqual(len(pairs["Terms"]), 3)

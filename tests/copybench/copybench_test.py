@@ -1,6 +1,7 @@
 """Checks tools/copybench: its geometry, its measures on rankings with known answers, its verbs."""
 
 import csv
+import argparse
 import json
 import os
 import pathlib
@@ -17,11 +18,13 @@ TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "copybench"
 sys.path.insert(0, str(TOOL))
 
 import attacks  # noqa: E402
-import fit  # noqa: E402
 import geometry  # noqa: E402
 import make  # noqa: E402
 import page  # noqa: E402
 import score  # noqa: E402
+import sets  # noqa: E402
+import strangers  # noqa: E402
+import train  # noqa: E402
 
 PROGRAM = os.environ["SIFTSEARCH"]
 PICTURES = pathlib.Path(os.environ["DATA"]) / "pictures"
@@ -300,44 +303,64 @@ class ScoreTest(unittest.TestCase):
         self.assertNotIn("<script>", text)
 
 
-class FitTest(unittest.TestCase):
-    def setUp(self):
+class TrainTest(unittest.TestCase):
+    """On made-up evidence: copies have more of what speaks for one, with noise."""
+
+    @classmethod
+    def setUpClass(cls):
         rng = np.random.default_rng(3)
-        self.truth = np.array([-0.5, 2.0, -1.0])
-        self.rows = np.column_stack([np.ones(4000), rng.normal(size=(4000, 2))])
-        self.right = rng.random(4000) < fit.probabilities(self.rows, self.truth)
+        directions = np.array([direction for _, direction in train.terms()])
+        cls.right = rng.random(1500) < 0.4
+        cls.evidence = rng.normal(size=(1500, len(directions))) + (
+            np.where(cls.right, 1, -1)[:, None] * 0.4 * directions)
+        cls.settings = argparse.Namespace(trees=40, leaves=6, rate=0.1, seed=1)
+        cls.trees = train.boosted(cls.evidence, cls.right, np.zeros(1500, bool), cls.settings)
 
-    def test_a_known_model_is_found(self):
-        found = fit.fitted(self.rows, self.right, np.ones(4000), np.zeros(3), prior=0)
-        np.testing.assert_allclose(found, self.truth, atol=0.15)
-        self.assertLess(fit.loss(self.rows, self.right, found),
-                        fit.loss(self.rows, self.right, np.zeros(3)))
+    def test_the_terms_are_those_of_the_header(self):
+        names = [name for name, _ in train.terms()]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("rarity", names)
+        self.assertEqual(set(direction for _, direction in train.terms()), {-1, 0, 1})
 
-    def test_a_strong_prior_keeps_the_constants(self):
-        mean = np.array([1.0, 0.0, 1.0])
-        found = fit.fitted(self.rows, self.right, np.ones(4000), mean, prior=1e9)
-        np.testing.assert_allclose(found, mean, atol=1e-3)
+    def test_the_written_trees_are_those_of_the_library(self):
+        written = train.exported(self.trees)
+        for row in self.evidence[:50]:
+            self.assertAlmostEqual(train.evaluated(written, row),
+                                   float(self.trees.decision_function(row[None])[0]), delta=1e-3)
 
-    def test_separable_examples_have_an_end(self):
-        rows, right = np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([False, True])
-        found = fit.fitted(rows, right, np.ones(2), np.zeros(2), prior=1)
-        self.assertTrue(np.isfinite(found).all())
+    def test_an_inner_node_has_the_mean_of_its_leaves(self):
+        for tree in train.exported(self.trees)["trees"]:
+            for node, term in enumerate(tree["term"]):
+                if term >= 0:
+                    children = [tree["value"][tree[side][node]] for side in ("left", "right")]
+                    self.assertLessEqual(min(children) - 1e-5, tree["value"][node])
+                    self.assertGreaterEqual(max(children) + 1e-5, tree["value"][node])
 
-    def test_an_example_that_counts_twice_is_like_two(self):
-        rows, right = self.rows[:100], self.right[:100]
-        counts = np.where(np.arange(100) < 30, 2, 1)
-        twice = fit.fitted(np.vstack([rows, rows[:30]]), np.append(right, right[:30]),
-                           np.ones(130), np.zeros(3), prior=1)
-        found = fit.fitted(rows, right, counts, np.zeros(3), prior=1)
-        np.testing.assert_allclose(found, twice, atol=1e-6)
+    def test_a_calibration_keeps_the_order_and_tells_the_share(self):
+        rng = np.random.default_rng(4)
+        raw = rng.normal(size=20000) * 3
+        right = rng.random(20000) < 1 / (1 + np.exp(-(0.5 * raw - 1)))
+        knots = train.calibration(raw, right)
+        found = train.calibrated(knots, np.linspace(-20, 20, 500))
+        self.assertTrue((np.diff(found) > 0).all())
+        self.assertAlmostEqual(float(train.calibrated(knots, np.array([2.0]))[0]), 0, delta=0.25)
+        self.assertLess(train.calibration_error(train.calibrated(knots, raw), right), 0.02)
 
-    def test_copies_of_every_set_count_the_same(self):
-        sets = [[({}, True)] * 4 + [({}, False)], [({}, True)] * 2, [({}, False)]]
-        shares = fit.shares(sets, [1] * len(sets))
-        self.assertEqual(shares[0] * 4, shares[1] * 2)
-        halved = fit.shares(sets, [0.5] + [1] * (len(sets) - 1))
-        self.assertEqual(halved, [shares[0] / 2, *shares[1:]])
-        self.assertTrue(np.isfinite(shares).all())
+
+class SetsTest(unittest.TestCase):
+    """What the model is trained on and judged by."""
+
+    def test_every_trait_of_strangers_has_a_set_of_its_own(self):
+        folders = argparse.Namespace(photographs=PICTURES, products=PICTURES, documentation=PICTURES,
+                                     alike=[], half="b")
+        alone = [words[words.index("--traits") + 1] for words, _ in sets.planned(folders).values()]
+        self.assertLessEqual(set(strangers.GROUPS), set(alone))
+
+    def test_halves_have_different_seeds(self):
+        apart = abs(sets.SEEDS["a"] - sets.SEEDS["b"])
+        folders = argparse.Namespace(photographs=PICTURES, products=PICTURES, documentation=PICTURES,
+                                     alike=[PICTURES], half="a")
+        self.assertGreater(apart, len(sets.planned(folders)))
 
 
 class MakeTest(FolderTest):
@@ -395,6 +418,9 @@ class MakeTest(FolderTest):
                 self.assertGreater(len(line["originals"]), 1)
             for original in line["originals"]:
                 self.assertTrue((bench / original["path"]).exists())
+            if line["attack"] == "again":
+                first = make.read(bench / line["originals"][0]["path"])
+                self.assertTrue(np.array_equal(make.read(bench / line["query"]), first))
 
     def test_strangers_may_come_from_the_other_half(self):
         bench = self.make("bench", "--attacks", "jpeg", "--half", "a", "--others", "--originals", 2)
@@ -458,10 +484,7 @@ class RunTest(FolderTest):
                        self.folder / "again")
         self.assertEqual((self.folder / "again" / "per_attack.csv").read_bytes(),
                          (work / "per_attack.csv").read_bytes())
-        self.the_score_is_what_fit_takes_it_for(work / "results.jsonl")
-        answers = self.with_strangers(work / "results.jsonl")
-        self.answers_to_benches_can_be_fitted(bench, answers)
-        self.verdicts_can_be_fitted(answers)
+        self.a_model_can_be_trained(bench, self.with_strangers(work / "results.jsonl"))
 
     def with_strangers(self, results):
         """The answers, each with one more match of a stranger that no rule decides."""
@@ -475,40 +498,32 @@ class RunTest(FolderTest):
                 out.write(json.dumps(line) + "\n")
         return answers
 
-    def the_score_is_what_fit_takes_it_for(self, results):
-        known = fit.constants()
-        weights = np.array([known[name] for name in fit.NAMES])
-        matches = [m for line in score.read_lines(results) for m in line["matches"]
-                   if m["inliers"] > 0 and fit.has_pixels(m) and not fit.no_copys(m, known)]
-        self.assertGreater(len(matches), 5)
-        for found in matches:
-            parallax = fit.beyond_parallax(found, known)
-            expected = fit.probabilities(
-                np.append(fit.terms(found, known), parallax), np.append(weights, 1))
-            self.assertAlmostEqual(found["score"], expected, delta=0.02)
+    def a_model_can_be_trained(self, bench, results):
+        """From the program's own answers, and it says what that is worth."""
+        model, report = self.folder / "decision-9.json", self.folder / "report.json"
+        self.copybench("train", "--train", bench, results, "--test", bench, results, "--trees", 5,
+                       "--out", model, "--report", report)
+        written = json.loads(model.read_text())
+        self.assertEqual(written["name"], "decision-9")
+        self.assertEqual(written["terms"], [name for name, _ in train.terms()])
+        self.assertEqual(len(written["copy"]["trees"]), 5)
+        self.assertEqual(len(written["trained"]["sets"]), 1)
+        worth = json.loads(report.read_text())
+        self.assertEqual(worth["families"], {})  # Attacks are of none.
+        self.assertEqual(set(worth["all"]), {"before", "model"})
+        self.verdicts_count_as_well(bench, results, written["trained"]["copies"])
 
-    def answers_to_benches_can_be_fitted(self, bench, results):
-        once = ["--bench", bench, "--results", results]
-        self.copybench("fit", "--weight", 1, "--weight", 1, *once, code=2)
-        answers = [json.loads(self.copybench("fit", "--prior", prior, *once * times))
-                   for prior, times in [(1, 1), (2, 2)]]
-        self.assertEqual(answers[0]["constants"], answers[1]["constants"])
-        self.assertEqual(answers[0]["copies"] * 2, answers[1]["copies"])
-        self.copybench("fit", *once, "--results", results, code=2)
-
-    def verdicts_can_be_fitted(self, answers):
-        pairs = self.folder / "pairs.jsonl"
+    def verdicts_count_as_well(self, bench, results, copies):
+        pairs, model = self.folder / "pairs.jsonl", self.folder / "decision-8.json"
+        found = [found for line in score.read_lines(results) for found in line["matches"]]
+        confirmed = sum(match["score"] > 0.5 for match in found)
         with open(pairs, "w", encoding="utf-8") as out:
-            for line in score.read_lines(answers):
-                for found in line["matches"]:
-                    decided = "confirmed" if found["score"] > 0.5 else "not_a_copy"
-                    out.write(json.dumps({**found, "verdict": decided}) + "\n")
-        answer = json.loads(self.copybench("fit", "--results", pairs))
-        self.assertEqual(set(answer["constants"]), set(fit.NAMES))
-        self.assertLessEqual(answer["fitted"]["loss"], answer["as_it_is"]["loss"])
-        less = json.loads(self.copybench("fit", "--results", pairs, "--without", "kPerRarity"))
-        self.assertNotIn("kPerRarity", less["constants"])
-        self.copybench("fit", "--results", answers, code=1)  # Nobody decided these.
+            for match in found:
+                decided = "confirmed" if match["score"] > 0.5 else "not_a_copy"
+                out.write(json.dumps({**match, "verdict": decided}) + "\n")
+                out.write(json.dumps({**match, "verdict": None}) + "\n")
+        self.copybench("train", "--train", bench, results, "--verdicts", pairs, "--trees", 5, "--out", model)
+        self.assertEqual(json.loads(model.read_text())["trained"]["copies"], copies + confirmed)
 
 
 class ImportTest(FolderTest):

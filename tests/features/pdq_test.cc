@@ -126,6 +126,38 @@ TEST(PdqTest, TurnsAreTheHashesOfTheTurnedPicture) {
   }
 }
 
+TEST(PdqTest, TurnsOfAHashAreNearThoseOfThePicture) {
+  for (int number = 1; number <= 8; ++number) {
+    const auto hashes = PdqInAllTurns(Scene(number));
+    const auto turned = Turned(hashes[0]);
+    for (std::size_t i = 0; i < kTurns; ++i) {
+      // The scenes are full of noise: many frequencies lie next to the median.
+      EXPECT_LE(PdqDistance(turned[i], hashes[i]), 24) << number << ' ' << i;
+      EXPECT_EQ(turned[i].quality, hashes[0].quality);
+    }
+  }
+}
+
+TEST(PdqTest, PlacesTurnAsThePictureDoes) {
+  const auto corner = [](Turn turn) {  // Of what was at the top left.
+    const auto t = OnUnitSquare(turn);
+    return std::pair(t[2], t[5]);
+  };
+  EXPECT_EQ(corner(Turn::kNone), std::pair(0.0, 0.0));
+  EXPECT_EQ(corner(Turn::kRotated90), std::pair(0.0, 1.0));
+  EXPECT_EQ(corner(Turn::kRotated180), std::pair(1.0, 1.0));
+  EXPECT_EQ(corner(Turn::kRotated270), std::pair(1.0, 0.0));
+  EXPECT_EQ(corner(Turn::kMirrored), std::pair(1.0, 0.0));
+  EXPECT_EQ(corner(Turn::kFlipped), std::pair(0.0, 1.0));
+  EXPECT_EQ(corner(Turn::kTransposed), std::pair(0.0, 0.0));
+  EXPECT_EQ(corner(Turn::kAntiTransposed), std::pair(1.0, 1.0));
+  for (std::size_t i = 0; i < kTurns; ++i) {
+    const auto t = OnUnitSquare(static_cast<Turn>(i));
+    const bool mirrored = t[0] * t[4] - t[1] * t[3] < 0;
+    EXPECT_EQ(mirrored, i >= 4) << i;
+  }
+}
+
 TEST(PdqTest, CopiesAreNearAndStrangersFar) {
   for (int number = 1; number <= 8; ++number) {
     const cv::Mat pixels = PixelsOf(Scene(number));

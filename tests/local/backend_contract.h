@@ -321,6 +321,51 @@ TEST_P(BackendContractTest, ABlankImageIsCataloguedWithoutDescriptors) {
   ExpectSound(*backend_);
 }
 
+/// A signature whose bits from `first` on for `count` are set.
+inline Pdq MakeSignature(int first, int count) {
+  Pdq signature{.quality = 100};
+  for (int bit = first; bit < first + count; ++bit) signature.bits[bit / 8] |= 1 << bit % 8;
+  return signature;
+}
+
+TEST_P(BackendContractTest, FindsPicturesThatAreAlikeAsAWhole) {
+  const auto put = [&](const std::string& path, unsigned seed, const Pdq& signature) {
+    PutItem item = MakeItem(path, static_cast<int>(seed), 0);
+    FeatureSet features = *item.features;
+    features.pdq = signature;
+    item.features = std::make_shared<const FeatureSet>(std::move(features));
+    const ImageId id = PutOne(*backend_, item).id;
+    return Pinned(*backend_)->FindId(id)->value().content;
+  };
+  const std::int64_t same = put("/same", 1, MakeSignature(0, 100));
+  const std::int64_t near = put("/near", 2, MakeSignature(0, 120));
+  const std::int64_t turned = put("/turned", 3, MakeSignature(100, 150));
+  put("/far", 4, MakeSignature(0, 132));
+  put("/none", 5, {});
+  const AlikeQuery query{.turns = {MakeSignature(0, 100), MakeSignature(100, 140)}};
+  const AlikeQuery of_stored{.turns = {MakeSignature(0, 100)}, .exclude_content = same};
+  const std::vector<AlikeQuery> queries = {query, of_stored, {}};
+  auto found = Pinned(*backend_)->FindAlike(queries, 31);
+  ASSERT_TRUE(found.ok()) << found.status().message();
+  ASSERT_EQ(found->size(), 3u);
+  const auto contents = [](const std::vector<AlikeContent>& alike) {
+    std::vector<std::array<std::int64_t, 3>> of;
+    for (const AlikeContent& one : alike) of.push_back({one.content, one.distance, one.turn});
+    return of;
+  };
+  using Rows = std::vector<std::array<std::int64_t, 3>>;
+  EXPECT_EQ(contents((*found)[0]), (Rows{{same, 0, 0}, {turned, 10, 1}, {near, 20, 0}}));
+  EXPECT_EQ(contents((*found)[1]), (Rows{{near, 20, 0}}));
+  EXPECT_TRUE((*found)[2].empty());
+  const std::vector<ImageId> gone = {Pinned(*backend_)->FindPath("/same")->value().id};
+  ASSERT_TRUE(backend_->Remove(gone).ok());
+  found = Pinned(*backend_)->FindAlike(queries, 31);
+  EXPECT_EQ(contents((*found)[0]), (Rows{{turned, 10, 1}, {near, 20, 0}}));
+  EXPECT_EQ(FeaturesOf(*backend_, Pinned(*backend_)->FindPath("/near")->value().id)->pdq,
+            MakeSignature(0, 120));
+  ExpectSound(*backend_);
+}
+
 TEST_P(BackendContractTest, MissingFeaturesStoreNothingOfTheBatch) {
   std::vector<PutItem> items = {MakeItem("/a", 1), MakeItem("/b", 2)};
   items[1].features = nullptr;

@@ -143,7 +143,7 @@ TEST_F(LocalBackendTest, ANewerFormatIsRefused) {
     const Status status = TryOpen(database(), {.create = true, .read_only = read_only}).status();
     EXPECT_EQ(status.code(), StatusCode::kIncompatible);
     EXPECT_THAT(status.message(),
-                HasSubstr("was made by a newer siftsearch (format 9; this program reads up to 4)"));
+                HasSubstr("was made by a newer siftsearch (format 9; this program reads up to 5)"));
   }
 }
 
@@ -273,11 +273,12 @@ TEST_F(LocalBackendTest, MergingDropsRemovedContents) {
 TEST_F(LocalBackendTest, CompactGivesSpaceBack) {
   const auto backend = Open();
   std::vector<PutItem> items;
-  for (int i = 1; i <= 400; ++i) items.push_back(MakeItem("/" + std::to_string(i), i, 20));
+  for (int i = 1; i <= 600; ++i) items.push_back(MakeItem("/" + std::to_string(i), i, 20));
   ASSERT_TRUE(backend->Put(items).ok());
   std::vector<ImageId> ids;
   for (ImageId id = 1; id <= 390; ++id) ids.push_back(id);
-  EXPECT_EQ(*backend->Remove(ids), 390);
+  for (ImageId id = 401; id <= 600; ++id) ids.push_back(id);
+  EXPECT_EQ(*backend->Remove(ids), 590);
   const auto before = Pinned(*backend)->Stats().value();
   ASSERT_TRUE(backend->Compact().ok());
   const auto after = Pinned(*backend)->Stats().value();
@@ -291,7 +292,7 @@ TEST_F(LocalBackendTest, CompactGivesSpaceBack) {
   ASSERT_TRUE(backend->Compact().ok());
   EXPECT_TRUE(SegmentFiles().empty());
   // Numbers are not used again, so new content can't be taken for old.
-  EXPECT_EQ(PutOne(*backend, MakeItem("/1", 1)).id, 401);
+  EXPECT_EQ(PutOne(*backend, MakeItem("/1", 1)).id, 601);
   ExpectSound(*backend);
 }
 

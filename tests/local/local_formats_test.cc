@@ -18,7 +18,7 @@ namespace {
 using ::testing::HasSubstr;
 
 struct OldDatabase {
-  std::string name;  ///< In data/databases, of format 3.
+  std::string name;  ///< In data/databases, of format 3 or 4.
   int format = 3;    ///< That it is brought back to.
   std::string index_after;
 };
@@ -84,7 +84,7 @@ class LocalFormatsTest : public ::testing::TestWithParam<OldDatabase> {
 TEST_P(LocalFormatsTest, ReadingAloneIsRefusedWithASentence) {
   const Status status = LocalBackend::Open(DiskEnv(), database(), {.read_only = true}).status();
   EXPECT_EQ(status.code(), StatusCode::kIncompatible);
-  EXPECT_THAT(status.message(), HasSubstr("open it for writing once to bring it to 4"));
+  EXPECT_THAT(status.message(), HasSubstr("open it for writing once to bring it to 5"));
 }
 
 TEST_P(LocalFormatsTest, OpenedForWritingItHasItsImagesAndItsIndex) {
@@ -101,7 +101,27 @@ TEST_P(LocalFormatsTest, OpenedForWritingItHasItsImagesAndItsIndex) {
   ExpectSound(*backend);
 }
 
-TEST_P(LocalFormatsTest, OldSegmentsStayAndNewOnesCarryTheNewDigest) {
+TEST_P(LocalFormatsTest, TheIndexCanBeChanged) {
+  const auto backend = Open();
+  for (const std::string key : {"IDMap,Flat", "IVF16,Flat", "Terms", "auto"}) {
+    ASSERT_TRUE(backend->SetIndex(key).ok());
+    EXPECT_EQ(Pinned(*backend)->Stats()->index, key);
+    for (const std::int64_t content : {1, 3}) ExpectFindsItself(*Open(), content);
+  }
+  ExpectSound(*backend);
+}
+
+TEST_P(LocalFormatsTest, WhatIsStoredHasNoSignatureYet) {
+  const auto backend = Open();
+  for (const std::int64_t content : {1, 3}) {
+    EXPECT_EQ(FeaturesOf(*backend, content)->pdq, Pdq());
+  }
+}
+
+/// Those whose settings held the key of the index.
+class LocalSettingsTest : public LocalFormatsTest {};
+
+TEST_P(LocalSettingsTest, OldSegmentsStayAndNewOnesCarryTheNewDigest) {
   const auto backend = Open();
   const auto digests = Digests();
   ASSERT_EQ(digests.size(), 2u);
@@ -119,27 +139,20 @@ TEST_P(LocalFormatsTest, OldSegmentsStayAndNewOnesCarryTheNewDigest) {
   ExpectSound(*backend);
 }
 
-TEST_P(LocalFormatsTest, TheIndexCanBeChanged) {
-  const auto backend = Open();
-  for (const std::string key : {"IDMap,Flat", "IVF16,Flat", "Terms", "auto"}) {
-    ASSERT_TRUE(backend->SetIndex(key).ok());
-    EXPECT_EQ(Pinned(*backend)->Stats()->index, key);
-    for (const std::int64_t content : {1, 3}) ExpectFindsItself(*Open(), content);
-  }
-  ExpectSound(*backend);
+std::string NameOf(const ::testing::TestParamInfo<OldDatabase>& info) {
+  return info.param.name.substr(8) + "_" + std::to_string(info.param.format);
 }
 
-INSTANTIATE_TEST_SUITE_P(Databases, LocalFormatsTest,
-                         ::testing::Values(OldDatabase{"format3-exact", 3, "auto"},
-                                           OldDatabase{"format3-terms", 3, "Terms"},
-                                           OldDatabase{"format3-exact", 2, "auto"},
-                                           OldDatabase{"format3-terms", 2, "Terms"},
-                                           OldDatabase{"format3-exact", 1, "auto"},
-                                           OldDatabase{"format3-terms", 1, "Terms"}),
-                         [](const auto& info) {
-                           return info.param.name.substr(8) + "_" +
-                                  std::to_string(info.param.format);
-                         });
+const std::vector<OldDatabase> kBeforeFormat4 = {
+    {"format3-exact", 3, "auto"},  {"format3-terms", 3, "Terms"}, {"format3-exact", 2, "auto"},
+    {"format3-terms", 2, "Terms"}, {"format3-exact", 1, "auto"},  {"format3-terms", 1, "Terms"}};
+
+INSTANTIATE_TEST_SUITE_P(BeforeFormat4, LocalFormatsTest, ::testing::ValuesIn(kBeforeFormat4),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Format4, LocalFormatsTest,
+                         ::testing::Values(OldDatabase{"format4-terms", 4, "Terms"}), NameOf);
+INSTANTIATE_TEST_SUITE_P(BeforeFormat4, LocalSettingsTest, ::testing::ValuesIn(kBeforeFormat4),
+                         NameOf);
 
 }  // namespace
 }  // namespace siftsearch::local

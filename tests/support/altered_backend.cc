@@ -34,6 +34,14 @@ class AlteredSnapshot : public BackendSnapshot {
     if (found.ok() && alterations_->search) alterations_->search(*found);
     return found;
   }
+  Result<std::vector<std::vector<AlikeContent>>> FindAlike(std::span<const AlikeQuery> queries,
+                                                           int most,
+                                                           const CallOptions& call) const override {
+    SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call(call));
+    auto alike = snapshot_->FindAlike(queries, most, call);
+    if (alike.ok() && alterations_->alike) alterations_->alike(*alike);
+    return alike;
+  }
   Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,
                                            const CallOptions& call) const override {
     SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call(call));

@@ -19,6 +19,7 @@ struct Alterations {
   Status failure = {};                 ///< Not ok: what calls fail with …
   std::atomic<int> good_calls = 0;     ///< … once so many more have gone through.
   std::function<void(std::vector<SearchResult>&)> search = {};
+  std::function<void(std::vector<std::vector<AlikeContent>>&)> alike = {};
   std::function<void(std::vector<FeatureSet>&)> features = {};
   std::function<void(std::vector<std::vector<ImageRecord>>&)> describe = {};
   std::function<void(std::vector<PutOutcome>&)> put = {};

@@ -6,6 +6,7 @@
 
 #include "base/status_macros.h"
 #include "kernel/topk.h"
+#include "vote/alike.h"
 #include "vote/vote.h"
 
 namespace siftsearch {
@@ -166,6 +167,18 @@ class MemorySnapshot : public BackendSnapshot {
       results.push_back(std::move(found));
     }
     return results;
+  }
+
+  Result<std::vector<std::vector<AlikeContent>>> FindAlike(std::span<const AlikeQuery> queries,
+                                                           int most,
+                                                           const CallOptions& call) const override {
+    SIFTSEARCH_RETURN_IF_ERROR(call.Check());
+    vote::AlikeFinder finder(queries, most);
+    for (const auto& [number, content] : tables_->contents) {
+      const Pdq& signature = content.features->pdq;
+      if (content.live && signature.quality > 0) finder.Visit(number, signature);
+    }
+    return finder.Take();
   }
 
   Result<std::vector<FeatureSet>> Features(std::span<const std::int64_t> contents,

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <random>
 
-#include "verify/score.h"
 #include "verify/verify.h"
 
 namespace siftsearch::verify {
@@ -210,174 +209,23 @@ TEST(CompareAlignedTest, AroundThePointsACoveredCopyAgreesFully) {
   EXPECT_EQ(CompareAligned(image.view(), image.view(), kSame).at_points, 0);  // There are none.
 }
 
-Evidence Some() {
-  return {.log10_false_alarms = -20,
-          .query_found = 0.3,
-          .image_found = 0.3,
-          .closeness = 0.4,
-          .rarity = 0.6,
-          .pixel_correlation = 0.6,
-          .pixels_coherent = 0.4,
-          .pixels_inside = 0.6};
-}
-
-TEST(LogOddsTest, GrowsWithWhatSpeaksForACopy) {
-  const auto with = [](auto change) {
-    Evidence evidence = Some();
-    change(evidence);
-    return LogOdds(evidence, 30, {0.5, 0.5});
-  };
-  const double before = LogOdds(Some(), 30, {0.5, 0.5});
-  EXPECT_GT(with([](Evidence& e) { e.log10_false_alarms = -40; }), before);
-  EXPECT_GT(with([](Evidence& e) { e.query_found = 0.6; }), before);
-  EXPECT_GT(with([](Evidence& e) { e.rarity = 0.9; }), before);
-  EXPECT_GT(with([](Evidence& e) { e.pixels_coherent = 0.8; }), before);
-  EXPECT_GT(with([](Evidence& e) { e.pixels_inside = 0.9; }), before);
-  EXPECT_LT(LogOdds(Some(), 30, {0.05, 0.05}), before);
-  Evidence rare = Some();
-  rare.rarity = 1;
-  EXPECT_GT(LogOdds(rare, 30, {0.9, 0.3}), LogOdds(rare, 30, {0.5, 0.3}));
-}
-
-TEST(LogOddsTest, ParallaxIsNoCopys) {
-  Evidence evidence = Some();
-  evidence.log10_false_alarms = -700;
-  const double flat = LogOdds(evidence, 300, {0.7, 0.7});
-  EXPECT_GT(ScoreFromLogOdds(flat), 0.5);
-  evidence.parallax = 0.2;
-  EXPECT_EQ(LogOdds(evidence, 300, {0.7, 0.7}), flat);
-  evidence.parallax = 2;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 300, {0.7, 0.7})), 0.01);
-  EXPECT_EQ(KindOf(evidence, 0.01, 0.1), MatchKind::kSameScene);
-}
-
-TEST(LogOddsTest, ManyAgreeingPointsWithoutAgreeingPixelsAreNoCopy) {
-  const Evidence chart{.log10_false_alarms = -300,
-                       .query_found = 0.5,
-                       .image_found = 0.4,
-                       .closeness = 0.6,
-                       .rarity = 0.2,
-                       .pixel_correlation = 0.4,
-                       .pixels_coherent = 0.2,
-                       .pixels_inside = 0.5};
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(chart, 90, {1, 1})), 0.05);
-}
-
-TEST(LogOddsTest, AnExactCopyIsSureHoweverManyAreStored) {
-  for (const double rarity : {1.0, 0.5, 0.1}) {
-    const Evidence exact{.log10_false_alarms = -900,
-                         .query_found = 1,
-                         .image_found = 1,
-                         .closeness = 1,
-                         .rarity = rarity,
-                         .pixel_correlation = 1,
-                         .pixels_coherent = 0.97,
-                         .pixels_inside = 0.97};
-    EXPECT_GT(ScoreFromLogOdds(LogOdds(exact, 500, {1, 1})), 0.99) << rarity;
+TEST(CompareAlignedTest, FollowsAWarp) {
+  const Picture image = See(200, 200, kSame, 7);
+  Picture bent = image;  // Shows at x what the image shows six pixels to the right.
+  for (int y = 0; y < 200; ++y) {
+    for (int x = 0; x < 194; ++x) {
+      bent.pixels[static_cast<std::size_t>(y) * 200 + x] =
+          image.pixels[static_cast<std::size_t>(y) * 200 + x + 6];
+    }
   }
-}
-
-TEST(LogOddsTest, WhatManyImagesHaveInASmallPartIsAnOverlay) {
-  Evidence watermark = Some();
-  watermark.log10_false_alarms = -120;
-  watermark.pixels_coherent = watermark.pixels_inside = 0.95;
-  watermark.rarity = 0.1;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 60, {0.15, 0.15})), 0.5);
-  EXPECT_EQ(KindOf(watermark, 0.3, 0.15), MatchKind::kSharedOverlay);
-  // A picture of which many copies are stored is as common, but it is there as a whole.
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {1, 1})), 0.8);
-  watermark.rarity = 1;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 60, {0.15, 0.15})), 0.9);
-}
-
-TEST(LogOddsTest, ManyPointsThatHardlyVotedAreAnOverlay) {
-  Evidence form = Some();
-  form.log10_false_alarms = -1200;
-  form.query_found = form.image_found = 0.8;
-  form.rarity = 0.17;
-  form.pixels_coherent = form.pixels_inside = 0.84;
-  form.closeness = 0.2;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.5);
-  form.closeness = 0.02;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.5);
-  EXPECT_EQ(KindOf(form, 0.3, 1), MatchKind::kSharedOverlay);
-  // The picture itself among very many of its copies.
-  form.pixels_coherent = form.pixels_inside = 0.97;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(form, 300, {1, 1})), 0.9);
-}
-
-TEST(LogOddsTest, WhatOneOtherImageHasInATinyPartIsAnOverlay) {
-  Evidence lines = Some();
-  lines.log10_false_alarms = -80;
-  lines.pixels_coherent = lines.pixels_inside = 0.9;
-  lines.rarity = 0.5;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(lines, 36, {0.9, 0.1})), 0.5);
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(lines, 36, {0.11, 0.1})), 0.5);
-}
-
-TEST(LogOddsTest, CommonPointsOverPixelsThatDifferAreAnOverlay) {
-  Evidence watermark{.log10_false_alarms = -182,  // Of two photographs.
-                     .query_found = 0.287,
-                     .image_found = 0.23,
-                     .closeness = 0.081,
-                     .rarity = 0.155,
-                     .pixel_correlation = 0.382,
-                     .pixels_coherent = 0.196,
-                     .pixels_inside = 0.196};
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.64, 0.56})), 0.5);
-  watermark.rarity = 0.4;  // Blended with another picture, perhaps.
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(watermark, 62, {0.64, 0.56})), 0.5);
-}
-
-TEST(LogOddsTest, APartOnABackgroundOfItsOwnIsAnOverlay) {
-  Evidence caption = Some();
-  caption.log10_false_alarms = -300;
-  caption.pixels_coherent = caption.pixels_inside = 0.95;
-  caption.rarity = 1;
-  caption.own_background = 0.3;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(caption, 60, {0.5, 0.5})), 0.9);
-  caption.own_background = 0.7;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(caption, 60, {0.5, 0.5})), 0.5);
-  EXPECT_EQ(KindOf(caption, 0.3, 0.5), MatchKind::kSharedOverlay);
-}
-
-TEST(LogOddsTest, PointsThatChanceCouldGiveOverPixelsThatDifferAreNoCopy) {
-  Evidence evidence = Some();  // As in a database of a few images, where every descriptor is rare.
-  evidence.rarity = 1;
-  evidence.query_found = evidence.image_found = 0.6;
-  evidence.closeness = 0;
-  evidence.log10_false_alarms = -5;
-  evidence.pixels_coherent = evidence.pixels_inside = 0.02;
-  EXPECT_LT(ScoreFromLogOdds(LogOdds(evidence, 4, {0.6, 0.6})), 0.5);
-  evidence.pixels_coherent = evidence.pixels_inside = 0.9;
-  EXPECT_GT(ScoreFromLogOdds(LogOdds(evidence, 4, {0.6, 0.6})), 0.5);
-}
-
-TEST(LogOddsTest, WithoutPixelsThePointsDecide) {
-  Evidence evidence;
-  evidence.rarity = 1;
-  evidence.log10_false_alarms = kLog10FalseAlarmsAtHalf;
-  EXPECT_NEAR(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.5, 1e-9);
-  evidence.log10_false_alarms = -30;
-  EXPECT_GT(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.99);
-  evidence.rarity = 0.15;  // What half a dozen other images have, too.
-  EXPECT_LT(ScoreFromLogOdds(LogOddsOfPoints(evidence)), 0.1);
-  for (const double extreme : {-1e9, 1e9}) {
-    evidence.log10_false_alarms = extreme;
-    EXPECT_TRUE(std::isfinite(LogOddsOfPoints(evidence)));
-    EXPECT_TRUE(std::isfinite(LogOdds(evidence, 0, {0, 0})));
+  std::vector<Point> places, offsets;
+  for (int i = 0; i < 400; ++i) {
+    places.push_back({10.0 * (i % 20), 10.0 * (i / 20)});
+    offsets.push_back({6, 0});
   }
-}
-
-TEST(KindTest, TellsOverlaysFromScenes) {
-  Evidence evidence = Some();
-  EXPECT_EQ(KindOf(evidence, 0.7, 0.5), MatchKind::kCopy);
-  EXPECT_EQ(KindOf(evidence, 0.3, 0.8), MatchKind::kSameScene);
-  EXPECT_EQ(KindOf(evidence, 0.3, 0.1), MatchKind::kSharedOverlay);
-  evidence.rarity = 0.2;
-  EXPECT_EQ(KindOf(evidence, 0.3, 0.8), MatchKind::kSharedOverlay);
-  evidence.log10_false_alarms = -3;
-  EXPECT_EQ(KindOf(evidence, 0.3, 0.8), MatchKind::kUnclear);
+  const Warp warp = Warp::Smooth({200, 200}, 0.5, places, offsets);
+  EXPECT_LT(CompareAligned(bent.view(), image.view(), kSame).agreeing, 0.3);
+  EXPECT_GT(CompareAligned(bent.view(), image.view(), kSame, {}, warp).agreeing, 0.8);
 }
 
 }  // namespace

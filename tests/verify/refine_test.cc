@@ -168,6 +168,34 @@ TEST(RefineTest, EmptySetsAreNoError) {
   EXPECT_TRUE(Refine(RandomFeatures(5, 7), empty, {1, 0, 0, 0, 1, 0, 0, 0, 1}).pairs.empty());
 }
 
+/// What a wave of this amplitude in pixels makes of features.
+FeatureSet Waved(const FeatureSet& features, double amplitude, unsigned seed) {
+  FeatureSet waved = Through(features, {1, 0, 0, 0, 1, 0, 0, 0, 1}, seed);
+  for (Keypoint& point : waved.keypoints) {
+    point.x += static_cast<float>(amplitude * std::sin(point.y / kHeight * 2 * std::numbers::pi));
+  }
+  return waved;
+}
+
+TEST(RefineTest, BendsWhereThePointsLieOffTogether) {
+  const FeatureSet query = RandomFeatures(500, 1);
+  const FeatureSet image = Waved(query, 9, 2);
+  const Refinement refined = Refine(query, image, {1, 0, 0, 0, 1, 0, 0, 0, 1});
+  ASSERT_FALSE(refined.warp.empty());
+  EXPECT_GT(refined.distinct, 440);
+  EXPECT_LT(refined.residual, 1.5);
+  EXPECT_LT(refined.parallax, 0.3);
+  const Point put = Apply(refined.image_from_query, {320, 120});
+  EXPECT_NEAR(put.x + refined.warp.At(put).x, 320 + 9, 1.5);
+}
+
+TEST(RefineTest, DoesNotBendForStrangers) {
+  const FeatureSet query = RandomFeatures(500, 1);
+  const Refinement refined = Refine(query, RandomFeatures(500, 9), {1, 0, 0, 0, 1, 0, 0, 0, 1});
+  EXPECT_TRUE(refined.warp.empty());
+  EXPECT_LT(refined.distinct, 8);
+}
+
 TEST(RefineTest, SaysHowExactlyPairsAgree) {
   const FeatureSet query = RandomFeatures(300, 1);
   const Refinement exact = Refine(query, query, {1, 0, 0, 0, 1, 0, 0, 0, 1});

@@ -18,6 +18,7 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95]
 SMALLEST_REGION = 100  # square pixels of an original that a copy must show
 FLATTEST_REGION = 2    # standard deviation of the grey tones (0 to 255) of what it shows, at least
+MOST_DUPLICATES = 20    # of one original that is stored several times
 
 
 def options(parser):
@@ -47,8 +48,9 @@ def options(parser):
                         help="pairs of names of --alike files, with a tab between, that do show the "
                              "same: they count neither as right nor as wrong")
     parser.add_argument("--duplicates", type=int, default=0, metavar="N",
-                        help="originals that are stored several times: with one to eight copies, "
-                             "saved again and scaled, which are right answers, too [0]")
+                        help="originals that are stored several times: with one to 20 copies, "
+                             "saved again, two thirds of them scaled, which are right answers, too; "
+                             "each is a query, too [0]")
     parser.add_argument("--others", action="store_true",
                         help="take strangers and backdrops from the other half, where one half has "
                              "too few pictures; no pair of pictures is in both benches even so")
@@ -157,14 +159,22 @@ def write_duplicates(options, originals):
     for path in sorted(rng.permutation(originals)[:options.duplicates]):
         image = read(options.out / path)
         found[str(path)] = []
-        for i in range(int(rng.integers(1, 9))):
-            factor = rng.uniform(0.5, 1)
-            small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 91))]
-            name = path.replace("originals/o", f"originals/s{i}").rsplit(".", 1)[0] + ".jpg"
-            (options.out / name).write_bytes(cv2.imencode(".jpg", small, quality)[1].tobytes())
+        for i in range(round(np.exp(rng.uniform(0, np.log(MOST_DUPLICATES))))):
+            # A third has equal pixels.
+            factor = rng.uniform(0.5, 1) if rng.uniform() < 2 / 3 else 1
+            name = path.replace("originals/o", f"originals/s{i}").rsplit(".", 1)[0]
+            name += ".jpg" if factor < 1 else ".png"
+            (options.out / name).write_bytes(saved_again(image, factor, int(rng.integers(20, 91))))
             found[str(path)].append(name)
     return found
+
+
+def saved_again(image, factor, quality):
+    """Scaled JPEG; PNG of equal pixels where the factor is 1."""
+    if factor == 1:
+        return cv2.imencode(".png", image)[1].tobytes()
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def with_duplicates(line, duplicates):
@@ -172,6 +182,13 @@ def with_duplicates(line, duplicates):
     more = [{"path": name} for part in line["originals"]
             for name in duplicates.get(part["path"], [])]
     return {**line, "originals": line["originals"] + more}
+
+
+def again(options, duplicates):
+    """As copies: each original that is stored several times, with equal pixels."""
+    for path in duplicates:
+        yield {"kind": "copy", "attack": "again", "strength": 1, "originals": [{"path": path}]}, \
+            read(options.out / path)
 
 
 def on_white(bgra):
@@ -191,8 +208,8 @@ def read(path):
 
 
 def write(path, image):
-    """As JPEG of quality 95."""
-    path.write_bytes(cv2.imencode(".jpg", image, QUALITY)[1].tobytes())
+    """By its ending; JPEG of quality 95."""
+    path.write_bytes(cv2.imencode(path.suffix, image, QUALITY)[1].tobytes())
 
 
 class Pool:
@@ -380,7 +397,7 @@ def write_queries(options, queries):
         while number in used:
             number = int(names.integers(0, total))
         used.add(number)
-        name = f"queries/q{number:08}.jpg"
+        name = f"queries/q{number:08}." + ("png" if truth["attack"] == "again" else "jpg")
         write(options.out / name, image)
         lines.append({"query": name, **truth})
     lines.sort(key=lambda line: line["query"])
@@ -421,7 +438,7 @@ def run(options):
     distractors, strange_queries, alike = write_distractors(options, used)
     duplicates = write_duplicates(options, pool.originals)
     queries = itertools.chain(copies(options, pool), operated(options, pool), composed(options, pool),
-                              stranger_queries(options, list(strange)), strange_queries)
+                              again(options, duplicates), stranger_queries(options, list(strange)), strange_queries)
     lines = write_queries(options, ((with_duplicates(line, duplicates), image)
                                     for line, image in queries))
     made = sum(line["kind"] == "copy" for line in lines)

@@ -486,7 +486,7 @@ function compare(group, member) {
   compared = {group, pair, member: subject, other};
   withLines = false;
   $('compare-words').replaceChildren(make('bdi', 'path', shortPath(subject)),
-    `${subject.relation} · score ${pair.score.toFixed(3)}, ${pair.inliers} points agree`,
+    `${subject.relation} · score ${pair.score.toFixed(3)}; ${pair.because}`,
     make('bdi', 'path', shortPath(other)));
   sides(group, pair, subject, other, withLines);
   if (!$('compare').open) $('compare').showModal();

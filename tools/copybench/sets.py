@@ -1,0 +1,104 @@
+"""copybench sets: the benches that the model of the decision is trained on and judged by, and siftsearch's
+answers to them.
+
+Each half of the pictures has the same sets with other seeds: photographs, product pictures and
+documentation by random operations; pictures that are stored several times; and hard strangers, a set for
+each trait, so that what they share is common in it. Half a, which is trained on, has more of them.
+"""
+
+import os
+import pathlib
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import strangers
+
+PROGRAM = pathlib.Path(__file__).with_name("copybench")
+ACCURACY = pathlib.Path(__file__).resolve().parents[2] / "bench/accuracy"
+VARIED = ["watermark", "logo", "caption", "page", "chart", "brick", "text", "qr", "form", "music", "map",
+          "carpet", "template"]
+SEEDS = {"a": 100_000, "b": 200_000}
+
+
+def options(parser):
+    """The command line of `sets`."""
+    for name, text in [("photographs", "photographs"), ("products", "product pictures"),
+                       ("documentation", "Debian's opencv-doc")]:
+        parser.add_argument(f"--{name}", required=True, type=pathlib.Path, metavar="DIR", help=text)
+    parser.add_argument("--alike", action="append", default=[], type=pathlib.Path, metavar="DIR",
+                        help="pictures that look alike, as of make; again")
+    parser.add_argument("--half", choices=("a", "b"), required=True)
+    parser.add_argument("--siftsearch", required=True, type=pathlib.Path, metavar="PATH", help="the program")
+    parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIR",
+                        help="where to make the sets; those that are there are not made again")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="[the processors]")
+
+
+def some(originals, others, alone, composed, traits):
+    """Words of make: how many of what."""
+    return ["--originals", originals, "--strangers", others, "--per-operation", alone, "--compositions", composed,
+            "--traits", ",".join(traits)]
+
+
+def planned(folders):
+    """{name: (words of make, words of add)}, the slowest first."""
+    photographs, products = ["--images", folders.photographs], ["--images", folders.products]
+    documentation = ["--images", folders.documentation]
+    known = ["--related", ACCURACY / "related.txt", "--same", ACCURACY / "same.tsv"]
+    alike = [word for folder in folders.alike for word in ("--alike", folder)]
+    found = {
+        "photographs": ([*photographs, "--others", *some(120, 130, 6, 200, VARIED),
+                         "--distractors", folders.products], []),
+        "products": ([*products, *some(200, 250, 4, 200, VARIED), "--distractors", folders.products], []),
+        "documentation": ([*documentation, "--others", *some(70, 90, 4, 150, VARIED), *known, *alike,
+                           "--distractors", folders.documentation], [])}
+    often = ["--others", *some(40, 20, 1, 60, ["text", "form", "typed", "chart"]), "--duplicates", 30,
+             "--attacks", "jpeg,crop,text", "--copies-per-attack", 4]
+    for name, images, settings in [("photographs", photographs, []), ("products", products, []),
+                                   ("documentation", [*documentation, *known], []),
+                                   ("few", photographs, ["--features", "300"])]:
+        found["often-" + name] = ([*images, *often], settings)
+    for trait in strangers.GROUPS:
+        for i in range(3):
+            found[f"hard-{trait}-{i}"] = ([*photographs, "--others", *some(36, 40, 0, 40, [trait])], [])
+    for trait in ("caption", "form", "template", "watermark", "typed"):
+        found[f"hard-{trait}-products"] = ([*products, "--others", *some(20, 40, 0, 30, [trait])], [])
+    return {**found, **(more(found, photographs, products) if folders.half == "a" else {})}
+
+
+def more(found, photographs, products):
+    """Sets that only the trained half has: of what is confused most, and of each operation."""
+    added = {f"hard-{trait}-{i}": found[f"hard-{trait}-0"] for trait in ("typed", "form") for i in range(3, 7)}
+    for name, images in (("photographs", photographs), ("products", products)):
+        added["operations-" + name] = (
+            [*images, "--others", *some(120, 40, 16, 0, ["caption", "page", "map"])], [])
+    return added
+
+
+def copybench(log, *words):
+    """Runs a verb; its output goes to the log."""
+    with log.open("ab") as file:
+        subprocess.run([PROGRAM, *map(str, words)], stdout=file, stderr=file, check=True)
+
+
+def answer(choice, name, seed, words, settings):
+    """Makes a set and lets siftsearch answer it."""
+    bench, work, log = (choice.out / f"{name}-{choice.half}{end}" for end in ("", "-answers", ".log"))
+    if not (bench / "bench.json").exists():
+        copybench(log, "make", *words, "--half", choice.half, "--seed", seed, "--out", bench)
+    if not (work / "scores.json").exists():
+        copybench(log, "run", "--bench", bench, "--siftsearch", choice.siftsearch, "--work", work,
+                  "--resamples", 2, "--query-args", "--threads 1",
+                  "--add-args", " ".join(["--threads", "1", *settings]))
+    print(f"{name}-{choice.half}", flush=True)
+    return ["--train" if choice.half == "a" else "--test", str(bench), str(work / "results.jsonl")]
+
+
+def run(choice):
+    """Makes the sets; gives the exit code. OUT/HALF.args then names them to `train`."""
+    choice.out.mkdir(parents=True, exist_ok=True)
+    jobs = [(name, SEEDS[choice.half] + i, *words) for i, (name, words) in enumerate(planned(choice).items())]
+    with ThreadPoolExecutor(choice.jobs) as pool:
+        words = [word for found in pool.map(lambda job: answer(choice, *job), jobs) for word in found]
+    (choice.out / f"{choice.half}.args").write_text("\n".join(words) + "\n")
+    return 0
