@@ -9,7 +9,7 @@
 namespace siftsearch::verify {
 namespace {
 
-/// Parallax has more of two views than a warp explains: more than any but one of 865 copies has.
+/// Two views of one scene have more parallax than a warp explains.
 constexpr double kMostParallax = 0.25;
 constexpr double kPerParallax = -10;
 /// A part on a background that the rest of neither picture has is a caption, a label, a title bar:
