@@ -30,6 +30,9 @@ struct Evidence {
   /// of the transform without which fewer points agree; 0 for most. What else is measured follows
   /// it.
   double warp = 0;
+  /// How unevenly the keypoints agree where the pixels do, 0 to 1: 0 where as many agree
+  /// everywhere, 1 where all or none do, place by place, in either picture.
+  double unevenness = 0;
   double hull_share = 0;         ///< Share of the overlap that the points' convex hull takes up.
   double pixel_correlation = 0;  ///< Of the pixels where one lies over the other, −1 to 1.
   double pixels_coherent = 0;    ///< Share of the pixels there that one agreeing block explains.
@@ -44,7 +47,15 @@ struct Evidence {
   /// where something with a border is laid over a copy.
   double pixels_between = 0;
   double pixels_best = 0;  ///< Correlation that a fifth of the textured windows exceed, 0 to 1.
-  double textured = 0;     ///< Share of the overlap's windows that have texture.
+  /// Share of the textured windows that disagree since one picture lacks what the other has there,
+  /// of the picture where they are fewer: little where something is laid over a copy, more where
+  /// both were filled in.
+  double extra_in_both = 0;
+  double solid_share = 0;     ///< Share of the textured windows in the largest part that agrees.
+  double solid_attained = 0;  ///< Mean of the correlation that its windows attain, 0 to 1.
+  /// Share of the textured windows about which half agrees, away from what disagrees.
+  double unsettled = 0;
+  double textured = 0;  ///< Share of the overlap's windows that have texture.
   /// Bits, 0 to 256, between the PDQ of the whole image and the nearest one of the query turned and
   /// mirrored (light and dark exchanged where the match is); 128 where either picture varies too
   /// little for one.
@@ -80,6 +91,7 @@ inline constexpr std::array kEvidenceTerms = {
     EvidenceTerm{"descriptor_distance", &Evidence::descriptor_distance, 0, 724, 0},
     EvidenceTerm{"parallax", &Evidence::parallax, 0, 12, -1},
     EvidenceTerm{"warp", &Evidence::warp, 0, 40, 0},
+    EvidenceTerm{"unevenness", &Evidence::unevenness, 0, 1, 0},
     EvidenceTerm{"hull_share", &Evidence::hull_share, 0, 1, 1},
     EvidenceTerm{"pixel_correlation", &Evidence::pixel_correlation, -1, 1, 1},
     EvidenceTerm{"pixels_coherent", &Evidence::pixels_coherent, 0, 1, 1},
@@ -90,6 +102,10 @@ inline constexpr std::array kEvidenceTerms = {
     EvidenceTerm{"pixels_agreeing", &Evidence::pixels_agreeing, 0, 1, 1},
     EvidenceTerm{"pixels_between", &Evidence::pixels_between, 0, 1, 0},
     EvidenceTerm{"pixels_best", &Evidence::pixels_best, 0, 1, 1},
+    EvidenceTerm{"extra_in_both", &Evidence::extra_in_both, 0, 0.5, 0},
+    EvidenceTerm{"solid_share", &Evidence::solid_share, 0, 1, 1},
+    EvidenceTerm{"solid_attained", &Evidence::solid_attained, 0, 1, 1},
+    EvidenceTerm{"unsettled", &Evidence::unsettled, 0, 1, 0},
     EvidenceTerm{"textured", &Evidence::textured, 0, 1, 0},
     EvidenceTerm{"pdq_distance", &Evidence::pdq_distance, 0, 256, -1},
     EvidenceTerm{"own_background", &Evidence::own_background, 0, 1, -1},

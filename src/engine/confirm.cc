@@ -67,6 +67,7 @@ std::optional<verify::PixelAgreement> ComparePixels(const image::GreyImage& quer
   const Transform to_pixels = verify::Inverse(to_image);
   const Point first = verify::Apply(to_pixels, {left, top});
   const Point last = verify::Apply(to_pixels, {right, bottom});
+  agreement.cells.side /= to_image[0];
   agreement.rectangle = {first.x, first.y, last.x, last.y};
   return agreement;
 }
@@ -131,6 +132,10 @@ void Judge(const verify::Refinement& refined, const std::optional<verify::PixelA
     evidence.pixels_agreeing = pixels->agreeing;
     evidence.pixels_between = pixels->between;
     evidence.pixels_best = pixels->best;
+    evidence.extra_in_both = pixels->extra_in_both;
+    evidence.solid_share = pixels->solid_share;
+    evidence.solid_attained = pixels->solid_attained;
+    evidence.unsettled = pixels->unsettled;
     evidence.textured = pixels->textured;
   }
   Score(itself, verified);
@@ -226,6 +231,10 @@ Status Confirm(const FeaturesOfContent& features_of, const QueryForm& form, cons
   if (pixels && pixels->coherent > 0) {
     const auto [left, top, right, bottom] = pixels->rectangle;
     verify::CountFound(form.features, *image, {left, top, right, bottom}, refined);
+  }
+  if (pixels && pixels->windows > 0) {
+    match.evidence.unevenness = verify::Unevenness(form.features, *image, refined,
+                                                   [&](Point p) { return pixels->cells.Holds(p); });
   }
   DescribeRegion(form.features, *image, pixels, match);
   match.evidence.pdq_distance = SignatureDistance(look, preview, form.form.inverted);

@@ -13,6 +13,7 @@ namespace {
 constexpr double kTold = 0.15;
 constexpr double kMuchParallax = 0.25;
 constexpr double kCommon = 0.5;
+constexpr double kMuch = 0.6;
 
 int WholePercent(double share) { return static_cast<int>(std::lround(100 * share)); }
 
@@ -30,6 +31,10 @@ std::string PixelsOfCopy(const Evidence& evidence) {
   if (evidence.pixels_covered >= kTold) {
     return fmt::format("something laid over it covers {} %", WholePercent(evidence.pixels_covered));
   }
+  if (evidence.solid_attained > 0 && evidence.solid_share < 1 - kMuch) {
+    return fmt::format("one part agrees, {} % of what both show is something else",
+                       WholePercent(1 - evidence.solid_share));
+  }
   return fmt::format("around them the pixels agree by {} %",
                      WholePercent(evidence.pixels_at_points));
 }
@@ -44,6 +49,10 @@ std::string WhyScene(const Evidence& evidence) {
 std::string WhyOverlay(const Evidence& evidence) {
   if (evidence.own_background > kCommon) return "they stand on a background of their own";
   if (evidence.rarity < kCommon) return "other pictures have the same points";
+  if (evidence.smaller_share > kMuch) {
+    return fmt::format("between them {} % of the pixels differ",
+                       WholePercent(1 - evidence.pixels_agreeing));
+  }
   return fmt::format("they take up {} % of one picture and {} % of the other",
                      WholePercent(evidence.larger_share), WholePercent(evidence.smaller_share));
 }

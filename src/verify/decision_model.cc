@@ -127,7 +127,10 @@ Result<DecisionModel> DecisionModel::Parse(std::string_view json) {
 
 const DecisionModel& DecisionModel::Shipped() {
   // Compiled in and tested: of a wrong one value() says why and ends the program.
-  static const DecisionModel model = Parse(ShippedModel()).value();
+  static const DecisionModel model = [] {
+    const auto bytes = ShippedModel();
+    return Parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}).value();
+  }();
   return model;
 }
 

@@ -29,6 +29,7 @@ constexpr double kNeutral = 0.3;  // Correlation that speaks neither for nor aga
 /// Of what a window could correlate, from which it agrees, and below which it disagrees.
 constexpr double kAgrees = 0.6;
 constexpr double kDisagrees = 0.2;
+constexpr double kRicher = 4;  // Times the other's variance: what the other lacks is there.
 constexpr int kSteps = 50;     // Of correlation, for the share of windows above one.
 constexpr double kBest = 0.2;  // See PixelAgreement::best.
 
@@ -161,10 +162,9 @@ double Variance(const Grid& grid, const std::vector<double>& values) {
   return places > 0 ? std::max(0.0, squares / places - sum * sum / places / places) : 0;
 }
 
-/// Variance that noise in the query may have: in a copy of less contrast, so much less.
-double QueryNoise(const Grid& grid) {
-  const double image = std::max(1.0, Variance(grid, grid.image));
-  return kNoise * std::clamp(Variance(grid, grid.query) / image, kLeastGain, 1.0);
+/// Variance of the query for one of the image; noise keeps it off 0.
+double Gain(const Grid& grid) {
+  return (Variance(grid, grid.query) + 1) / (Variance(grid, grid.image) + 1);
 }
 
 /// Correlation of a window, where there is texture to compare.
@@ -174,6 +174,8 @@ struct WindowAgreement {
   double texture = 0;
   double correlation = 0;
   double attainable = 0;  ///< Correlation of a window of this texture with itself.
+  int richer =
+      0;  ///< 1: the query has texture there that the image lacks; −1: the other way round.
 
   /// Share of the attainable correlation, 0 to 1.
   double Attained() const { return std::clamp(correlation / attainable, 0.0, 1.0); }
@@ -196,27 +198,36 @@ Moments MomentsAt(const Grid& grid, int x, int y) {
   return {double(grid.valid[at]), a, b, a * a, b * b, a * b};
 }
 
-WindowAgreement AgreementOf(const Moments& sums, double query_noise) {
+/// Which of two windows has texture that the other lacks; see WindowAgreement::richer.
+int Richer(double query_variance, double image_variance) {
+  if (query_variance > kRicher * (image_variance + kNoise)) return 1;
+  return image_variance > kRicher * (query_variance + kNoise) ? -1 : 0;
+}
+
+/// `gain`: see Gain. In a copy of less contrast noise varies less, too.
+WindowAgreement AgreementOf(const Moments& sums, double gain) {
   constexpr double kPlaces = kWindow * kWindow;
   if (sums.valid < kPlaces - 0.5) return {};
   const double a = sums.a / kPlaces, b = sums.b / kPlaces;
   const double var_a = std::max(0.0, sums.aa / kPlaces - a * a);
   const double var_b = std::max(0.0, sums.bb / kPlaces - b * b);
   const double larger = std::max(var_a, var_b);
+  const double query_noise = kNoise * std::clamp(gain, kLeastGain, 1.0);
   if (larger <= kFlat * kFlat) return {.whole = true};
   return {.whole = true,
           .textured = true,
           .texture = std::sqrt(larger),
           .correlation =
               (sums.ab / kPlaces - a * b) / std::sqrt((var_a + query_noise) * (var_b + kNoise)),
-          .attainable = larger / (larger + kNoise)};
+          .attainable = larger / (larger + kNoise),
+          .richer = Richer(var_a / gain, var_b)};
 }
 
 /// Calls `visit` with x, y and the agreement of every window whose first place is a place of the
 /// grid, row by row.
 template <typename Visit>
 void VisitWindows(const Grid& grid, const Visit& visit) {
-  const double query_noise = QueryNoise(grid);
+  const double gain = Gain(grid);
   std::vector<Moments> columns(static_cast<std::size_t>(grid.columns));  // Of kWindow rows.
   for (int y = 0; y < grid.rows; ++y) {
     for (int x = 0; x < grid.columns; ++x) {
@@ -229,7 +240,7 @@ void VisitWindows(const Grid& grid, const Visit& visit) {
       window.Add(columns[x], 1);
       if (x >= kWindow) window.Add(columns[x - kWindow], -1);
       if (x + 1 >= kWindow) {
-        visit(x + 1 - kWindow, y + 1 - kWindow, AgreementOf(window, query_noise));
+        visit(x + 1 - kWindow, y + 1 - kWindow, AgreementOf(window, gain));
       }
     }
   }
@@ -254,6 +265,8 @@ struct Cells {
       attained[cell] += window.Attained();
       agreeing[cell] += window.Attained() >= kAgrees;
       ++by_attained[static_cast<std::size_t>(window.Attained() * kSteps)];
+      if (window.Attained() < kDisagrees)
+        ++disagreeing[static_cast<std::size_t>(window.richer + 1)];
       values[cell] += window.correlation - kNeutral;
       attainable[cell] += window.attainable - kNeutral;
       ++windows[cell];
@@ -272,8 +285,10 @@ struct Cells {
   std::vector<double> attained;               ///< Sums of the shares of the attainable correlation.
   std::vector<int> agreeing;                  ///< Windows that agree.
   std::array<int, kSteps + 1> by_attained{};  ///< Windows by that share.
-  int whole_windows = 0;                      ///< Textured or not.
-  double weighted = 0;                        ///< Correlation, by texture.
+  /// Windows that disagree, by WindowAgreement::richer + 1.
+  std::array<int, 3> disagreeing{};
+  int whole_windows = 0;  ///< Textured or not.
+  double weighted = 0;    ///< Correlation, by texture.
   double weight = 0;
   int all_windows = 0;
 };
@@ -333,6 +348,79 @@ double AgreeingIn(const Cells& cells, const std::vector<Point>& hull) {
     }
   }
   return windows > 0 ? agreeing / windows : 0;
+}
+
+/// What the windows of a cell say.
+enum class Says : char { kNothing, kAgrees, kBetween, kDisagrees };
+
+std::vector<Says> Said(const Cells& cells) {
+  std::vector<Says> said;
+  for (std::size_t i = 0; i < cells.windows.size(); ++i) {
+    const double attained = cells.windows[i] > 0 ? cells.attained[i] / cells.windows[i] : 0;
+    if (cells.windows[i] == 0)
+      said.push_back(Says::kNothing);
+    else if (attained >= kAgrees)
+      said.push_back(Says::kAgrees);
+    else
+      said.push_back(attained < kDisagrees ? Says::kDisagrees : Says::kBetween);
+  }
+  return said;
+}
+
+/// Calls `visit` with each of the up to eight cells around one.
+template <typename Visit>
+void VisitAround(const Cells& cells, int cell, const Visit& visit) {
+  const int x = cell % cells.columns, y = cell / cells.columns;
+  for (int v = std::max(0, y - 1); v <= std::min(cells.rows - 1, y + 1); ++v) {
+    for (int u = std::max(0, x - 1); u <= std::min(cells.columns - 1, x + 1); ++u) {
+      if (u != x || v != y) visit(v * cells.columns + u);
+    }
+  }
+}
+
+/// A connected part of the overlap.
+struct Part {
+  int windows = 0;      ///< Textured ones.
+  double attained = 0;  ///< Sum of what they attain.
+};
+
+/// The part of the most textured windows of which no cell speaks against a copy.
+Part LargestSolid(const Cells& cells, const std::vector<Says>& said) {
+  std::vector<char> seen(said.size());
+  const auto joins = [&](int cell) {
+    return !seen[cell] && (said[cell] == Says::kAgrees || said[cell] == Says::kNothing);
+  };
+  Part largest;
+  std::vector<int> open;
+  for (int first = 0; first < static_cast<int>(said.size()); ++first) {
+    if (said[first] != Says::kAgrees || seen[first]) continue;
+    Part part;
+    seen[first] = 1;
+    open.push_back(first);
+    while (!open.empty()) {
+      const int cell = open.back();
+      open.pop_back();
+      part.windows += cells.windows[cell];
+      part.attained += cells.attained[cell];
+      VisitAround(cells, cell, [&](int near) {
+        if (joins(near)) seen[near] = 1, open.push_back(near);
+      });
+    }
+    if (part.windows > largest.windows) largest = part;
+  }
+  return largest;
+}
+
+/// Share of the textured windows in cells that are between, but at no border of what disagrees.
+double Unsettled(const Cells& cells, const std::vector<Says>& said) {
+  double windows = 0;
+  for (int cell = 0; cell < static_cast<int>(said.size()); ++cell) {
+    if (said[cell] != Says::kBetween) continue;
+    bool border = false;
+    VisitAround(cells, cell, [&](int near) { border |= said[near] == Says::kDisagrees; });
+    if (!border) windows += cells.windows[cell];
+  }
+  return windows / cells.all_windows;
 }
 
 struct Rectangle {
@@ -488,6 +576,14 @@ double OwnBackground(const GreyView& query, const GreyView& image,
 
 }  // namespace
 
+bool AgreeingCells::Holds(Point p) const {
+  const double x = p.x / side, y = p.y / side;
+  if (!(x >= 0 && x < columns && y >= 0)) return false;
+  const auto cell =
+      static_cast<std::size_t>(y) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(x);
+  return cell < agrees.size() && agrees[cell];
+}
+
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
                               const Transform& image_from_query, std::span<const Point> points,
                               const Warp& warp) {
@@ -503,6 +599,17 @@ PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
   result.between = double(CountAttaining(cells, kDisagrees, kAgrees)) / result.windows;
   result.best = BestAttained(cells);
   result.textured = double(result.windows) / cells.whole_windows;
+  const int extra = std::min(cells.disagreeing.front(), cells.disagreeing.back());
+  result.extra_in_both = double(extra) / result.windows;
+  const std::vector<Says> said = Said(cells);
+  const Part solid = LargestSolid(cells, said);
+  result.solid_share = double(solid.windows) / result.windows;
+  result.solid_attained = solid.windows > 0 ? solid.attained / solid.windows : 0;
+  result.unsettled = Unsettled(cells, said);
+  result.cells = {.side = cells.side * grid.pitch, .columns = cells.columns, .agrees = {}};
+  for (const Says says : said) {
+    result.cells.agrees.push_back(says == Says::kAgrees || says == Says::kNothing);
+  }
   const std::vector<Point> places = InCells(grid, cells, points);
   result.at_points = AttainedAt(cells, places);
   result.in_hull = AgreeingIn(cells, ConvexHull(places));

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "siftsearch/types.h"
 #include "verify/warp.h"
@@ -14,6 +15,15 @@ struct GreyView {
   int width = 0;
   int height = 0;
   std::span<const std::uint8_t> pixels;
+};
+
+/// Where pixels agree: square cells of the image.
+struct AgreeingCells {
+  double side = 0;  ///< In pixels.
+  int columns = 0;
+  std::vector<char> agrees;  ///< Row by row; flat ones do.
+
+  bool Holds(Point p) const;
 };
 
 /// How the pixels of two aligned pictures compare.
@@ -33,7 +43,12 @@ struct PixelAgreement {
   double agreeing = 0;  ///< Share of all textured windows that agree.
   double between = 0;   ///< Share that neither agrees nor disagrees.
   double best = 0;      ///< What a fifth of the textured windows attain, 0 to 1.
-  double textured = 0;  ///< Share of the windows that both pictures have which is textured.
+  double extra_in_both = 0;   ///< 0 to 0.5; see CompareAligned.
+  double solid_share = 0;     ///< Share of the textured windows in the largest solid part.
+  double solid_attained = 0;  ///< Mean of what these attain, 0 to 1.
+  double unsettled = 0;       ///< 0 to 1; see CompareAligned.
+  AgreeingCells cells;        ///< That agree in the mean or are flat.
+  double textured = 0;        ///< Share of the windows that both pictures have which is textured.
 };
 
 /// Compares two pictures where `image_from_query` (in their pixels) lays one over the other, by the
@@ -59,6 +74,16 @@ struct PixelAgreement {
 ///
 /// A window attains a share of the correlation that one of its texture has with itself; it agrees
 /// from 0.6 of that on and disagrees below 0.2. `points`: where keypoints agree, in image pixels.
+///
+/// `extra_in_both`: of the windows that disagree, some have texture in the query where the image is
+/// flat, and some the other way round; the fewer of the two, as a share of all textured windows. A
+/// copy gained what is laid over it or lost what was blurred; two forms were each filled in.
+///
+/// Solid is a connected part of square cells (48 along the longer side) that agree in the mean or
+/// are flat. `unsettled`: share of the textured windows in cells that neither agree nor disagree in
+/// the mean and touch none that disagrees: between a copy and what covers it there is a border, two
+/// exposures agree half everywhere.
+///
 /// `warp`: of the image, on top of the transform. Pure.
 PixelAgreement CompareAligned(const GreyView& query, const GreyView& image,
                               const Transform& image_from_query, std::span<const Point> points = {},

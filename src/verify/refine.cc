@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <numeric>
 #include <optional>
@@ -29,7 +30,10 @@ constexpr double kMaxDegrees = 25;
 constexpr std::int32_t kMaxDistance = 220 * 220;
 /// Of the keypoints that could agree, so many of the strongest are asked: the weakest of a picture
 /// of which only a part is shared are too weak to be among the other's.
-constexpr int kStrongest = 300;
+constexpr std::size_t kStrongest = 300;
+/// The same for how unevenly they agree, and the cells along the longer side that tell it.
+constexpr std::size_t kUnevenKeypoints = 1000;
+constexpr double kUnevenCells = 24;
 /// Keypoints are found from this region diameter on, in pixels of the working size.
 constexpr double kSmallestScale = 2;
 /// Margin of the working size in which a picture has no keypoints.
@@ -38,20 +42,17 @@ constexpr double kMargin = 8;
 /// in 1/640 of the picture's longer side.
 constexpr double kParallaxApart = 10;
 
-/// Parallax above which a smooth field is tried, what it is tried with, and how many times as many
-/// points it must explain.
+/// Parallax above which a smooth field is tried, and what it is tried with.
 constexpr double kBends = 0.25;
 struct Bending {
   double widening;
   double reach;  ///< Share of the longer side.
 };
-constexpr Bending kBendings[] = {{3, 1.0 / 3}, {3, 1.0 / 3}, {3, 1.0 / 5},   {3, 1.0 / 5},
-                                 {2, 1.0 / 5}, {2, 1.0 / 8}, {1.5, 1.0 / 8}, {1, 1.0 / 8}};
-constexpr double kBentGain = 1.1;
+constexpr Bending kSpreading[] = {{3, 1.0 / 3}, {3, 1.0 / 5}};
+constexpr int kSpreadings = 10;
+constexpr Bending kSettling[] = {{2, 1.0 / 5}, {2, 1.0 / 8}, {1.5, 1.0 / 8}, {1, 1.0 / 8}};
 /// So many points must agree with it: a field through few bends to any.
 constexpr int kBentPoints = 40;
-/// Of the parallax, how much a field may leave: of layers at several depths it leaves half.
-constexpr double kLeftOfParallax = 0.4;
 
 std::int32_t SquaredDistance(const std::uint8_t* a, const std::uint8_t* b) {
   std::int32_t sum = 0;
@@ -411,13 +412,22 @@ void MeasurePairs(const FeatureSet& query, const FeatureSet& image, Refinement& 
   refined.descriptor_distance = Median(std::move(distances));
 }
 
-/// Share of the keypoints of `from` that `to` could show which are in `paired`.
-template <typename Inside>
-double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform& to_from_from,
-                  const std::vector<bool>& paired, const Inside& inside) {
+/// A keypoint that the other picture could show.
+struct Possible {
+  Point place;  ///< In the image.
+  bool found = false;
+};
+
+/// Those of the strongest keypoints of `from` that `to` could show, at most so many.
+/// `image_place(from, to)` chooses the place in the image of the two.
+template <typename ImagePlace, typename Inside>
+std::vector<Possible> PossibleOf(const FeatureSet& from, const FeatureSet& to,
+                                 const Transform& to_from_from, const std::vector<bool>& paired,
+                                 const ImagePlace& image_place, const Inside& inside,
+                                 std::size_t most) {
   const double margin = kMargin / WorkingScale(to);
-  int possible = 0, found = 0;
-  for (std::size_t i = 0; i < from.size(); ++i) {
+  std::vector<Possible> possible;
+  for (std::size_t i = 0; i < from.size() && possible.size() < most; ++i) {
     const Keypoint& point = from.keypoints[i];
     const Point p{point.x, point.y};
     if (!InFront(to_from_from, p)) continue;
@@ -426,13 +436,63 @@ double ShareFound(const FeatureSet& from, const FeatureSet& to, const Transform&
         there.y > to.height - 1 - margin) {
       continue;
     }
-    if (!inside(p, there)) continue;
+    const Point place = image_place(p, there);
+    if (!inside(place)) continue;
     const double scale = point.scale * ScaleAt(to_from_from, p);
     if (scale * WorkingScale(to) < kSmallestScale) continue;
-    found += paired[i];
-    if (++possible == kStrongest) break;
+    possible.push_back({place, paired[i]});
   }
-  return possible > 0 ? static_cast<double>(found) / possible : 0;
+  return possible;
+}
+
+/// The possible keypoints of both pictures inside a part of the image: the query's, the image's.
+template <typename Inside>
+std::array<std::vector<Possible>, 2> PossibleInBoth(const FeatureSet& query,
+                                                    const FeatureSet& image,
+                                                    const Refinement& refined, const Inside& inside,
+                                                    std::size_t most) {
+  std::vector<bool> query_paired(query.size()), image_paired(image.size());
+  for (const auto& [q, i] : refined.pairs) query_paired[q] = image_paired[i] = true;
+  const Transform& forward = refined.image_from_query;
+  return {PossibleOf(
+              query, image, forward, query_paired, [](Point, Point there) { return there; }, inside,
+              most),
+          PossibleOf(
+              image, query, Inverse(forward), image_paired, [](Point here, Point) { return here; },
+              inside, most)};
+}
+
+double ShareFound(const std::vector<Possible>& possible) {
+  const auto found =
+      std::count_if(possible.begin(), possible.end(), [](const Possible& p) { return p.found; });
+  return possible.empty() ? 0 : static_cast<double>(found) / static_cast<double>(possible.size());
+}
+
+/// Intraclass correlation of being found, in square cells of the image, 0 to 1: the analysis of
+/// variance estimator (Ridout, Demétrio and Firth, Biometrics 1999, 2.1).
+double IntraclassCorrelation(const std::vector<Possible>& possible, const FeatureSet& image) {
+  const double cell = std::max(1, std::max(image.width, image.height)) / kUnevenCells;
+  struct Cell {
+    double count = 0, found = 0;
+  };
+  std::map<std::pair<int, int>, Cell> cells;
+  double all = 0, all_found = 0, counts_squared = 0, within = 0;
+  for (const Possible& p : possible) {
+    Cell& at = cells[{static_cast<int>(p.place.x / cell), static_cast<int>(p.place.y / cell)}];
+    ++at.count, ++all;
+    at.found += p.found, all_found += p.found;
+  }
+  for (const auto& [place, c] : cells) {
+    counts_squared += c.count * c.count;
+    within += c.found * c.found / c.count;
+  }
+  const double groups = static_cast<double>(cells.size());
+  if (groups < 2 || all <= groups) return 0;
+  const double between_mean = (within - all_found * all_found / all) / (groups - 1);
+  const double within_mean = (all_found - within) / (all - groups);
+  const double size = (all - counts_squared / all) / (groups - 1);
+  const double total = between_mean + (size - 1) * within_mean;
+  return total > 0 ? std::clamp((between_mean - within_mean) / total, 0.0, 1.0) : 0;
 }
 
 /// The best transform that the pairs carry, or `before`.
@@ -506,16 +566,25 @@ Refinement Bent(const FeatureSet& query, const FeatureSet& image, const Matcher&
                 const Refinement& plain) {
   Refinement bent;
   bent.image_from_query = plain.image_from_query;
-  for (const auto& [widening, reach] : kBendings) {
-    bent.pairs = matcher.Match(bent.image_from_query, widening, bent.warp);
+  const auto bend = [&](const Bending& bending) {
+    bent.pairs = matcher.Match(bent.image_from_query, bending.widening, bent.warp);
     std::vector<Point> places, offsets;
     for (const auto& [q, i] : bent.pairs) {
       places.push_back({image.keypoints[i].x, image.keypoints[i].y});
       offsets.push_back(
           Offset(bent.image_from_query, bent.warp, query.keypoints[q], image.keypoints[i]));
     }
-    bent.warp.Add(Warp::Smooth({image.width, image.height}, reach, places, offsets));
+    bent.warp.Add(Warp::Smooth({image.width, image.height}, bending.reach, places, offsets));
+  };
+  for (const Bending& bending : kSpreading) {
+    std::size_t before = 0;
+    for (int i = 0; i < kSpreadings; ++i) {
+      bend(bending);
+      if (bent.pairs.size() <= before) break;
+      before = bent.pairs.size();
+    }
   }
+  for (const Bending& bending : kSettling) bend(bending);
   bent.pairs = matcher.Match(bent.image_from_query, 1, bent.warp);
   return bent;
 }
@@ -542,9 +611,7 @@ Refinement Refine(const FeatureSet& query, const FeatureSet& image,
     Refinement bent = Bent(query, image, matcher, best);
     Count(query, image, bent);
     bent.parallax = Parallax(query, image, bent);
-    const bool smooth = bent.parallax < kLeftOfParallax * best.parallax;
-    const bool more = bent.distinct > kBentGain * best.distinct;
-    if (smooth && more && bent.distinct >= kBentPoints) best = std::move(bent);
+    if (bent.distinct > best.distinct && bent.distinct >= kBentPoints) best = std::move(bent);
   }
   MeasurePairs(query, image, best);
   return best;
@@ -552,16 +619,18 @@ Refinement Refine(const FeatureSet& query, const FeatureSet& image,
 
 void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageRegion& region,
                 Refinement& refinement) {
-  std::vector<bool> query_paired(query.size()), image_paired(image.size());
-  for (const auto& [q, i] : refinement.pairs) query_paired[q] = image_paired[i] = true;
   const auto holds = [&](Point p) {
     return p.x >= region.left && p.x <= region.right && p.y >= region.top && p.y <= region.bottom;
   };
-  const Transform& forward = refinement.image_from_query;
-  refinement.query_found = ShareFound(query, image, forward, query_paired,
-                                      [&](Point, Point there) { return holds(there); });
-  refinement.image_found = ShareFound(image, query, Inverse(forward), image_paired,
-                                      [&](Point here, Point) { return holds(here); });
+  const auto [ours, theirs] = PossibleInBoth(query, image, refinement, holds, kStrongest);
+  refinement.query_found = ShareFound(ours);
+  refinement.image_found = ShareFound(theirs);
+}
+
+double Unevenness(const FeatureSet& query, const FeatureSet& image, const Refinement& refinement,
+                  const std::function<bool(Point)>& counts) {
+  const auto [ours, theirs] = PossibleInBoth(query, image, refinement, counts, kUnevenKeypoints);
+  return std::min(IntraclassCorrelation(ours, image), IntraclassCorrelation(theirs, image));
 }
 
 }  // namespace siftsearch::verify

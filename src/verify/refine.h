@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -41,6 +42,14 @@ struct ImageRegion {
 void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageRegion& region,
                 Refinement& refinement);
 
+/// How unevenly the keypoints of the shared region agree, 0 to 1: the intraclass correlation of
+/// "has a pair" in square cells, 24 along the image's longer side, in the picture where it is
+/// smaller. A worn copy loses keypoints everywhere; of two forms of one print all keypoints of the
+/// print agree and none of what is written. Only keypoints at places of the image count for which
+/// `counts` is true.
+double Unevenness(const FeatureSet& query, const FeatureSet& image, const Refinement& refinement,
+                  const std::function<bool(Point)>& counts);
+
 /// Guided matching: with a first transform known, every keypoint of the query is looked for near
 /// where the transform puts it, among the image's keypoints of fitting scale, angle and descriptor;
 /// pairs are one to one, nearest descriptors first. The transform is fitted anew to the pairs by
@@ -50,8 +59,8 @@ void CountFound(const FeatureSet& query, const FeatureSet& image, const ImageReg
 /// is repeated; where few keypoints are found, from farther off, too. A keypoint counts as "in the
 /// shared region" if the other picture has pixels there and could show it at its scale. `tolerance`
 /// is a share of the image's longer side. Where the pairs lie off the transform together with their
-/// neighbours, a smooth warp is fitted on top of it, and stays where a tenth more points agree with
-/// both and most of the parallax is gone. Pure.
+/// neighbours, a smooth warp is fitted on top of it, and stays where more points agree with both.
+/// Pure.
 Refinement Refine(const FeatureSet& query, const FeatureSet& image,
                   const Transform& image_from_query, double tolerance = 4.0 / 640);
 

@@ -9,13 +9,6 @@
 namespace siftsearch::verify {
 namespace {
 
-/// Two views of one scene have more parallax than a warp explains.
-constexpr double kMostParallax = 0.25;
-constexpr double kPerParallax = -10;
-/// A part on a background that the rest of neither picture has is a caption, a label, a title bar:
-/// the more of one, the less the log-odds can be; 0 at the first.
-constexpr double kOwnBackgroundAtHalf = 0.5;
-constexpr double kMostPerOwnBackground = -60;
 constexpr double kPerRepeatedInside = 20;
 constexpr double kRepeatedInsideAtHalf = 0.52;
 
@@ -30,12 +23,7 @@ double LogOddsOfFalseAlarms(double log10_false_alarms) {
 
 }  // namespace
 
-double LogOdds(const Evidence& evidence) {
-  const double by_model = DecisionModel::Shipped().LogOdds(evidence);
-  const double parallax = kPerParallax * std::max(0.0, evidence.parallax - kMostParallax);
-  const double most = kMostPerOwnBackground * (evidence.own_background - kOwnBackgroundAtHalf);
-  return std::min(by_model + parallax, most);
-}
+double LogOdds(const Evidence& evidence) { return DecisionModel::Shipped().LogOdds(evidence); }
 
 double LogOddsOfPoints(const Evidence& evidence) {
   return LogOddsOfFalseAlarms(evidence.log10_false_alarms * evidence.rarity);

@@ -10,9 +10,7 @@ inline constexpr double kSurelyNoChance = -14;
 inline constexpr double kDeniedPixels = 0.26;
 
 /// Natural logarithm of the odds that two pictures share copied content: those of the shipped model
-/// (decision_model.h), less 10 for each unit of parallax above 0.25, and not above what a
-/// background of the region's own leaves (0 at 0.5, falling by 6 for each 0.1). Both bounds were
-/// set by hand, on half a. Pure.
+/// (decision_model.h). Pure.
 double LogOdds(const Evidence& evidence);
 
 /// The same where there are no pixels to compare: the points alone decide, weighed by

@@ -1,10 +1,11 @@
 #pragma once
 
-#include <string_view>
+#include <cstdint>
+#include <span>
 
 namespace siftsearch::verify {
 
-/// The text of data/models/decision-1.json, compiled in.
-std::string_view ShippedModel();
+/// The bytes of data/models/decision-1.json, compiled in.
+std::span<const std::uint8_t> ShippedModel();
 
 }  // namespace siftsearch::verify

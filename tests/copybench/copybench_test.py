@@ -356,11 +356,13 @@ class SetsTest(unittest.TestCase):
         alone = [words[words.index("--traits") + 1] for words, _ in sets.planned(folders).values()]
         self.assertLessEqual(set(strangers.GROUPS), set(alone))
 
-    def test_halves_have_different_seeds(self):
-        apart = abs(sets.SEEDS["a"] - sets.SEEDS["b"])
-        folders = argparse.Namespace(photographs=PICTURES, products=PICTURES, documentation=PICTURES,
-                                     alike=[PICTURES], half="a")
-        self.assertGreater(apart, len(sets.planned(folders)))
+    def test_every_set_of_every_half_has_a_seed_of_its_own(self):
+        seeds = []
+        for half in "ab":
+            folders = argparse.Namespace(photographs=PICTURES, products=PICTURES,
+                                         documentation=PICTURES, alike=[PICTURES], half=half)
+            seeds += [sets.seed(f"{name}-{half}") for name in sets.planned(folders)]
+        self.assertEqual(len(seeds), len(set(seeds)))
 
 
 class MakeTest(FolderTest):
@@ -403,6 +405,17 @@ class MakeTest(FolderTest):
         left = score.without_alike(bench, lines)
         self.assertEqual(len(left), len(lines) - 2)
         self.assertEqual(len(left[0]["ignored"]), 2)
+
+    def test_apart_pictures_are_those_of_the_half(self):
+        asked = []
+        for half in "ab":
+            bench = self.make(half, "--attacks", "jpeg", "--half", half, "--others", "--originals", 1,
+                              "--strangers", 0, "--apart", PICTURES)
+            stored = {path.resolve() for path in (bench / "originals").iterdir() if path.is_symlink()}
+            self.assertLessEqual(stored, set(make.photographs([PICTURES], half, 1).values()))
+            lines = score.read_lines(bench / "truth.jsonl")
+            asked.append(len(stored) + sum(line["attack"].startswith("alike") for line in lines))
+        self.assertEqual(sum(asked), len(make.photographs([PICTURES], "all", 1)))
 
     def test_a_related_picture_that_is_nowhere_is_named(self):
         listed = self.folder / "related.txt"

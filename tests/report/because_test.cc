@@ -23,6 +23,10 @@ TEST(BecauseTest, ACopyTellsPointsAndPixels) {
             "143 points agree in one place; around them the pixels agree by 93 %");
   EXPECT_EQ(Because(Of(MatchKind::kCopy, {.pixels_covered = 0.61, .textured = 0.5})),
             "143 points agree in one place; something laid over it covers 61 %");
+  EXPECT_EQ(
+      Because(Of(MatchKind::kCopy, {.solid_share = 0.25, .solid_attained = 0.95, .textured = 0.5})),
+      "143 points agree in one place; one part agrees, 75 % of what both show is something "
+      "else");
   EXPECT_THAT(Because(Of(MatchKind::kCopy, {})), HasSubstr("no pixels to compare"));
   EXPECT_THAT(Because(Of(MatchKind::kCopy, {.warp = 8})),
               HasSubstr("when the picture is bent back;"));
@@ -39,6 +43,10 @@ TEST(BecauseTest, WhatIsNoCopyTellsWhatSpeaksAgainst) {
   EXPECT_THAT(Because(Of(MatchKind::kSharedOverlay,
                          {.larger_share = 0.2, .smaller_share = 0.04, .rarity = 1})),
               HasSubstr("20 % of one picture and 4 % of the other"));
+  EXPECT_THAT(
+      Because(Of(MatchKind::kSharedOverlay,
+                 {.larger_share = 1, .smaller_share = 0.96, .rarity = 1, .pixels_agreeing = 0.7})),
+      HasSubstr("between them 30 % of the pixels differ"));
   EXPECT_THAT(Because(Of(MatchKind::kUnclear, {})), HasSubstr("chance"));
 }
 

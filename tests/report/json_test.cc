@@ -28,9 +28,10 @@ TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
       R"("evidence":{"log10_false_alarms":0.0,"inliers":0.0,"larger_share":0.0,)"
       R"("smaller_share":0.0,"query_found":0.0,"image_found":0.0,"closeness":0.0,"rarity":0.0,)"
       R"("residual":0.0,"scale_spread":0.0,"angle_spread":0.0,"descriptor_distance":0.0,)"
-      R"("parallax":0.0,"warp":0.0,"hull_share":0.0,"pixel_correlation":0.0,)"
+      R"("parallax":0.0,"warp":0.0,"unevenness":0.0,"hull_share":0.0,"pixel_correlation":0.0,)"
       R"("pixels_coherent":0.0,"pixels_inside":0.0,"pixels_covered":0.0,"pixels_at_points":0.0,)"
       R"("pixels_in_hull":0.0,"pixels_agreeing":0.0,"pixels_between":0.0,"pixels_best":0.0,)"
+      R"("extra_in_both":0.0,"solid_share":0.0,"solid_attained":0.0,"unsettled":0.0,)"
       R"("textured":0.0,"pdq_distance":128.0,"own_background":0.0}}],)"
       R"("timings_ms":{"decode":1.23,"extract":2.0,"search":3.0,"verify":4.0}})");
 }

@@ -16,7 +16,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json Shipped() { return Json::parse(ShippedModel()); }
+Json Shipped() {
+  const auto bytes = ShippedModel();
+  return Json::parse(bytes.begin(), bytes.end());
+}
 
 std::vector<Evidence> GoldenEvidence() {
   std::vector<Evidence> all;
@@ -97,6 +100,8 @@ TEST(DecisionModelTest, AnExactCopyIsSureAndChanceIsNot) {
                        .pixels_in_hull = 0.99,
                        .pixels_agreeing = 0.99,
                        .pixels_best = 1,
+                       .solid_share = 1,
+                       .solid_attained = 0.99,
                        .textured = 0.7};
   EXPECT_GT(ScoreFromLogOdds(LogOdds(exact)), 0.95);
   Evidence identical = exact;
@@ -118,6 +123,10 @@ TEST(DecisionModelTest, AnExactCopyIsSureAndChanceIsNot) {
                         .hull_share = 0.05,
                         .pixels_inside = 0.2,
                         .pixels_between = 0.2,
+                        .extra_in_both = 0.05,
+                        .solid_share = 0.02,
+                        .solid_attained = 0.65,
+                        .unsettled = 0.05,
                         .textured = 0.8};
   EXPECT_LT(ScoreFromLogOdds(LogOdds(chance)), 0.05);
 }

@@ -209,6 +209,55 @@ TEST(CompareAlignedTest, AroundThePointsACoveredCopyAgreesFully) {
   EXPECT_EQ(CompareAligned(image.view(), image.view(), kSame).at_points, 0);  // There are none.
 }
 
+TEST(CompareAlignedTest, WhatIsLeftOfACoveredCopyIsOneSolidPart) {
+  const Picture image = See(240, 240, kSame, 5);
+  const Picture query = WithInset(image, See(240, 240, kSame, 6), 45);
+  const PixelAgreement covered = CompareAligned(query.view(), image.view(), kSame);
+  EXPECT_GT(covered.solid_share, 0.3);
+  EXPECT_LT(covered.solid_share, 0.65);
+  EXPECT_GT(covered.solid_attained, 0.9);
+  EXPECT_LT(covered.unsettled, 0.05);
+  const PixelAgreement same = CompareAligned(image.view(), image.view(), kSame);
+  EXPECT_EQ(same.solid_share, 1);
+  EXPECT_GT(same.solid_attained, 0.99);
+}
+
+TEST(CompareAlignedTest, WhatAgreesHalfEverywhereIsUnsettled) {
+  Picture image{200, 200, {}};
+  for (int i = 0; i < 200 * 200; ++i) {
+    const double wave = std::sin(i % 200 / 2.0) * std::sin(i / 200 / 2.0);
+    image.pixels.push_back(static_cast<std::uint8_t>(128 + 60 * wave));
+  }
+  std::mt19937 random(9);
+  std::normal_distribution<double> noise(0, 50);
+  Picture grained = image;
+  for (std::uint8_t& p : grained.pixels) {
+    p = static_cast<std::uint8_t>(std::clamp(p + noise(random), 0.0, 255.0));
+  }
+  const PixelAgreement agreement = CompareAligned(grained.view(), image.view(), kSame);
+  EXPECT_GT(agreement.unsettled, 0.8);
+  EXPECT_LT(agreement.solid_share, 0.2);
+}
+
+/// Black bars of a pixel's width, in a block of 30 × 30.
+void FillIn(Picture& picture, int left, int top) {
+  for (int y = top; y < top + 30; ++y) {
+    for (int x = left; x < left + 30; x += 3) picture.pixels[y * picture.width + x] = 0;
+  }
+}
+
+TEST(CompareAlignedTest, TwoFormsHaveEachWhatTheOtherLacks) {
+  Picture form = See(200, 200, kSame, 10);
+  for (int y = 40; y < 160; ++y) std::fill_n(form.pixels.begin() + y * 200 + 40, 120, 250);
+  Picture first = form, second = form;
+  FillIn(first, 60, 60);
+  FillIn(second, 110, 110);
+  EXPECT_EQ(CompareAligned(form.view(), form.view(), kSame).extra_in_both, 0);
+  EXPECT_EQ(CompareAligned(first.view(), form.view(), kSame).extra_in_both, 0);
+  EXPECT_EQ(CompareAligned(form.view(), first.view(), kSame).extra_in_both, 0);
+  EXPECT_GT(CompareAligned(first.view(), second.view(), kSame).extra_in_both, 0.01);
+}
+
 TEST(CompareAlignedTest, FollowsAWarp) {
   const Picture image = See(200, 200, kSame, 7);
   Picture bent = image;  // Shows at x what the image shows six pixels to the right.

@@ -124,6 +124,28 @@ TEST(RefineTest, FewInaccuratePointsAreNoParallax) {
   EXPECT_LT(most, 0.5);
 }
 
+/// Of every keypoint a pair where `found(i)` says so.
+template <typename Found>
+double UnevennessWhere(const FeatureSet& features, const Found& found) {
+  Refinement refined;
+  refined.image_from_query = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  for (int i = 0; i < static_cast<int>(features.size()); ++i) {
+    if (found(features.keypoints[static_cast<std::size_t>(i)])) refined.pairs.emplace_back(i, i);
+  }
+  return Unevenness(features, features, refined, [](Point) { return true; });
+}
+
+TEST(RefineTest, FormsAgreeUnevenlyWornCopiesDoNot) {
+  const FeatureSet features = RandomFeatures(900, 21);
+  std::mt19937 random(22);
+  EXPECT_EQ(UnevennessWhere(features, [](const Keypoint&) { return true; }), 0);
+  EXPECT_LT(UnevennessWhere(features, [&](const Keypoint&) { return random() % 2 == 0; }), 0.05);
+  // The left of each field is printed, the right is written.
+  const auto printed = [](const Keypoint& point) { return std::fmod(point.x, 160) < 80; };
+  EXPECT_GT(UnevennessWhere(features, printed), 0.8);
+  EXPECT_EQ(Unevenness(features, features, {}, [](Point) { return false; }), 0);
+}
+
 TEST(RefineTest, PairsAreOneToOne) {
   FeatureSet query = RandomFeatures(50, 3);
   FeatureSet image = query;

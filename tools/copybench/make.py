@@ -35,6 +35,8 @@ def options(parser):
     parser.add_argument("--alike", type=pathlib.Path, metavar="FOLDER", action="append",
                         default=[], help="pictures that look alike and are no copies of one "
                         "another: every second one is stored, the others are strangers; again")
+    parser.add_argument("--apart", type=pathlib.Path, metavar="FOLDER", action="append",
+                        default=[], help="the same of the pictures of the half; again")
     parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIR",
                         help="a new or empty folder")
     parser.add_argument("--seed", required=True, type=int, metavar="N")
@@ -45,7 +47,7 @@ def options(parser):
     parser.add_argument("--half", choices=("a", "b", "all"), default="all",
                         help="of the photographs: a to tune on, b to report on")
     parser.add_argument("--same", type=pathlib.Path, metavar="FILE",
-                        help="pairs of names of --alike files, with a tab between, that do show the "
+                        help="pairs of names of --alike and --apart files, with a tab between, that do show the "
                              "same: they count neither as right nor as wrong")
     parser.add_argument("--duplicates", type=int, default=0, metavar="N",
                         help="originals that are stored several times: with one to 20 copies, "
@@ -139,13 +141,16 @@ def write_distractors(options, used):
                 count += 1
     same = [set(line.split("\t")) for line in options.same.read_text().splitlines()
             ] if options.same else []
-    for source in options.alike:
+    looked_at = [[path for _, path in pictures(source)] for source in options.alike]
+    looked_at += [list(photographs([source], options.half, options.split_seed).values())
+                  for source in options.apart]
+    for paths in looked_at:
         stored = {}
-        for _, path in pictures(source)[::2]:
+        for path in paths[::2]:
             stored[path.name] = link(path, folder, count)
             count += 1
         alike.extend(stored.values())
-        for _, path in pictures(source)[1::2]:
+        for path in paths[1::2]:
             ignored = [stored[name] for name in stored if {name, path.name} in same]
             queries.append(({"kind": "stranger", "attack": f"alike {path.parent.name}",
                              "strength": 1, "originals": [], "ignored": ignored}, read(path)))

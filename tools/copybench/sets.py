@@ -9,6 +9,7 @@ each trait, so that what they share is common in it. Half a, which is trained on
 import os
 import pathlib
 import subprocess
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import strangers
@@ -17,7 +18,6 @@ PROGRAM = pathlib.Path(__file__).with_name("copybench")
 ACCURACY = pathlib.Path(__file__).resolve().parents[2] / "bench/accuracy"
 VARIED = ["watermark", "logo", "caption", "page", "chart", "brick", "text", "qr", "form", "music", "map",
           "carpet", "template"]
-SEEDS = {"a": 100_000, "b": 200_000}
 
 
 def options(parser):
@@ -26,7 +26,7 @@ def options(parser):
                        ("documentation", "Debian's opencv-doc")]:
         parser.add_argument(f"--{name}", required=True, type=pathlib.Path, metavar="DIR", help=text)
     parser.add_argument("--alike", action="append", default=[], type=pathlib.Path, metavar="DIR",
-                        help="pictures that look alike, as of make; again")
+                        help="further pictures that look alike; again")
     parser.add_argument("--half", choices=("a", "b"), required=True)
     parser.add_argument("--siftsearch", required=True, type=pathlib.Path, metavar="PATH", help="the program")
     parser.add_argument("--out", required=True, type=pathlib.Path, metavar="DIR",
@@ -45,12 +45,12 @@ def planned(folders):
     photographs, products = ["--images", folders.photographs], ["--images", folders.products]
     documentation = ["--images", folders.documentation]
     known = ["--related", ACCURACY / "related.txt", "--same", ACCURACY / "same.tsv"]
-    alike = [word for folder in folders.alike for word in ("--alike", folder)]
+    apart = [word for folder in folders.alike for word in ("--apart", folder)]
     found = {
         "photographs": ([*photographs, "--others", *some(120, 130, 6, 200, VARIED),
                          "--distractors", folders.products], []),
         "products": ([*products, *some(200, 250, 4, 200, VARIED), "--distractors", folders.products], []),
-        "documentation": ([*documentation, "--others", *some(70, 90, 4, 150, VARIED), *known, *alike,
+        "documentation": ([*documentation, "--others", *some(70, 90, 4, 150, VARIED), *known, *apart,
                            "--distractors", folders.documentation], [])}
     often = ["--others", *some(40, 20, 1, 60, ["text", "form", "typed", "chart"]), "--duplicates", 30,
              "--attacks", "jpeg,crop,text", "--copies-per-attack", 4]
@@ -63,6 +63,8 @@ def planned(folders):
             found[f"hard-{trait}-{i}"] = ([*photographs, "--others", *some(36, 40, 0, 40, [trait])], [])
     for trait in ("caption", "form", "template", "watermark", "typed"):
         found[f"hard-{trait}-products"] = ([*products, "--others", *some(20, 40, 0, 30, [trait])], [])
+    found["apart-products"] = ([*photographs, "--others", *some(20, 0, 0, 20, ["text"]), "--same",
+                                ACCURACY / "same.tsv", "--apart", folders.products], [])
     return {**found, **(more(found, photographs, products) if folders.half == "a" else {})}
 
 
@@ -72,7 +74,15 @@ def more(found, photographs, products):
     for name, images in (("photographs", photographs), ("products", products)):
         added["operations-" + name] = (
             [*images, "--others", *some(120, 40, 16, 0, ["caption", "page", "map"])], [])
+        added["overlay-" + name] = (
+            [*images, "--others", *some(80, 40, 30, 0, ["template", "watermark", "caption", "logo"]),
+             "--families", "overlay"], [])
     return added
+
+
+def seed(name):
+    """Of a set; others keep theirs where one is added."""
+    return zlib.crc32(name.encode())
 
 
 def copybench(log, *words):
@@ -97,7 +107,7 @@ def answer(choice, name, seed, words, settings):
 def run(choice):
     """Makes the sets; gives the exit code. OUT/HALF.args then names them to `train`."""
     choice.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(name, SEEDS[choice.half] + i, *words) for i, (name, words) in enumerate(planned(choice).items())]
+    jobs = [(name, seed(f"{name}-{choice.half}"), *words) for name, words in planned(choice).items()]
     with ThreadPoolExecutor(choice.jobs) as pool:
         words = [word for found in pool.map(lambda job: answer(choice, *job), jobs) for word in found]
     (choice.out / f"{choice.half}.args").write_text("\n".join(words) + "\n")

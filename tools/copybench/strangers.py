@@ -422,10 +422,45 @@ def stereo(photo, rng, shared):
     return attacks.noise(geometry.Picture(image, []), rng.uniform(0, 6), rng, None).image
 
 
+def relief(shared, width, height):
+    """A scene seen from above, and how near each place of it is, 0 to 1: ground that rises smoothly, and
+    things that stand on it."""
+    image = ground_texture(shared, width, height)
+    near = cv2.resize(np.float32(shared.uniform(0, 0.6, (4, 5))), (width, height),
+                      interpolation=cv2.INTER_CUBIC)
+    for _ in range(int(shared.integers(0, 9))):
+        mask, reach = np.zeros((height, width), np.uint8), shared.uniform(30, 160, 2)
+        cv2.ellipse(mask, np.int32(shared.uniform([0, 0], [width, height])).tolist(), np.int32(reach).tolist(),
+                    shared.uniform(0, 180), 0, 360, 255, -1)
+        image[mask > 0] = ground_texture(shared, width, height)[mask > 0]
+        near[mask > 0] += shared.uniform(0.05, 0.4)
+    return image, np.clip(near, 0, 1)
+
+
+def view(photo, rng, shared):
+    """One scene from another place, in other light: what is nearer shifts more, by up to 6 %."""
+    width, height, margin = 720, 540, 100
+    texture, near = relief(shared, width + 2 * margin, height + 2 * margin)
+    turn, way = rng.uniform(0, 2 * np.pi), rng.uniform(0.008, 0.06) * width
+    middle = (near.shape[1] / 2, near.shape[0] / 2)
+    x, y = operations.columns_and_rows(near.shape[1], near.shape[0])
+    moved = cv2.remap(texture, np.float32(x + way * np.cos(turn) * near), np.float32(y + way * np.sin(turn) * near),
+                      cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    matrix = cv2.getRotationMatrix2D(middle, rng.uniform(-6, 6), rng.uniform(0.95, 1.15))
+    turned = cv2.warpAffine(moved, matrix, moved.shape[1::-1], flags=cv2.INTER_AREA,
+                            borderMode=cv2.BORDER_REFLECT)
+    done = geometry.Picture(turned[margin:-margin, margin:-margin], [])
+    done = operations.uneven_light(done, rng.uniform(0, 0.5), rng, None)
+    done = operations.gamma(done, rng.uniform(0, 0.4), rng, None)
+    done = attacks.blur(done, rng.uniform(0.3, 1.2), rng, None)
+    done = attacks.noise(done, rng.uniform(1, 6), rng, None)
+    return operations.jpeg(done, rng.uniform(0, 0.4), rng, None).image
+
+
 GROUPS = {"watermark": watermark, "logo": logo, "caption": caption, "page": page, "chart": chart,
           "brick": brick, "text": text, "qr": qr, "form": form, "music": music, "map": map_sheet,
           "carpet": carpet, "template": template, "typed": typed, "diagram": diagram, "month": month,
-          "stereo": stereo}
+          "stereo": stereo, "view": view}
 DEFAULT_GROUPS = ("watermark", "logo", "caption", "page", "chart", "brick", "text")
 NEEDS_PHOTO = ("watermark", "logo", "caption", "page", "carpet", "template")
 
