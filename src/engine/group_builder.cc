@@ -20,7 +20,27 @@ double AreaOf(const std::vector<Point>& polygon, const Box& box) {
   return polygon.empty() ? Area(box) : verify::PolygonArea(polygon);
 }
 
-PairSide SideOf(const ImageRecord& image, const Match& match, bool is_query) {
+Box FrameOf(const ImageRecord& image) {
+  return {-0.5, -0.5, double(image.width), double(image.height)};
+}
+
+/// True where one picture's frame lies on the other's: what differs was laid over one of them.
+bool HaveOneFrame(const ReportPair& pair) {
+  if (pair.match.query_polygon.empty()) return false;
+  constexpr double kFarthest = 0.02;  // As a share of the longer side.
+  const Box query = FrameOf(pair.query), image = FrameOf(pair.match.image);
+  const Point far_corner{query.x + query.width, query.y + query.height};
+  const Point from = verify::Apply(pair.match.image_from_query, {query.x, query.y});
+  const Point to = verify::Apply(pair.match.image_from_query, far_corner);
+  const double most = kFarthest * std::max(image.width, image.height);
+  return std::abs(from.x - image.x) <= most && std::abs(from.y - image.y) <= most &&
+         std::abs(to.x - image.x - image.width) <= most &&
+         std::abs(to.y - image.y - image.height) <= most;
+}
+
+PairSide SideOf(const ReportPair& pair, bool is_query) {
+  const Match& match = pair.match;
+  const ImageRecord& image = is_query ? pair.query : match.image;
   const Box& box = is_query ? match.query_box : match.image_box;
   const double query_area = AreaOf(match.query_polygon, match.query_box);
   const double image_area = AreaOf(match.image_polygon, match.image_box);
@@ -29,7 +49,8 @@ PairSide SideOf(const ImageRecord& image, const Match& match, bool is_query) {
   const double contained = is_query ? match.image_overlap_percent : match.query_overlap_percent;
   PairSide side;
   side.area = static_cast<double>(image.width) * image.height;
-  side.box = box;
+  // The region is a block that agrees; around a picture laid in, it is but one side of the rim.
+  side.box = HaveOneFrame(pair) ? FrameOf(image) : box;
   const bool turned = here < kUpright * Area(box);
   constexpr double kCutScale = kFullSizePercent / 100;
   side.foreign = here < kCutScale * kCutScale * there || (contained >= kWholePercent && turned);
@@ -60,14 +81,14 @@ std::size_t GroupBuilder::NumberOf(const ImageRecord& image) {
 }
 
 PairSide GroupBuilder::QuerySide(const ReportPair& pair) {
-  PairSide side = SideOf(pair.query, pair.match, true);
+  PairSide side = SideOf(pair, true);
   side.picture = NumberOf(pair.query);
   side.other = NumberOf(pair.match.image);
   return side;
 }
 
 PairSide GroupBuilder::ImageSide(const ReportPair& pair) {
-  PairSide side = SideOf(pair.match.image, pair.match, false);
+  PairSide side = SideOf(pair, false);
   side.picture = NumberOf(pair.match.image);
   side.other = NumberOf(pair.query);
   return side;

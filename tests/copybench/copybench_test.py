@@ -323,13 +323,18 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(set(direction for _, direction in train.terms()), {-1, 0, 1})
 
     def test_the_written_trees_are_those_of_the_library(self):
-        written = train.exported(self.trees)
+        written = train.exported([self.trees])
         for row in self.evidence[:50]:
             self.assertAlmostEqual(train.evaluated(written, row),
                                    float(self.trees.decision_function(row[None])[0]), delta=1e-3)
 
+    def test_of_several_fits_the_mean_is_written(self):
+        once, twice = train.exported([self.trees]), train.exported([self.trees, self.trees])
+        for row in self.evidence[:50]:
+            self.assertAlmostEqual(train.evaluated(once, row), train.evaluated(twice, row), delta=1e-3)
+
     def test_an_inner_node_has_the_mean_of_its_leaves(self):
-        for tree in train.exported(self.trees)["trees"]:
+        for tree in train.exported([self.trees])["trees"]:
             for node, term in enumerate(tree["term"]):
                 if term >= 0:
                     children = [tree["value"][tree[side][node]] for side in ("left", "right")]
@@ -416,6 +421,19 @@ class MakeTest(FolderTest):
             lines = score.read_lines(bench / "truth.jsonl")
             asked.append(len(stored) + sum(line["attack"].startswith("alike") for line in lines))
         self.assertEqual(sum(asked), len(make.photographs([PICTURES], "all", 1)))
+
+    def test_lossless_sets_are_read_as_they_were_drawn(self):
+        bench = self.make("bench", "--attacks", "jpeg", "--traits", "typed", "--lossless")
+        endings = {path.suffix for path in (bench / "queries").iterdir()}
+        self.assertEqual(endings, {".png"})
+        drawn = json.loads((bench / "bench.json").read_text())["sources"]
+        self.assertEqual({pathlib.Path(path).suffix for path, folder in drawn.items() if folder is None}, {".png"})
+
+    def test_pictures_of_one_theme_are_every_nth(self):
+        one, three = (argparse.Namespace(seed=1, themes=n) for n in (1, 3))
+        self.assertEqual(len({make.theme(one, "form", i) for i in range(6)}), 1)
+        self.assertEqual(len({make.theme(three, "form", i) for i in range(6)}), 3)
+        self.assertEqual(make.theme(three, "form", 0), make.theme(three, "form", 3))
 
     def test_a_related_picture_that_is_nowhere_is_named(self):
         listed = self.folder / "related.txt"
@@ -519,7 +537,7 @@ class RunTest(FolderTest):
         written = json.loads(model.read_text())
         self.assertEqual(written["name"], "decision-9")
         self.assertEqual(written["terms"], [name for name, _ in train.terms()])
-        self.assertEqual(len(written["copy"]["trees"]), 5)
+        self.assertEqual(len(written["copy"]["trees"]), 5 * train.FOLDS)
         self.assertEqual(len(written["trained"]["sets"]), 1)
         worth = json.loads(report.read_text())
         self.assertEqual(worth["families"], {})  # Attacks are of none.

@@ -61,6 +61,9 @@ def options(parser):
     parser.add_argument("--traits", metavar="NAME,…", default=",".join(strangers.DEFAULT_GROUPS),
                         help="what hard strangers, and some originals, share; only these, of "
                              f"{', '.join(strangers.GROUPS)} [%(default)s]")
+    parser.add_argument("--themes", type=int, default=1, metavar="N",
+                        help="so many different forms, scenes, … of each of the traits: where they are as many "
+                             "as originals with a trait, each is stored once [1]")
     parser.add_argument("--attacks", metavar="NAME,…",
                         help=f"only these of {', '.join(attacks.ATTACKS)} [all; none with "
                              "--compositions or --per-operation]")
@@ -68,6 +71,8 @@ def options(parser):
                         help="copies by one to three random operations of random strength [0]")
     parser.add_argument("--per-operation", type=int, default=0, metavar="N",
                         help="copies by each operation alone, of random strength [0]")
+    parser.add_argument("--lossless", action="store_true",
+                        help="save what is drawn, and the queries, as PNG instead of JPEG of quality 95")
     parser.add_argument("--families", metavar="NAME,…", default=",".join(operations.FAMILIES),
                         help="only operations of these families: %(default)s")
 
@@ -243,18 +248,24 @@ def plan(count, share, groups):
     return [groups[i % len(groups)] for i in range(hard)] + [None] * (count - hard)
 
 
-def theme(seed, group):
-    """The seed of a group's shared trait."""
-    return int(generator(seed, "theme", group).integers(0, 2 ** 62))
+def theme(options, group, i):
+    """The seed of the trait that the i-th picture shares with others of its group."""
+    word = ("theme", group) if options.themes == 1 else ("theme", group, i % options.themes)
+    return int(generator(options.seed, *word).integers(0, 2 ** 62))
 
 
-def write_picture(path, group, photo, seed, name):
+def drawn_ending(options):
+    """Of a picture that is drawn."""
+    return ".png" if options.lossless else ".jpg"
+
+
+def write_picture(path, group, photo, rng, shared):
     """A photograph as it is (its bytes, where `path` has its ending), or a member of a group."""
     if group is None:
         path.write_bytes(photo.read_bytes())
         return
     pixels = read(photo) if photo else None
-    write(path, strangers.member(group, pixels, generator(seed, name), theme(seed, group)))
+    write(path, strangers.member(group, pixels, rng, shared))
 
 
 def takes_photo(group):
@@ -273,11 +284,12 @@ def write_originals(options, photos):
     planned = plan(options.originals, min(share, 0.5), groups)
     order = generator(options.seed, "original names").permutation(len(planned))
     found = {}
-    for number, group in zip(order, planned):
+    for i, (number, group) in enumerate(zip(order, planned)):
         photo = photos.pop() if takes_photo(group) else None
-        ending = ".jpg" if group else photo.suffix.lower()
+        ending = drawn_ending(options) if group else photo.suffix.lower()
         path = f"originals/o{number:05}{ending}"
-        write_picture(options.out / path, group, photo, options.seed, f"original {number}")
+        write_picture(options.out / path, group, photo, generator(options.seed, f"original {number}"),
+                      theme(options, group, i))
         found[path] = source(photo, options.images) if photo else None
     return dict(sorted(found.items()))
 
@@ -364,7 +376,7 @@ def stranger_queries(options, photos):
         photo = read(path) if path else None
         rng = generator(options.seed, "stranger", i)
         image = photo if group is None else strangers.member(group, photo, rng,
-                                                             theme(options.seed, group))
+                                                             theme(options, group, i))
         line = {"kind": "stranger", "attack": group or "plain", "strength": 1, "originals": []}
         yield {**line, **({"source": source(path, options.images)} if path else {})}, image
 
@@ -402,7 +414,7 @@ def write_queries(options, queries):
         while number in used:
             number = int(names.integers(0, total))
         used.add(number)
-        name = f"queries/q{number:08}." + ("png" if truth["attack"] == "again" else "jpg")
+        name = f"queries/q{number:08}" + (".png" if truth["attack"] == "again" else drawn_ending(options))
         write(options.out / name, image)
         lines.append({"query": name, **truth})
     lines.sort(key=lambda line: line["query"])

@@ -16,6 +16,7 @@ import strangers
 
 PROGRAM = pathlib.Path(__file__).with_name("copybench")
 ACCURACY = pathlib.Path(__file__).resolve().parents[2] / "bench/accuracy"
+EXACT = ("caption", "form", "template", "typed", "month", "page", "slide")  # Mostly drawn by programs.
 VARIED = ["watermark", "logo", "caption", "page", "chart", "brick", "text", "qr", "form", "music", "map",
           "carpet", "template"]
 
@@ -63,6 +64,15 @@ def planned(folders):
             found[f"hard-{trait}-{i}"] = ([*photographs, "--others", *some(36, 40, 0, 40, [trait])], [])
     for trait in ("caption", "form", "template", "watermark", "typed"):
         found[f"hard-{trait}-products"] = ([*products, "--others", *some(20, 40, 0, 30, [trait])], [])
+    for trait in EXACT:
+        for i in range(2):
+            found[f"exact-{trait}-{i}"] = (
+                [*photographs, "--others", *some(36, 40, 0, 40, [trait]), "--lossless"], [])
+    # Each form, scene, … stored once: nothing in the database says what they share.
+    for trait in ("stereo", "view", "carpet", "brick", "form", "typed", "template", "month", "page", "chart",
+                  "diagram", "caption", "qr", "slide"):
+        found["once-" + trait] = ([*products, "--others", *some(100, 36, 0, 20, [trait]), "--themes", 16,
+                                   *(["--lossless"] if trait in EXACT else [])], [])
     found["apart-products"] = ([*photographs, "--others", *some(20, 0, 0, 20, ["text"]), "--same",
                                 ACCURACY / "same.tsv", "--apart", folders.products], [])
     return {**found, **(more(found, photographs, products) if folders.half == "a" else {})}
@@ -70,7 +80,14 @@ def planned(folders):
 
 def more(found, photographs, products):
     """Sets that only the trained half has: of what is confused most, and of each operation."""
-    added = {f"hard-{trait}-{i}": found[f"hard-{trait}-0"] for trait in ("typed", "form") for i in range(3, 7)}
+    further = {"once-": {"stereo": 5, "view": 5, "form": 3, "typed": 3, "carpet": 1, "template": 1, "month": 1, "qr": 1},
+               "hard-": {"typed": 4, "form": 4}, "exact-": {"slide": 4}}
+    added = {}
+    for kind, counts in further.items():
+        for trait, count in counts.items():
+            like = found.get(f"{kind}{trait}", found.get(f"{kind}{trait}-0"))
+            first = {"once-": 1, "exact-": 2, "hard-": 3}[kind]  # Behind those of both halves.
+            added |= {f"{kind}{trait}-{i}": like for i in range(first, first + count)}
     for name, images in (("photographs", photographs), ("products", products)):
         added["operations-" + name] = (
             [*images, "--others", *some(120, 40, 16, 0, ["caption", "page", "map"])], [])

@@ -343,6 +343,24 @@ def template(photo, rng, shared):
     return image
 
 
+def slide(photo, rng, shared):
+    """Slides of one deck: heading, lines and footer are shared, the picture between them not."""
+    width, height = 800, 600
+    dark = shared.uniform() < 0.5
+    paper, ink = (int(v) for v in ((24, 250) if dark else (250, 30)))
+    image = np.full((height, width, 3), paper, np.uint8)
+    drawing.stamp(image, drawing.fitting_mask(drawing.words(shared, 4), 48, 720, True), 40, 20, drawing.colour(shared))
+    size, reach = int(shared.integers(14, 40)), shared.uniform([0.25, 0.2], [0.9, 0.6])
+    wide, high = int(reach[0] * 720), int(reach[1] * 470)
+    left, top = int(shared.integers(40, 761 - wide)), int(shared.integers(90, 561 - high))
+    for first, last in ((90, top - 10), (top + high + 10, 560)):
+        if last - first > 2 * size:
+            drawing.paragraph(image, shared, 40, first, 720, last - first, size, (ink,) * 3)
+    image[top:top + high, left:left + wide] = operations.covering(photo, wide, high)
+    drawing.stamp(image, drawing.text_mask(str(int(rng.integers(1, 200))), 16, True), 740, 572, (ink,) * 3)
+    return image
+
+
 def typed(photo, rng, shared):
     """One application in print: frame, labels and boxes are shared, what is typed into them is not."""
     rows, split = int(shared.integers(8, 20)), int(shared.integers(180, 330))
@@ -460,9 +478,9 @@ def view(photo, rng, shared):
 GROUPS = {"watermark": watermark, "logo": logo, "caption": caption, "page": page, "chart": chart,
           "brick": brick, "text": text, "qr": qr, "form": form, "music": music, "map": map_sheet,
           "carpet": carpet, "template": template, "typed": typed, "diagram": diagram, "month": month,
-          "stereo": stereo, "view": view}
+          "stereo": stereo, "view": view, "slide": slide}
 DEFAULT_GROUPS = ("watermark", "logo", "caption", "page", "chart", "brick", "text")
-NEEDS_PHOTO = ("watermark", "logo", "caption", "page", "carpet", "template")
+NEEDS_PHOTO = ("watermark", "logo", "caption", "page", "carpet", "template", "slide")
 
 
 def member(group, photo, rng, theme):
