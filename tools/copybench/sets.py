@@ -80,7 +80,8 @@ def planned(folders):
 
 def more(found, photographs, products):
     """Sets that only the trained half has: of what is confused most, and of each operation."""
-    further = {"once-": {"stereo": 5, "view": 5, "form": 3, "typed": 3, "carpet": 1, "template": 1, "month": 1, "qr": 1},
+    further = {"once-": {"stereo": 5, "view": 5, "form": 3, "typed": 3, "carpet": 1, "template": 1, "month": 1,
+                         "qr": 1},
                "hard-": {"typed": 4, "form": 4}, "exact-": {"slide": 4}}
     added = {}
     for kind, counts in further.items():
