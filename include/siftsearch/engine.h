@@ -41,6 +41,9 @@ struct EngineOptions {
   std::int64_t lock_wait_ms = 60'000;  ///< How long a writer waits for another.
   /// Variant of the exact search ("portable", "avx2", …); empty: the fastest that the machine has.
   std::string kernel = {};
+  /// Relations also tell what the files at the paths of pictures show: their colours, hard links.
+  /// False: queries and reports open no file but the ones that they are to look for.
+  bool look_at_files = true;
 };
 
 /// One input of Add: a file, what `read` gives, or a path that could not be read as one (`problem`
@@ -69,6 +72,9 @@ struct QueryInput {
   std::string name;                                     ///< Its path, or what to call `bytes`.
   std::optional<std::vector<std::uint8_t>> bytes = {};  ///< Of the picture file; none: read `name`.
   Status problem = {};                                  ///< Not ok: nothing is read.
+  /// `name` is the path of a stored image: its stored features are looked for, and it is not listed
+  /// itself. Only Engine::Query takes such a picture.
+  bool stored = false;
 };
 
 struct QueryOptions {

@@ -50,6 +50,9 @@ constexpr Verb kVerbs[] = {
      "Terms from there on), IDMap,Flat (exact), Terms, or a Faiss factory key such as "
      "IDMap,HNSW48.",
      RunIndex},
+    {"serve", "", "", "Serve databases over HTTP (schema/http.md).", RunServe},
+    {"token", "", "add|list|remove [NAME]", "Make, list and remove the tokens of a server.",
+     RunToken},
     {"completion", "", "bash|zsh|fish", "Print the script that completes words in a shell.",
      RunCompletion},
     {"man", "", "", "Print the manual page.", RunMan},

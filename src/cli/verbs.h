@@ -37,6 +37,8 @@ int RunCompletion(Command& command);
 int RunMan(Command& command);
 int RunExport(Command& command);
 int RunIndex(Command& command);
+int RunServe(Command& command);
+int RunToken(Command& command);
 
 /// The program: finds the verb and runs it. Returns the exit code (exit_code.h).
 int Main(int argc, char** argv);

@@ -56,6 +56,7 @@ Result<std::unique_ptr<Engine>> Engine::Over(std::unique_ptr<SearchBackend> back
   SIFTSEARCH_ASSIGN_OR_RETURN(impl->extractor, features::MakeExtractor(backend->settings()));
   impl->backend = std::move(backend);
   impl->limits = options.limits;
+  impl->look_at_files = options.look_at_files;
   impl->threads = options.threads > 0 ? options.threads : AvailableThreads();
   SIFTSEARCH_ASSIGN_OR_RETURN(impl->kernel, kernel::VariantOrBest(options.kernel));
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

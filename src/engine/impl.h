@@ -25,6 +25,7 @@ struct Engine::Impl {
   InputLimits limits;
   int threads = 1;
   kernel::Variant kernel = kernel::Variant::kPortable;  ///< Matches pictures alone.
+  bool look_at_files = true;                            ///< As of EngineOptions.
 
   std::mutex verdicts_mutex;  ///< Guards what follows.
   std::int64_t verdicts_generation = 0;

@@ -62,14 +62,16 @@ namespace {
 class MatchLister {
  public:
   MatchLister(const BackendSnapshot& snapshot, const VerdictBook& verdicts,
-              const QueryOptions& options, ColourBook& colours)
+              const QueryOptions& options, ColourBook* colours)
       : snapshot_(snapshot), verdicts_(verdicts), options_(options), colours_(colours) {}
 
   /// The content of the query's own bytes first, whether or not the search found it.
   Status List(const BatchQuery& query, std::vector<VerifiedContent> verified,
               QueryResult& result) const {
     if (!query.error.ok()) return {};
-    if (query.bytes && !verified.empty()) colours_.Put(query.file.path, *query.bytes);
+    if (colours_ != nullptr && query.bytes && !verified.empty()) {
+      colours_->Put(query.file.path, *query.bytes);
+    }
     SIFTSEARCH_ASSIGN_OR_RETURN(const std::int64_t own, snapshot_.FindContent(query.file.hash));
     if (own > 0) PutFirst(own, result, verified);
     std::vector<std::int64_t> contents;
@@ -102,13 +104,14 @@ class MatchLister {
     int added = 0;
     for (const ImageRecord& image : images) {
       if (added >= options_.max_equal_files) break;
+      if (query.id > 0 && image.id == query.id) continue;
       if (options_.accept && !options_.accept(image)) continue;
       Match of_image = match;
       of_image.image = image;
-      if (result.hash == image.hash) NameSameFile(result.query, of_image);
+      if (colours_ != nullptr && result.hash == image.hash) NameSameFile(result.query, of_image);
       (void)verdicts_.Apply(result.hash, of_image);  // A query lists what is no copy, too.
       if (of_image.score < options_.min_score && !of_image.copy) continue;
-      colours_.Tell(query, of_image);
+      if (colours_ != nullptr) colours_->Tell(query, of_image);
       of_image.rank = static_cast<int>(result.matches.size()) + 1;
       result.matches.push_back(std::move(of_image));
       ++added;
@@ -119,7 +122,7 @@ class MatchLister {
   const BackendSnapshot& snapshot_;
   const VerdictBook& verdicts_;
   const QueryOptions& options_;
-  ColourBook& colours_;
+  ColourBook* const colours_;  ///< Null: no files are looked at.
 };
 
 /// Knows before the first input is handed on whether it is the only one.
@@ -145,9 +148,29 @@ class Inputs {
   bool is_single_ = false;
 };
 
+/// The query of an image that is stored.
+BatchQuery StoredQuery(const BackendSnapshot& snapshot, const QueryInput& input,
+                       const CallOptions& call) {
+  BatchQuery query;
+  query.file.path = input.name;
+  query.error = [&]() -> Status {
+    SIFTSEARCH_ASSIGN_OR_RETURN(const auto image, snapshot.FindPath(input.name));
+    if (!image) return {StatusCode::kNotFound, "no image is stored under this path"};
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto features, snapshot.Features({&image->content, 1}, call));
+    query.content = image->content;
+    query.features = std::move(features.front());
+    query.features.pages = image->pages;
+    query.file = *image;
+    return {};
+  }();
+  return query;
+}
+
 /// Reads, decodes and extracts; runs on the pipeline's threads.
-BatchQuery Prepare(const Engine::Impl& impl, const features::FeatureExtractor& extractor,
+BatchQuery Prepare(const Engine::Impl& impl, const BackendSnapshot& snapshot,
+                   const features::FeatureExtractor& extractor, const CallOptions& call,
                    QueryInput input, int threads) {
+  if (input.stored && input.problem.ok()) return StoredQuery(snapshot, input, call);
   BatchQuery query;
   const bool is_file = !input.bytes;
   query.error = [&]() -> Status {
@@ -209,7 +232,8 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
       *impl_, *snapshot, engine::BatchOf(options, stats),
       [&](const engine::BatchQuery& query, const std::vector<engine::VerifiedContent>& verified) {
         QueryResult result = engine::ResultOf(query);
-        SIFTSEARCH_RETURN_IF_ERROR(engine::MatchLister(*snapshot, *verdicts, options, colours)
+        SIFTSEARCH_RETURN_IF_ERROR(engine::MatchLister(*snapshot, *verdicts, options,
+                                                       impl_->look_at_files ? &colours : nullptr)
                                        .List(query, verified, result));
         sink(result);
         return Status();
@@ -221,7 +245,8 @@ Status Engine::Query(const std::function<std::optional<QueryInput>()>& next,
   const int workers = inputs.is_single() ? 1 : impl_->threads;
   OrderedPipeline<QueryInput, engine::BatchQuery> pipeline(
       workers, 16 * static_cast<std::size_t>(workers), [&](QueryInput input) {
-        return engine::Prepare(*impl_, *extractor, std::move(input), impl_->threads / workers);
+        return engine::Prepare(*impl_, *snapshot, *extractor, options.call, std::move(input),
+                               impl_->threads / workers);
       });
   pipeline.Run([&] { return inputs.Next(); },
                [&](engine::BatchQuery query) {

@@ -76,14 +76,14 @@ std::string TaskOf(const char* kind, const ReportOptions& options, const Backend
 class PairSink {
  public:
   PairSink(const engine::VerdictBook& verdicts, const ReportOptions& options,
-           ReportJournal& journal)
-      : verdicts_(verdicts), options_(options), journal_(journal) {}
+           ReportJournal& journal, bool look_at_files)
+      : verdicts_(verdicts), options_(options), journal_(journal), look_at_files_(look_at_files) {}
 
   Status Put(std::int64_t order, const ImageRecord& query, const ImageRecord& image,
              const Match& match) {
     ReportPair pair{query, match};
     pair.match.image = image;
-    if (query.hash == image.hash) engine::NameSameFile(query.path, pair.match);
+    if (look_at_files_ && query.hash == image.hash) engine::NameSameFile(query.path, pair.match);
     if (!verdicts_.Apply(query.hash, pair.match) && !options_.list_rejected) return {};
     if (pair.match.score < options_.min_score && pair.match.verdict != Verdict::kConfirmed) {
       return {};
@@ -117,6 +117,7 @@ class PairSink {
   const engine::VerdictBook& verdicts_;
   const ReportOptions& options_;
   ReportJournal& journal_;
+  const bool look_at_files_;
 };
 
 Match IdenticalTo(const ImageRecord& image) {
@@ -138,14 +139,15 @@ Status PutEqualFiles(std::int64_t content, engine::ListedImages& listed, PairSin
 
 /// Groups the pairs, hands them on in order, and ends the journal of a complete report that the
 /// caller has finished with; `of_files`: copies are only counted of files that are not stored.
-Status HandOn(ReportJournal& journal, const ReportOptions& options, const InputLimits& limits,
+Status HandOn(const Engine::Impl& impl, ReportJournal& journal, const ReportOptions& options,
               bool of_files, const std::function<Status(const ReportPair&)>& sink, Report& report) {
-  engine::ColourBook colours(limits);
+  engine::ColourBook colours(impl.limits);
+  const bool tell_colours = options.tell_colours && impl.look_at_files;
   SIFTSEARCH_ASSIGN_OR_RETURN(report.groups, journal.NumberGroups());
   SIFTSEARCH_RETURN_IF_ERROR(journal.Visit(options.order, [&](const ReportPair& pair) {
     ++report.pairs;
     report.copies += pair.match.copy && (!of_files || pair.query.id == 0);
-    if (!options.tell_colours) return sink(pair);
+    if (!tell_colours) return sink(pair);
     ReportPair told = pair;
     colours.Tell(told.query, told.match);
     return sink(told);
@@ -256,9 +258,9 @@ Result<Report> Engine::ReportAll(const ReportOptions& options,
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, impl_->VerdictsOf(*snapshot));
   SIFTSEARCH_RETURN_IF_ERROR(
       SearchContents(*impl_, *snapshot, contents, *verdicts, options, *journal, report));
-  PairSink pairs(*verdicts, options, *journal);
+  PairSink pairs(*verdicts, options, *journal, impl_->look_at_files);
   SIFTSEARCH_RETURN_IF_ERROR(ListPairs(*snapshot, contents, options, *journal, pairs));
-  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, impl_->limits, false, sink, report));
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*impl_, *journal, options, false, sink, report));
   return report;
 } catch (const std::exception& error) {
   return StatusOf(error);
@@ -359,7 +361,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto verdicts, impl_->VerdictsOf(*snapshot));
   SIFTSEARCH_ASSIGN_OR_RETURN(const auto extractor,
                               engine::QueryExtractor(*impl_, options.query_features));
-  PairSink pairs(*verdicts, options, *journal);
+  PairSink pairs(*verdicts, options, *journal, impl_->look_at_files);
   engine::ListedImages listed(*snapshot, options);
   std::int64_t found_pairs = 0;
   const auto keep = [&](const BatchQuery& query, const std::vector<VerifiedContent>& found) {
@@ -418,7 +420,7 @@ Result<Report> Engine::ReportFiles(const std::function<std::optional<AddInput>()
   SIFTSEARCH_RETURN_IF_ERROR(status);
   SIFTSEARCH_RETURN_IF_ERROR(search.Flush());
   SIFTSEARCH_RETURN_IF_ERROR(PutFurtherFiles(*snapshot, options, *journal, pairs));
-  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*journal, options, impl_->limits, true, sink, report));
+  SIFTSEARCH_RETURN_IF_ERROR(HandOn(*impl_, *journal, options, true, sink, report));
   return report;
 } catch (const std::exception& error) {
   return StatusOf(error);

@@ -95,14 +95,18 @@ Json PointsJson(const Match& match) {
   return json;
 }
 
+/// Null where it is not known.
+Json HashJsonOf(const ContentHash& hash) {
+  return hash == ContentHash{} ? Json(nullptr) : Json(ToHex(hash));
+}
+
 Json FileJson(const ImageRecord& image) {
-  const bool known = image.hash != ContentHash{};
   return {{"width", image.width},
           {"height", image.height},
           {"pages", image.pages},
           {"file_bytes", image.file_bytes},
           {"modified_ns", image.modified_ns},
-          {"sha256", known ? Json(ToHex(image.hash)) : Json(nullptr)},
+          {"sha256", HashJsonOf(image.hash)},
           {"attributes", AttributesJson(image.attributes)}};
 }
 
@@ -114,13 +118,17 @@ Json PushesJson(const std::vector<double>& pushes) {
   return json;
 }
 
-Json MatchJson(const Match& match, const PushesOf& pushes_of) {
+Json MatchJson(const Match& match, const PushesOf& pushes_of, bool points) {
   Json json;
   json["rank"] = match.rank;
   json["id"] = match.image.id;
   SetPath(json, "path", match.image.path);
   json["pages"] = match.image.pages;
+  json["width"] = match.image.width;
+  json["height"] = match.image.height;
+  json["sha256"] = HashJsonOf(match.image.hash);
   SetMatch(json, match);
+  if (points) json["points"] = PointsJson(match);
   if (pushes_of) json["pushes"] = PushesJson(pushes_of(match.evidence));
   return json;
 }
@@ -141,7 +149,7 @@ std::string AddJson(const AddOutcome& outcome) {
   return Line(json);
 }
 
-std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of) {
+std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of, bool points) {
   Json json;
   SetPath(json, "query", result.query);
   json["error"] = result.error.ok() ? Json(nullptr) : Json(result.error.message());
@@ -149,9 +157,10 @@ std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of) {
   json["height"] = result.height;
   json["descriptors"] = result.descriptors;
   json["pages"] = result.pages;
+  json["sha256"] = HashJsonOf(result.hash);
   json["matches"] = Json::array();
   for (const Match& match : result.matches) {
-    json["matches"].push_back(MatchJson(match, pushes_of));
+    json["matches"].push_back(MatchJson(match, pushes_of, points));
   }
   json["timings_ms"] = {{"decode", Rounded(result.timings.decode_ms, 100)},
                         {"extract", Rounded(result.timings.extract_ms, 100)},

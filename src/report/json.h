@@ -16,8 +16,9 @@ namespace siftsearch::report {
 std::string AddJson(const AddOutcome& outcome);
 /// The hashes of one picture, or why there are none.
 std::string HashJson(const std::string& path, const Result<PictureHash>& hash);
-/// With `pushes_of` also what pushed each score.
-std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of = {});
+/// With `pushes_of` also what pushed each score; with `points` also points that agree.
+std::string QueryJson(const QueryResult& result, const PushesOf& pushes_of = {},
+                      bool points = false);
 std::string PairJson(const ReportPair& pair);
 /// {"partial": true, "about": …}: the last line of a report that was stopped.
 std::string PartialJson(const std::string& about);

@@ -90,9 +90,10 @@ class OddPathsTest(ProgramTest):
     def test_fields_are_those_of_the_schema(self):
         result = self.query("--top", "1", SCENES[0])[0]
         self.assertEqual(list(result), ["query", "error", "width", "height", "descriptors",
-                                        "pages", "matches", "timings_ms"])
+                                        "pages", "sha256", "matches", "timings_ms"])
         self.assertEqual(list(result["matches"][0]),
-                         ["rank", "id", "path", "pages", "score", "copy", "kind",
+                         ["rank", "id", "path", "pages", "width", "height", "sha256",
+                          "score", "copy", "kind",
                           "shared_overlay", "votes", "inliers", "mirrored",
                           "inverted", "relation", "image_from_query", "query_box", "image_box",
                           "query_polygon", "image_polygon", "query_overlap_percent",

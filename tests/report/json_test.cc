@@ -14,8 +14,10 @@ namespace {
 TEST(QueryJsonTest, IsTheObjectOfTheSchema) {
   EXPECT_EQ(
       QueryJson(SampleResult()),
-      R"({"query":"q.jpg","error":null,"width":100,"height":50,"descriptors":812,"pages":1,"matches":[)"
-      R"({"rank":1,"id":17,"path":"/p/a.jpg","pages":1,"score":0.998765,"copy":true,"kind":"copy",)"
+      R"({"query":"q.jpg","error":null,"width":100,"height":50,"descriptors":812,"pages":1,)"
+      R"("sha256":null,"matches":[)"
+      R"({"rank":1,"id":17,"path":"/p/a.jpg","pages":1,"width":0,"height":0,)"
+      R"("sha256":null,"score":0.998765,"copy":true,"kind":"copy",)"
       R"("shared_overlay":false,"votes":210.5,)"
       R"("inliers":143,"mirrored":false,"inverted":false,"relation":"crop of, 34 % of its area",)"
       R"("image_from_query":[[1.0,0.0,10.0],[0.0,1.0,20.0],[0.0,0.0,1.0]],)"
