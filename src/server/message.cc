@@ -50,14 +50,14 @@ Status ParsePath(std::string_view path, Request& request) {
     const std::string_view part = path.substr(0, path.find('/'));
     path.remove_prefix(part.size());
     if (part.empty() && path.empty() && request.path.empty()) return {};  // "/"
-    SIFTSEARCH_ASSIGN_OR_RETURN(std::string segment, Decode(part, false));
+    SIFTSEARCH_ASSIGN_OR_RETURN(request.path.emplace_back(), Decode(part, false));
+    const std::string_view segment = request.path.back();
     if (segment == "." || segment == "..") {
       return {StatusCode::kInvalidArgument, "the path has a segment \".\" or \"..\""};
     }
-    if (segment.find('\0') != std::string::npos) {
+    if (segment.find('\0') != std::string_view::npos) {
       return {StatusCode::kInvalidArgument, "the path has a NUL byte"};
     }
-    request.path.push_back(std::move(segment));
   }
   return {};
 }
