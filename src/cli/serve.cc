@@ -1,8 +1,11 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
+#include <set>
 #include <sstream>
 
 #include "base/parallel.h"
@@ -24,6 +27,7 @@ struct ServeFlags {
   bool fetch = false;
   bool allow_private = false;
   bool routes = false;
+  std::string compat;
   int max_body_mib = 64;
   int max_header_kib = 16;
   std::vector<std::string> hosts;
@@ -51,6 +55,10 @@ void AddAddressOptions(Command& command, ServeFlags& flags) {
                                                      "requests may name urls of pictures")(
       "allow-private", po::bool_switch(&flags.allow_private),
       "also fetch urls of this machine and of private networks")(
+      "compat", po::value(&flags.compat)->value_name("NAMES"),
+      "also speak as other servers do: seed, pastec, tineye and iqdb, with commas between")(
+      "compat-collection", po::value(&flags.service.compat_collection)->value_name("NAME"),
+      "the collection that they speak of; made where there is none [default]")(
       "routes", po::bool_switch(&flags.routes), "print the routes and end");
 }
 
@@ -84,6 +92,30 @@ void ParseListen(const std::string& text, server::ListenerOptions& listener) {
   if (listener.address.starts_with('[') && listener.address.ends_with(']')) {
     listener.address = listener.address.substr(1, listener.address.size() - 2);
   }
+}
+
+/// The contracts of a list "seed,pastec".
+std::set<std::string> ParseCompat(const std::string& list) {
+  const auto known = server::CompatNames();
+  std::set<std::string> names;
+  std::istringstream words(list);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (std::find(known.begin(), known.end(), word) == known.end()) {
+      throw UsageError(
+          fmt::format("--compat takes some of {}, not '{}'", fmt::join(known, ","), word));
+    }
+    names.insert(word);
+  }
+  return names;
+}
+
+/// Makes the collection of other servers' contracts where there is none.
+Status MakeCompatCollection(const server::ServiceOptions& options,
+                            server::Collections& collections) {
+  if (options.compat.empty()) return {};
+  const Status found = collections.Get(options.compat_collection).status();
+  if (found.code() != StatusCode::kNotFound) return found;
+  return collections.Make(options.compat_collection, std::nullopt, std::nullopt).status();
 }
 
 /// Numbers that make no sense, and listening to others without tokens.
@@ -126,6 +158,7 @@ ServeFlags ParseServeFlags(Command& command) {
   flags.engine.AddEffort(command);
   command.Parse();
   CheckServe(flags);
+  flags.service.compat = ParseCompat(flags.compat);
   flags.service.engine = flags.engine.Options();
   flags.service.engine.look_at_files = false;
   flags.service.max_body_bytes = std::int64_t{flags.max_body_mib} << 20;
@@ -179,6 +212,8 @@ int RunServe(Command& command) {
       has_root ? server::Collections::OverRoot(DiskEnv(), flags.root, flags.service.engine)
                : server::Collections::OverDatabase(command.database(), flags.service.engine);
   if (!collections.ok()) return Fail(console, collections.status());
+  const Status made = MakeCompatCollection(flags.service, **collections);
+  if (!made.ok()) return Fail(console, made);
   auto tokens = ReadTokens(flags);
   if (!tokens.ok()) return Fail(console, tokens.status());
   server::Service service(flags.service, std::move(collections).value(), *tokens);

@@ -26,8 +26,8 @@ std::optional<Response> RefuseHost(const Request& request, const std::set<std::s
                  std::string(host));
 }
 
-std::optional<Response> RefuseForeign(const Request& request) {
-  if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
+std::optional<Response> RefuseForeign(const Request& request, bool writes) {
+  if (!writes && (request.method == "GET" || request.method == "HEAD")) return std::nullopt;
   const std::string_view site = request.Header("sec-fetch-site");
   bool foreign = !site.empty() && site != "same-origin" && site != "none";
   const std::string_view origin = request.Header("origin");

@@ -72,6 +72,7 @@ Response About(Service& service, const Call&) {
       {"collections", service.collections().has_root()},
       {"fetch", static_cast<bool>(options.fetch)},
       {"tokens", !options.tokens_file.empty()},
+      {"compat", options.compat},
       {"limits",
        {{"body_bytes", options.max_body_bytes}, {"max_pixels", options.engine.limits.max_pixels}}}}
                     .dump());

@@ -22,6 +22,9 @@ std::optional<Response> NotModified(const Request& request, const std::string& t
 /// The response with an entity tag; private caches may keep it and ask each time.
 Response Tagged(Response response, const std::string& tag);
 
+/// What the engine looks for: the bytes, or the stored image, of an upload.
+QueryInput QueryInputOf(Upload upload);
+
 /// Handlers that are long have a file of their own.
 Response PutImageHandler(Service& service, const Call& call);
 Response BulkAddHandler(Service& service, const Call& call);

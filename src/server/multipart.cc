@@ -272,7 +272,8 @@ Status ReadNames(const std::string& disposition, std::size_t most_bytes, Part& p
   SIFTSEARCH_ASSIGN_OR_RETURN(part.name, DecodedName(value.parameters, "name"));
   SIFTSEARCH_ASSIGN_OR_RETURN(const std::string path, DecodedName(value.parameters, "filename"));
   part.file_name = LastName(path);
-  if (std::max(part.name.size(), part.file_name.size()) > most_bytes) {
+  part.file_path = path;
+  if (std::max(part.name.size(), part.file_path.size()) > most_bytes) {
     return {StatusCode::kLimitExceeded, fmt::format("its name has more than {} bytes", most_bytes)};
   }
   return {};

@@ -12,7 +12,8 @@ namespace siftsearch::server {
 /// A part of a multipart body.
 struct Part {
   std::string name;          ///< Of Content-Disposition; may be empty.
-  std::string file_name;     ///< The last name of its path, decoded; empty where there is none.
+  std::string file_path;     ///< As sent, decoded; may hold anything.
+  std::string file_name;     ///< The last name of that path; empty where there is none.
   std::string content_type;  ///< As sent; may be empty.
   std::string_view body;     ///< Points into the body that was parsed.
 };

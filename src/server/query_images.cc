@@ -46,16 +46,6 @@ Result<QueryOptions> QueryOptionsOf(const Service& service, const Request& reque
   return options;
 }
 
-QueryInput InputOf(Upload upload) {
-  QueryInput input;
-  input.stored = !upload.key.empty();
-  // A name is for people: as a path it must lead nowhere.
-  input.name = input.stored ? upload.key : upload.name.substr(upload.name.rfind('/') + 1);
-  input.problem = upload.problem;
-  if (!input.stored) input.bytes = std::move(upload.bytes);
-  return input;
-}
-
 bool IsAsked(const Request& request, const char* name) {
   const auto value = request.Parameter(name);
   return value && (*value == "1" || *value == "true");
@@ -77,7 +67,7 @@ Result<QueryAnswer> QueryAll(Service& service, Collection& collection, const Cal
   SIFTSEARCH_RETURN_IF_ERROR(collection.engine().Query(
       [&]() -> std::optional<QueryInput> {
         if (next == uploads.size()) return std::nullopt;
-        return InputOf(std::move(uploads[next++]));
+        return QueryInputOf(std::move(uploads[next++]));
       },
       options,
       [&](const QueryResult& result) {
@@ -189,6 +179,16 @@ Result<VerdictLists> VerdictsOf(const std::string& body) {
 
 }  // namespace
 
+QueryInput QueryInputOf(Upload upload) {
+  QueryInput input;
+  input.stored = !upload.key.empty();
+  // A name is for people: as a path it must lead nowhere.
+  input.name = input.stored ? upload.key : upload.name.substr(upload.name.rfind('/') + 1);
+  input.problem = upload.problem;
+  if (!input.stored) input.bytes = std::move(upload.bytes);
+  return input;
+}
+
 Response QueryHandler(Service& service, const Call& call) {
   const auto collection = service.collections().Get(call["collection"]);
   if (!collection.ok()) return Problem(collection.status());
@@ -217,8 +217,8 @@ Response CompareHandler(Service& service, const Call& call) {
   options.limits = service.options().engine.limits;
   options.threads = service.options().engine.threads;
   options.kernel = service.options().engine.kernel;
-  const auto result =
-      Compare(InputOf(std::move((*uploads)[0])), InputOf(std::move((*uploads)[1])), options);
+  const auto result = Compare(QueryInputOf(std::move((*uploads)[0])),
+                              QueryInputOf(std::move((*uploads)[1])), options);
   if (!result.ok()) return PictureProblem(result.status(), "");
   return JsonOf(report::QueryJson(*result, {}, IsAsked(call.request, "points")));
 }

@@ -33,6 +33,8 @@ struct Route {
   Right right = Right::kRead;  ///< That a token must have.
   Response (*handle)(Service& service, const Call& call) = nullptr;
   bool takes_body = false;
+  /// Of another project's contract, which speaks of one collection (ServiceOptions).
+  bool compat = false;
 };
 
 /// What a target and a method lead to.

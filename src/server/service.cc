@@ -5,13 +5,16 @@
 
 #include "base/exception_status.h"
 #include "report/text.h"
+#include "server/compat.h"
 #include "server/job_work.h"
 
 namespace siftsearch::server {
 namespace {
 
-/// The secret that a request brings: of "Bearer TOKEN", or the password of "Basic …".
+/// The secret that a request brings: of "Bearer TOKEN", or the password of "Basic …"; or the header
+/// authkey, as clients of Pastec send it.
 std::string TokenOf(const Request& request) {
+  if (const std::string_view key = request.Header("authkey"); !key.empty()) return std::string(key);
   const std::string_view value = request.Header("authorization");
   const std::size_t blank = value.find(' ');
   if (blank == std::string_view::npos) return "";
@@ -49,6 +52,7 @@ Service::Service(ServiceOptions options, std::unique_ptr<Collections> collection
       collections_(std::move(collections)),
       tokens_(std::move(tokens)) {
   routes_ = {ApiRoutes(), JobRoutes(), PageRoutes()};
+  for (const std::string& name : options_.compat) routes_.push_back(CompatRoutes(name));
   jobs_ = std::make_unique<Jobs>(DiskEnv(), options_.jobs_folder,
                                  [this](const Job& job, bool resume, JobProgress& progress) {
                                    return RunJob(*this, job, resume, progress);
@@ -75,8 +79,9 @@ std::optional<Response> Service::Refuse(const Request& request, const Route& rou
   if (!tokens_.Knows(token)) return Unauthorized("the token is unknown here");
   const auto named = captured.find("collection");
   // Lists and jobs look at the rights on each collection themselves.
-  if (named == captured.end() && route.pattern != "/metrics") return std::nullopt;
-  const std::string collection = named != captured.end() ? named->second : "";
+  if (named == captured.end() && !route.compat && route.pattern != "/metrics") return std::nullopt;
+  std::string collection = route.compat ? options_.compat_collection : "";
+  if (named != captured.end()) collection = named->second;
   if (tokens_.RightOf(token, collection) >= route.right) return std::nullopt;
   return Problem(403, "forbidden",
                  "the token does not give the right to " + std::string(RightName(route.right)) +

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,10 @@ struct ServiceOptions {
   std::string tokens_file;  ///< Empty: everybody may do everything.
   std::string image_root;   ///< Pictures below it may be named by path; empty: none may.
   Fetcher fetch;            ///< Empty: addresses of the network are refused.
-  std::int64_t max_body_bytes = 64 << 20;  ///< Of a request.
-  std::string jobs_folder;                 ///< Where jobs are kept.
+  std::int64_t max_body_bytes = 64 << 20;     ///< Of a request.
+  std::string jobs_folder;                    ///< Where jobs are kept.
+  std::set<std::string> compat;               ///< Contracts of other servers that are spoken …
+  std::string compat_collection = "default";  ///< … of this collection.
 };
 
 /// What the handlers of routes share. Safe from several threads.
@@ -94,6 +97,9 @@ Result<AddOutcome> PutImage(Collection& collection, const std::string& key,
 /// kInvalidArgument says why a key is none: it is 1 to 1,024 bytes of UTF-8 without control
 /// characters, begins and ends with no slash, and has no empty, "." or ".." segment.
 Status CheckKey(std::string_view key);
+
+/// The names of the contracts of other servers (ServiceOptions::compat).
+std::span<const std::string_view> CompatNames();
 
 /// Routes, a table each.
 std::span<const Route> ApiRoutes();

@@ -112,8 +112,9 @@ std::optional<Response> Refuse(SessionContext& context, Exchange& exchange) {
   const Request& request = exchange.request;
   if (context.ending) return Problem(503, "unavailable", "the server is about to end");
   if (auto refused = RefuseHost(request, context.hosts)) return refused;
-  if (auto refused = RefuseForeign(request)) return refused;
   exchange.match = FindRoute(context.service.routes(), request);
+  const bool writes = exchange.match.route != nullptr && exchange.match.route->work == Work::kWrite;
+  if (auto refused = RefuseForeign(request, writes)) return refused;
   if (exchange.match.route == nullptr) {
     if (exchange.match.allowed.empty()) {
       return Problem(404, "not_found", "there is nothing at this path");
