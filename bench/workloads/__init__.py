@@ -1,2 +1,2 @@
 """The workloads of bench/run. Each registers itself by its name, in the order of these imports."""
-from workloads import adding, queries, reports, searches, accuracy  # noqa: F401
+from workloads import adding, queries, reports, searches, serving, accuracy  # noqa: F401

@@ -35,8 +35,8 @@ Result<QueryResult> CompatQuery(Service& service, Collection& collection, Upload
   options.top = top;
   options.max_candidates = std::max(options.max_candidates, top);
   options.call = call;
-  SIFTSEARCH_ASSIGN_OR_RETURN(
-      QueryResult result, collection.engine().Query(QueryInputOf(std::move(upload)), options));
+  SIFTSEARCH_ASSIGN_OR_RETURN(QueryResult result,
+                              collection.engine().Query(QueryInputOf(std::move(upload)), options));
   service.metrics().CountQuery(result.timings);
   return result;
 }

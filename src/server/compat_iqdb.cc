@@ -65,9 +65,8 @@ Result<Json> Query(Service& service, const Call& call) {
   Json matches = Json::array();
   for (const Match& match : result.matches) {
     if (const auto number = NumberOfKey(match.image.path)) {
-      matches.push_back({{"post_id", *number},
-                         {"score", 100 * match.score},
-                         {"hash", ToHex(match.image.hash)}});
+      matches.push_back(
+          {{"post_id", *number}, {"score", 100 * match.score}, {"hash", ToHex(match.image.hash)}});
     }
   }
   return matches;

@@ -26,9 +26,7 @@ Response Text(int status, std::string text) {
   return response;
 }
 
-Response BadRequest(const Status& status) {
-  return Text(400, "Bad request: " + status.message());
-}
+Response BadRequest(const Status& status) { return Text(400, "Bad request: " + status.message()); }
 
 Response Ping(Service&, const Call&) { return Text(200, "pong"); }
 
@@ -82,9 +80,9 @@ Result<SeedQuery> ParseQuery(const std::string& body) {
   }
   if (json.contains("ids")) {
     const Json& ids = json.at("ids");
-    const bool numbers = ids.is_array() && ids.size() <= kMostIds &&
-                         std::all_of(ids.begin(), ids.end(),
-                                     [](const Json& id) { return id.is_number_integer(); });
+    const bool numbers =
+        ids.is_array() && ids.size() <= kMostIds &&
+        std::all_of(ids.begin(), ids.end(), [](const Json& id) { return id.is_number_integer(); });
     if (!numbers) {
       return Status(StatusCode::kInvalidArgument,
                     fmt::format("ids is an array of at most {} whole numbers", kMostIds));
@@ -109,9 +107,8 @@ Json NeighboursOf(const QueryResult& result, int k) {
   for (const Match& match : result.matches) {
     if (match.inliers >= kFewestVotes || match.score == 1) matches.push_back(&match);
   }
-  std::stable_sort(matches.begin(), matches.end(), [](const Match* one, const Match* two) {
-    return one->inliers > two->inliers;
-  });
+  std::stable_sort(matches.begin(), matches.end(),
+                   [](const Match* one, const Match* two) { return one->inliers > two->inliers; });
   if (matches.size() > static_cast<std::size_t>(k)) matches.resize(static_cast<std::size_t>(k));
   Json neighbours = Json::array();
   for (const Match* match : matches) {
@@ -130,9 +127,9 @@ Response Search(Service& service, const Call& call) {
   if (!collection.ok()) return Problem(collection.status());
   Json answers = Json::array();
   const auto add = [&](Json id, Upload upload) -> Status {
-    SIFTSEARCH_ASSIGN_OR_RETURN(const QueryResult result,
-                                CompatQuery(service, **collection, std::move(upload), query->k,
-                                            call.request.call));
+    SIFTSEARCH_ASSIGN_OR_RETURN(
+        const QueryResult result,
+        CompatQuery(service, **collection, std::move(upload), query->k, call.request.call));
     SIFTSEARCH_RETURN_IF_ERROR(result.error);
     // The contract's spelling.
     answers.push_back(Json{{"id", std::move(id)}, {"neighbors", NeighboursOf(result, query->k)}});

@@ -174,11 +174,11 @@ Result<Envelope> Search(Service& service, Form form, const Request& request) {
   answer.query_image = upload->name;
   const auto start = std::chrono::steady_clock::now();
   // Some of the best are not wanted.
-  const std::int64_t top =
-      std::clamp<std::int64_t>(offset + limit, service.options().query.max_candidates, kMostMatches);
-  SIFTSEARCH_ASSIGN_OR_RETURN(const QueryResult result,
-                              CompatQuery(service, *collection, std::move(*upload),
-                                          static_cast<int>(top), request.call));
+  const std::int64_t top = std::clamp<std::int64_t>(
+      offset + limit, service.options().query.max_candidates, kMostMatches);
+  SIFTSEARCH_ASSIGN_OR_RETURN(
+      const QueryResult result,
+      CompatQuery(service, *collection, std::move(*upload), static_cast<int>(top), request.call));
   SIFTSEARCH_RETURN_IF_ERROR(result.error);
   std::int64_t rank = 0;
   for (const Match& match : result.matches) {
