@@ -12,10 +12,10 @@ PICTURES = sorted((pathlib.Path(os.environ["DATA"]) / "pictures").iterdir())
 
 
 class Server:
-    def __init__(self, root, *options):
+    def __init__(self, root, *options, **settings):
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--root", root, "--listen", "127.0.0.1:0", "--quiet", *options],
-            stderr=subprocess.PIPE, text=True)
+            stderr=subprocess.PIPE, text=True, **settings)
         line = self.process.stderr.readline()
         if "listening" not in line:
             raise RuntimeError(line + self.process.stderr.read())
@@ -45,6 +45,9 @@ class Server:
             return got
 
     def end(self):
+        """Its exit status; again the same."""
+        if self.process.returncode is not None:
+            return self.process.returncode
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=60)
         self.process.stderr.close()
