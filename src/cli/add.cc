@@ -10,6 +10,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/remote.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
 #include "report/json.h"
@@ -57,6 +58,8 @@ AddFlags ParseAddFlags(Command& command) {
   flags.engine.AddLimits(command);
   flags.engine.AddLockWait(command);
   command.Positional(&flags.paths);
+  command.AcceptServer(
+      {"attr", "from", "fetch-seconds", "allow-private", "null", "format", "max-file-bytes"});
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "jsonl"});
   CheckRange("fetch-seconds", flags.fetch_seconds, 1, 86'400);
@@ -150,6 +153,23 @@ std::string SummaryLine(const AddSummary& summary, double seconds) {
   return line;
 }
 
+/// To store inputs in the database, or in the server's collection.
+Result<Adder> OpenAdder(const Command& command, const AddFlags& flags) {
+  const auto adder_of = [](auto target) -> Adder {
+    return [target = std::shared_ptr(std::move(target))](const auto& next, const auto& options,
+                                                         const auto& report) {
+      return target->Add(next, options, report);
+    };
+  };
+  if (command.server().empty()) {
+    SIFTSEARCH_ASSIGN_OR_RETURN(auto engine, OpenForAdding(command.database(), flags.engine));
+    return adder_of(std::move(engine));
+  }
+  auto remote = Remote::Open(command.server(), flags.engine.Options().limits);
+  if (!remote.ok()) throw UsageError(remote.status().message());
+  return adder_of(std::move(*remote));
+}
+
 }  // namespace
 
 int RunAdd(Command& command) {
@@ -159,8 +179,8 @@ int RunAdd(Command& command) {
   options.attributes = ParseAttributes(flags.attributes);
   options.stop = StopAsked;
   CatchStopSignals();
-  const auto engine = OpenForAdding(command.database(), flags.engine);
-  if (!engine.ok()) return Fail(console, engine.status());
+  const auto add = OpenAdder(command, flags);
+  if (!add.ok()) return Fail(console, add.status());
   Output output;
   std::unique_ptr<ItemTable> table;
   if (!flags.table.empty()) {
@@ -177,8 +197,7 @@ int RunAdd(Command& command) {
                                    .list_separator = flags.null_separated ? '\0' : '\n'});
   const auto start = Clock::now();
   const auto next = [&] { return table ? table->Next() : walker.Next(); };
-  const auto summary =
-      engine.value()->Add(next, options, [&](const AddOutcome& outcome) { reporter(outcome); });
+  const auto summary = (*add)(next, options, [&](const AddOutcome& outcome) { reporter(outcome); });
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   reporter.Clear();
   if (!summary.ok()) {

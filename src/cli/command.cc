@@ -30,10 +30,33 @@ Command::Command(std::string verb, std::string arguments, std::string help,
       database_(DefaultDatabase()),
       options_("Options", kLineLength, kLineLength / 2) {}
 
-void Command::SetGlobals(const std::string& database, bool quiet, bool verbose) {
+void Command::SetGlobals(const std::string& database, const std::string& server, bool quiet,
+                         bool verbose) {
+  server_ = server;
   if (!database.empty()) database_ = database;
   quiet_ = quiet;
   verbose_ = verbose;
+}
+
+void Command::AcceptServer(std::vector<std::string> options) {
+  server_options_ = std::move(options);
+  Options()(
+      "server", po::value(&server_)->value_name("URL"),
+      "collection of a server instead of a database: http://HOST:PORT/NAME, with the token of "
+      "$SIFTSEARCH_TOKEN");
+}
+
+void Command::CheckServer(const po::parsed_options& parsed) const {
+  if (server_.empty()) return;
+  if (server_options_.empty()) throw UsageError(verb_ + " does not work with --server");
+  for (const po::option& option : parsed.options) {
+    if (option.position_key >= 0) continue;
+    const std::string name = options_.find(option.string_key, false).long_name();
+    const bool goes =
+        name == "server" || name == "quiet" || name == "verbose" || name == "help" ||
+        std::find(server_options_.begin(), server_options_.end(), name) != server_options_.end();
+    if (!goes) throw UsageError(fmt::format("--{} does not go with --server", name));
+  }
 }
 
 void Command::Parse() {
@@ -63,6 +86,7 @@ void Command::Parse() {
       throw HelpShown();
     }
     po::notify(values);
+    CheckServer(parsed);
   } catch (const po::too_many_positional_options_error&) {
     throw UsageError(fmt::format("{} takes no arguments", verb_));
   } catch (const po::error& error) {

@@ -32,11 +32,16 @@ class Command {
   /// Words that are no options go to `words`; without `wanted`, none are allowed.
   void Positional(std::vector<std::string>* words) { positional_ = words; }
 
+  /// The verb also works against a server (--server), with these of its options.
+  void AcceptServer(std::vector<std::string> options);
+
   /// Throws UsageError or HelpShown.
   void Parse();
 
   const std::string& verb() const { return verb_; }
   const std::string& database() const { return database_; }
+  /// Address of the server's collection to work with instead of a database; empty: none.
+  const std::string& server() const { return server_; }
   const Console& console() const { return console_; }
 
   /// From now on Parse throws Described instead of reading the words.
@@ -44,10 +49,12 @@ class Command {
   const boost::program_options::options_description& options() const { return options_; }
 
   /// Options before the verb.
-  void SetGlobals(const std::string& database, bool quiet, bool verbose);
+  void SetGlobals(const std::string& database, const std::string& server, bool quiet, bool verbose);
 
  private:
   void ShowHelp() const;
+  /// UsageError for an option that does not go with --server.
+  void CheckServer(const boost::program_options::parsed_options& parsed) const;
 
   std::string verb_;
   std::string arguments_;
@@ -55,6 +62,8 @@ class Command {
   std::vector<std::string> words_;
   std::vector<std::string>* positional_ = nullptr;
   std::string database_;
+  std::string server_;
+  std::vector<std::string> server_options_;  ///< Empty: the verb needs a database.
   bool quiet_ = false;
   bool verbose_ = false;
   bool describe_only_ = false;

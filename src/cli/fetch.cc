@@ -79,11 +79,6 @@ std::size_t Receive(char* data, std::size_t, std::size_t count, void* user) {
   return count;
 }
 
-void StartCurl() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
-
 Status Cause(CURL* curl, CURLcode code, const Download& download, const char* detail) {
   if (download.refused) {
     return {StatusCode::kPermissionDenied,
@@ -134,6 +129,11 @@ CURLcode SetOptions(CURL* handle, const std::string& url, const FetchLimits& lim
 }
 
 }  // namespace
+
+void StartCurl() {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
 
 bool IsUrl(const std::string& text) {
   return text.starts_with("http://") || text.starts_with("https://");

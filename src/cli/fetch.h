@@ -15,6 +15,9 @@ struct FetchLimits {
   bool allow_private = false;  ///< Also addresses of this machine and of private networks.
 };
 
+/// Before libcurl is used; safe from several threads.
+void StartCurl();
+
 /// True for http:// and https:// addresses.
 bool IsUrl(const std::string& text);
 

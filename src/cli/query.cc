@@ -12,6 +12,7 @@
 #include "cli/input_walker.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/remote.h"
 #include "cli/result_writer.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
@@ -62,6 +63,8 @@ QueryFlags ParseQueryFlags(Command& command) {
   flags.engine.AddSearch(command);
   flags.engine.AddEffort(command);
   command.Positional(&flags.images);
+  command.AcceptServer({"top", "min-score", "format", "where", "allow-private", "explain",
+                        "fail-on-copy", "max-false-alarms", "max-file-bytes", "spreadsheet"});
   command.Parse();
   CheckOneOf("format", flags.format, {"table", "json", "jsonl", "csv"});
   flags.spreadsheet.Check(flags.format);
@@ -180,8 +183,8 @@ struct QueryCounts {
 };
 
 /// Queries all images and writes their results.
-Result<QueryCounts> QueryAll(Engine& engine, const QueryFlags& flags, const Console& console,
-                             ResultWriter& writer, QueryPage& page) {
+Result<QueryCounts> QueryAll(const QueryEach& query, const QueryFlags& flags,
+                             const Console& console, ResultWriter& writer, QueryPage& page) {
   QueryCounts counts;
   QueryInput last;
   std::size_t next = 0;
@@ -192,7 +195,7 @@ Result<QueryCounts> QueryAll(Engine& engine, const QueryFlags& flags, const Cons
     return input;
   };
   Status drawn, shown;
-  SIFTSEARCH_RETURN_IF_ERROR(engine.Query(inputs, flags.query, [&](const QueryResult& result) {
+  SIFTSEARCH_RETURN_IF_ERROR(query(inputs, [&](const QueryResult& result) {
     writer.Write(result);
     counts.failed += !result.error.ok();
     counts.out_of_memory += result.error.code() == StatusCode::kOutOfMemory;
@@ -208,32 +211,51 @@ Result<QueryCounts> QueryAll(Engine& engine, const QueryFlags& flags, const Cons
   return counts;
 }
 
+int RunQueryEach(const QueryEach& query, const QueryFlags& flags, const Console& console,
+                 QueryPage& page) {
+  Output output;
+  ResultWriter writer(flags.format, flags.explain, flags.spreadsheet, output);
+  const auto counts = QueryAll(query, flags, console, writer, page);
+  writer.End();
+  if (!counts.ok()) {
+    (void)output.Close();  // The first error is the one to tell.
+    return Fail(console, counts.status());
+  }
+  return Finish(console, output,
+                StopAsked()          ? kExitInterrupted
+                : counts->failed > 0 ? ExitCodeOfFailed(counts->out_of_memory > 0)
+                : flags.fail_on_copy && counts->copies > 0 ? kExitCopyFound
+                                                           : kExitDone);
+}
+
+int RunRemoteQuery(Command& command, const QueryFlags& flags) {
+  const Console& console = command.console();
+  const auto remote = Remote::Open(command.server(), flags.engine.Options().limits);
+  if (!remote.ok()) throw UsageError(remote.status().message());
+  QueryPage no_page;
+  return RunQueryEach(
+      [&](const auto& inputs, const auto& sink) {
+        return (*remote)->Query(inputs, flags.query, flags.where, sink);
+      },
+      flags, console, no_page);
+}
+
 }  // namespace
 
 int RunQuery(Command& command) {
   const QueryFlags flags = ParseQueryFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
+  if (!command.server().empty()) return RunRemoteQuery(command, flags);
   const auto engine = OpenSearcher(command, flags.engine);
   if (!engine.ok()) return Fail(console, engine.status());
   const Status warned = WarnOfUnknownAttributes(flags.where, (*engine)->backend(), console);
   if (!warned.ok()) return Fail(console, warned);
   auto page = QueryPage::Open(flags, (*engine)->backend());
   if (!page.ok()) return FailToWrite(console, page.status());
-  Output output;
-  ResultWriter writer(flags.format, flags.explain, flags.spreadsheet, output);
-  const auto counts = QueryAll(**engine, flags, console, writer, *page);
-  if (!counts.ok()) {
-    writer.End();
-    (void)output.Close();  // The first error is the one to tell.
-    return Fail(console, counts.status());
-  }
-  writer.End();
-  return Finish(console, output,
-                StopAsked()          ? kExitInterrupted
-                : counts->failed > 0 ? ExitCodeOfFailed(counts->out_of_memory > 0)
-                : flags.fail_on_copy && counts->copies > 0 ? kExitCopyFound
-                                                           : kExitDone);
+  return RunQueryEach([&](const auto& inputs,
+                          const auto& sink) { return (*engine)->Query(inputs, flags.query, sink); },
+                      flags, console, *page);
 }
 
 }  // namespace siftsearch::cli

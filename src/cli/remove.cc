@@ -7,6 +7,7 @@
 #include "cli/input_walker.h"
 #include "cli/lookup.h"
 #include "cli/open.h"
+#include "cli/remote.h"
 #include "cli/verbs.h"
 
 namespace siftsearch::cli {
@@ -59,6 +60,24 @@ Result<std::vector<ImageId>> IdsOf(const BackendSnapshot& snapshot, const std::s
   return ids;
 }
 
+int RemoveFromServer(const Command& command, const std::vector<std::string>& names) {
+  const Console& console = command.console();
+  const auto remote = Remote::Open(command.server(), {});
+  if (!remote.ok()) throw UsageError(remote.status().message());
+  std::size_t removed = 0;
+  for (const std::string& name : names) {
+    const Status status = (*remote)->Remove(name);
+    removed += status.ok();
+    if (status.code() == StatusCode::kNotFound) {
+      console.Error(name, status.message());
+    } else if (!status.ok()) {
+      return Fail(console, status);
+    }
+  }
+  console.Note(fmt::format("{} removed", removed));
+  return removed < names.size() ? kExitSomeFailed : kExitDone;
+}
+
 }  // namespace
 
 int RunRemove(Command& command) {
@@ -72,10 +91,12 @@ int RunRemove(Command& command) {
       "of the images stored from below the folders given, those whose files are gone");
   flags.AddLockWait(command);
   command.Positional(&names);
+  command.AcceptServer({"quiet"});
   command.Parse();
   if (names.empty()) throw UsageError("remove which image? (a path or an id)");
   const Below below = missing ? Below::kMissing : recursive ? Below::kAll : Below::kNothing;
   const Console& console = command.console();
+  if (!command.server().empty()) return RemoveFromServer(command, names);
   const auto engine = Engine::Open(command.database(), flags.Options());
   if (!engine.ok()) return Fail(console, engine.status());
   SearchBackend& backend = (*engine)->backend();

@@ -102,6 +102,7 @@ std::vector<VerbDescription> DescribeVerbs() {
 /// Options before the verb.
 struct Globals {
   std::string database;
+  std::string server;
   bool quiet = false;
   bool verbose = false;
   bool help = false;
@@ -111,6 +112,8 @@ struct Globals {
   Globals() {
     options.add_options()("db", po::value(&database)->value_name("DIR"),
                           "database folder [$SIFTSEARCH_DB, else ./siftsearch.db]")(
+        "server", po::value(&server)->value_name("URL"),
+        "collection of a server instead, for add, query, watch, list and remove")(
         "quiet,q", po::bool_switch(&quiet), "say nothing but errors")(
         "verbose,v", po::bool_switch(&verbose), "say more")(
         "help,h", po::bool_switch(&help), "say this, or after a verb what it does")(
@@ -131,11 +134,12 @@ struct Globals {
   }
 };
 
-/// Where the verb stands: the first word that is neither an option nor the folder after --db.
+/// Where the verb stands: the first word that is neither an option nor what follows --db or
+/// --server.
 std::size_t VerbIndex(const std::vector<std::string>& words) {
   std::size_t i = 0;
   while (i < words.size() && words[i].size() > 1 && words[i].front() == '-') {
-    i += words[i] == "--db" ? 2 : 1;
+    i += words[i] == "--db" || words[i] == "--server" ? 2 : 1;
   }
   return std::min(i, words.size());
 }
@@ -158,7 +162,10 @@ int RunVerb(const Globals& globals, const std::vector<std::string>& words, std::
   }
   Command command(std::string(verb->name), std::string(verb->arguments), std::string(verb->help),
                   {words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end()});
-  command.SetGlobals(globals.database, globals.quiet, globals.verbose);
+  if (!globals.database.empty() && !globals.server.empty()) {
+    throw UsageError("--db does not go with --server");
+  }
+  command.SetGlobals(globals.database, globals.server, globals.quiet, globals.verbose);
   return verb->run(command);
 }
 

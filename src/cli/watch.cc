@@ -1,4 +1,6 @@
 #include <chrono>
+#include <map>
+#include <memory>
 #include <set>
 #include <thread>
 #include <tuple>
@@ -8,6 +10,7 @@
 #include "cli/input_walker.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/remote.h"
 #include "cli/stop.h"
 #include "cli/verbs.h"
 #include "engine/picture_file.h"
@@ -53,6 +56,8 @@ WatchFlags ParseWatchFlags(Command& command) {
   flags.engine.AddSearch(command);
   flags.engine.AddEffort(command);
   command.Positional(&flags.folders);
+  command.AcceptServer(
+      {"interval", "once", "all", "min-score", "max-file-bytes", "max-false-alarms"});
   command.Parse();
   if (flags.folders.empty()) throw UsageError("watch which folder?");
   if (!(flags.interval_s >= 0.05 && flags.interval_s <= 86'400)) {
@@ -63,11 +68,67 @@ WatchFlags ParseWatchFlags(Command& command) {
   return flags;
 }
 
+/// Where images are added to, and looked for.
+struct Target {
+  Adder add;
+  QueryEach query;
+  /// Whether a path is stored with the file that is there now.
+  std::function<bool(const std::string& path, const engine::FileStamp& stamp)> is_stored;
+  std::function<std::string(const std::string& path)> key_of;  ///< Under which a path is stored.
+};
+
+Result<Target> DatabaseTarget(const Command& command, const WatchFlags& flags) {
+  SIFTSEARCH_ASSIGN_OR_RETURN(auto opened, OpenForAdding(command.database(), flags.engine));
+  const std::shared_ptr<Engine> engine = std::move(opened);
+  Target target;
+  target.add = [engine](const auto& next, const auto& options, const auto& report) {
+    return engine->Add(next, options, report);
+  };
+  target.query = [engine, options = flags.query](const auto& inputs, const auto& sink) {
+    return engine->Query(inputs, options, sink);
+  };
+  target.is_stored = [engine](const std::string& path, const engine::FileStamp& stamp) {
+    const auto snapshot = engine->backend().Pin();
+    if (!snapshot.ok()) return false;
+    const auto stored = snapshot.value()->FindPath(path);
+    return stored.ok() && stored.value() && engine::HasStamp(**stored, stamp);
+  };
+  target.key_of = [](const std::string& path) { return path; };
+  return target;
+}
+
+/// A server keeps no times of files: what was sent since the start is known, and what was sent
+/// before is sent once more, to which the server says "unchanged".
+Result<Target> ServerTarget(const Command& command, const WatchFlags& flags) {
+  auto opened = Remote::Open(command.server(), flags.engine.Options().limits);
+  if (!opened.ok()) throw UsageError(opened.status().message());
+  const std::shared_ptr<Remote> remote = std::move(*opened);
+  const auto sent = std::make_shared<std::map<std::string, engine::FileStamp>>();
+  Target target;
+  target.add = [remote, sent](const auto& next, const auto& options, const auto& report) {
+    return remote->Add(next, options, [&](const AddOutcome& outcome) {
+      const auto stamp = engine::StampOf(outcome.path);
+      if (outcome.id > 0 && stamp.ok()) sent->insert_or_assign(outcome.path, *stamp);
+      report(outcome);
+    });
+  };
+  target.query = [remote, options = flags.query](const auto& inputs, const auto& sink) {
+    return remote->Query(inputs, options, "", sink);
+  };
+  target.is_stored = [sent](const std::string& path, const engine::FileStamp& stamp) {
+    const auto found = sent->find(path);
+    return found != sent->end() && found->second.bytes == stamp.bytes &&
+           found->second.modified_ns == stamp.modified_ns;
+  };
+  target.key_of = KeyOfPath;
+  return target;
+}
+
 /// Looks at folders again and again. A poll, since file systems of a network tell of no changes.
 class Watcher {
  public:
-  Watcher(const WatchFlags& flags, const Command& command, Engine& engine, Output& output)
-      : flags_(flags), command_(command), engine_(engine), output_(output) {}
+  Watcher(const WatchFlags& flags, const Command& command, Target& target, Output& output)
+      : flags_(flags), command_(command), target_(target), output_(output) {}
 
   /// One look: what is new or has changed, and has rested since the look before, is added, and its
   /// matches are told.
@@ -98,7 +159,7 @@ class Watcher {
     };
     AddOptions options;
     options.stop = StopAsked;
-    const auto added = engine_.Add(next, options, [&](const AddOutcome& outcome) {
+    const auto added = target_.add(next, options, [&](const AddOutcome& outcome) {
       if (outcome.action == AddAction::kAdded || outcome.action == AddAction::kReplaced) {
         stored.push_back(outcome.path);
       }
@@ -109,20 +170,13 @@ class Watcher {
     return stored;
   }
 
-  bool IsStored(const std::string& path, const engine::FileStamp& stamp) const {
-    const auto snapshot = engine_.backend().Pin();
-    if (!snapshot.ok()) return false;
-    const auto stored = snapshot.value()->FindPath(path);
-    return stored.ok() && stored.value() && engine::HasStamp(**stored, stamp);
-  }
-
   /// The next input that is not stored and whose size and time are those of the look before: a file
   /// that is being written waits. With --once nothing waits.
   std::optional<AddInput> NextRested(InputWalker& walker) {
     while (auto input = walker.Next()) {
       const auto stamp = engine::StampOf(input->path);
       if (!input->problem.ok() || !stamp.ok()) return input;
-      if (IsStored(input->path, *stamp)) continue;
+      if (target_.is_stored(input->path, *stamp)) continue;
       if (flags_.once) return input;
       const auto entry = std::tuple(input->path, stamp->bytes, stamp->modified_ns);
       now_.insert(entry);
@@ -147,17 +201,17 @@ class Watcher {
   Status Tell(const std::vector<std::string>& paths) {
     if (paths.empty()) return {};
     std::size_t next = 0;
-    QueryOptions options = flags_.query;
     const auto inputs = [&]() -> std::optional<QueryInput> {
       if (next == paths.size()) return std::nullopt;
       QueryInput input;
       input.name = paths[next++];
       return input;
     };
-    return engine_.Query(inputs, options, [&](const QueryResult& found) {
+    return target_.query(inputs, [&](const QueryResult& found) {
       QueryResult result = found;
       // The image itself, which was stored before.
-      std::erase_if(result.matches, [&](const Match& m) { return m.image.path == found.query; });
+      const std::string key = target_.key_of(found.query);
+      std::erase_if(result.matches, [&](const Match& m) { return m.image.path == key; });
       for (std::size_t i = 0; i < result.matches.size(); ++i) {
         result.matches[i].rank = static_cast<int>(i) + 1;
       }
@@ -169,7 +223,7 @@ class Watcher {
 
   const WatchFlags& flags_;
   const Command& command_;
-  Engine& engine_;
+  Target& target_;
   Output& output_;
   std::set<std::tuple<std::string, std::int64_t, std::int64_t>> before_, now_;
   std::set<std::string> complaints_;
@@ -188,10 +242,11 @@ int RunWatch(Command& command) {
   const WatchFlags flags = ParseWatchFlags(command);
   const Console& console = command.console();
   CatchStopSignals();
-  const auto engine = OpenForAdding(command.database(), flags.engine);
-  if (!engine.ok()) return Fail(console, engine.status());
+  auto target =
+      command.server().empty() ? DatabaseTarget(command, flags) : ServerTarget(command, flags);
+  if (!target.ok()) return Fail(console, target.status());
   Output output;
-  Watcher watcher(flags, command, **engine, output);
+  Watcher watcher(flags, command, *target, output);
   console.Note("watching; Ctrl-C ends it");
   do {
     const Status looked = watcher.Look();

@@ -42,7 +42,7 @@ Json TransformJson(const Transform& t) {
   return {{t[0], t[1], t[2]}, {t[3], t[4], t[5]}, {t[6], t[7], t[8]}};
 }
 
-Json AttributesJson(const std::map<std::string, std::string>& attributes) {
+Json AttributesObject(const std::map<std::string, std::string>& attributes) {
   Json json = Json::object();
   for (const auto& [key, value] : attributes) json[key] = value;
   return json;
@@ -75,7 +75,7 @@ void SetMatch(Json& json, const Match& match) {
   json["image_polygon"] = PolygonJson(match.image_polygon);
   json["query_overlap_percent"] = Percent(match.query_overlap_percent);
   json["image_overlap_percent"] = Percent(match.image_overlap_percent);
-  json["attributes"] = AttributesJson(match.image.attributes);
+  json["attributes"] = AttributesObject(match.image.attributes);
   json["verdict"] = match.verdict ? Json(VerdictName(*match.verdict)) : Json(nullptr);
   json["because"] = Because(match);
   json["evidence"] = EvidenceJson(match.evidence);
@@ -107,7 +107,7 @@ Json FileJson(const ImageRecord& image) {
           {"file_bytes", image.file_bytes},
           {"modified_ns", image.modified_ns},
           {"sha256", HashJsonOf(image.hash)},
-          {"attributes", AttributesJson(image.attributes)}};
+          {"attributes", AttributesObject(image.attributes)}};
 }
 
 Json PushesJson(const std::vector<double>& pushes) {
@@ -134,6 +134,10 @@ Json MatchJson(const Match& match, const PushesOf& pushes_of, bool points) {
 }
 
 }  // namespace
+
+std::string AttributesJson(const std::map<std::string, std::string>& attributes) {
+  return AttributesObject(attributes).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
 std::string AddJson(const AddOutcome& outcome) {
   Json json;
@@ -204,7 +208,7 @@ std::string ImageJson(const ImageRecord& image) {
   json["added_s"] = image.added_s;
   json["content"] = image.content;
   json["sha256"] = ToHex(image.hash);
-  json["attributes"] = AttributesJson(image.attributes);
+  json["attributes"] = AttributesObject(image.attributes);
   return Line(json);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 
@@ -14,6 +15,8 @@ namespace siftsearch::report {
 /// order as in schema/json.md. A path that is not UTF-8 has U+FFFD for its bad bytes, and all its
 /// bytes in a field of the same name with "_base64" added.
 std::string AddJson(const AddOutcome& outcome);
+/// In ASCII, as the header of a request takes it.
+std::string AttributesJson(const std::map<std::string, std::string>& attributes);
 /// The hashes of one picture, or why there are none.
 std::string HashJson(const std::string& path, const Result<PictureHash>& hash);
 /// With `pushes_of` also what pushed each score; with `points` also points that agree.

@@ -12,6 +12,9 @@ namespace {
 
 using ParsedJson = nlohmann::json;
 
+constexpr AddAction kActions[] = {AddAction::kAdded,     AddAction::kReplaced, AddAction::kMoved,
+                                  AddAction::kUnchanged, AddAction::kIgnored,  AddAction::kFailed};
+
 /// Thrown inside this file only.
 struct WrongField {
   std::string field;
@@ -119,7 +122,7 @@ Match MatchFields(const ParsedJson& json) {
   match.image_polygon = PolygonField(json, "image_polygon");
   match.query_overlap_percent = Field<double>(json, "query_overlap_percent");
   match.image_overlap_percent = Field<double>(json, "image_overlap_percent");
-  for (const auto& p : Field<std::vector<std::vector<double>>>(json, "points")) {
+  for (const auto& p : Optional<std::vector<std::vector<double>>>(json, "points", {})) {
     if (p.size() != 4) throw WrongField{"points"};
     match.inlier_points.push_back({{p[0], p[1]}, {p[2], p[3]}});
   }
@@ -134,28 +137,137 @@ Match MatchFields(const ParsedJson& json) {
   return match;
 }
 
-}  // namespace
+ReportPair PairOf(const ParsedJson& json) {
+  ReportPair pair;
+  pair.query = ImageField(json, "query", "query_id");
+  pair.match = MatchFields(json);
+  pair.match.image = ImageField(json, "image", "image_id");
+  pair.group = Optional<std::int64_t>(json, "group", 0);
+  pair.bridge = Field<bool>(json, "bridge");
+  pair.query_in_parts = Field<bool>(json, "query_in_parts");
+  pair.image_in_parts = Field<bool>(json, "image_in_parts");
+  pair.covered_percent = std::clamp(Optional<int>(json, "covered_percent", 0), 0, 100);
+  return pair;
+}
 
-Result<ReportPair> ReadPairJson(std::string_view line) {
-  const ParsedJson json = ParsedJson::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) {
-    return Status(StatusCode::kInvalidArgument, "is not a JSON object");
+Match ListedMatch(const ParsedJson& json) {
+  Match match = MatchFields(json);
+  match.rank = Field<int>(json, "rank");
+  match.image.id = Field<std::int64_t>(json, "id");
+  match.image.path = PathField(json, "path");
+  match.image.pages = Field<int>(json, "pages");
+  match.image.width = Field<int>(json, "width");
+  match.image.height = Field<int>(json, "height");
+  match.image.hash = HashField(json);
+  match.image.attributes = Field<std::map<std::string, std::string>>(json, "attributes");
+  return match;
+}
+
+QueryResult QueryOf(const ParsedJson& json) {
+  QueryResult result;
+  result.query = PathField(json, "query");
+  if (const auto error = Optional<std::string>(json, "error", ""); !error.empty()) {
+    result.error = {StatusCode::kInvalidArgument, error};
+    return result;
   }
+  result.width = Field<int>(json, "width");
+  result.height = Field<int>(json, "height");
+  result.descriptors = Field<int>(json, "descriptors");
+  result.pages = Field<int>(json, "pages");
+  result.hash = HashField(json);
+  for (const ParsedJson& match : Field<std::vector<ParsedJson>>(json, "matches")) {
+    result.matches.push_back(ListedMatch(match));
+  }
+  const ParsedJson timings = Field<ParsedJson>(json, "timings_ms");
+  result.timings.decode_ms = Field<double>(timings, "decode");
+  result.timings.extract_ms = Field<double>(timings, "extract");
+  result.timings.search_ms = Field<double>(timings, "search");
+  result.timings.verify_ms = Field<double>(timings, "verify");
+  return result;
+}
+
+QueryAnswer QueryAnswerOf(const ParsedJson& json) {
+  QueryAnswer answer;
+  answer.commit = Field<std::int64_t>(json, "commit");
+  for (const ParsedJson& result : Field<std::vector<ParsedJson>>(json, "results")) {
+    answer.results.push_back(QueryOf(result));
+  }
+  return answer;
+}
+
+ImageRecord ImageOf(const ParsedJson& json) {
+  ImageRecord image;
+  image.id = Field<std::int64_t>(json, "id");
+  image.path = PathField(json, "path");
+  image.width = Field<int>(json, "width");
+  image.height = Field<int>(json, "height");
+  image.descriptors = Field<int>(json, "descriptors");
+  image.pages = Field<int>(json, "pages");
+  image.file_bytes = Field<std::int64_t>(json, "file_bytes");
+  image.modified_ns = Field<std::int64_t>(json, "modified_ns");
+  image.added_s = Field<std::int64_t>(json, "added_s");
+  image.content = Field<std::int64_t>(json, "content");
+  image.hash = HashField(json);
+  image.attributes = Field<std::map<std::string, std::string>>(json, "attributes");
+  return image;
+}
+
+ImagePage ImagePageOf(const ParsedJson& json) {
+  ImagePage page;
+  for (const ParsedJson& image : Field<std::vector<ParsedJson>>(json, "images")) {
+    page.images.push_back(ImageOf(image));
+  }
+  page.next = Optional<std::int64_t>(json, "next", 0);
+  return page;
+}
+
+AddOutcome AddOf(const ParsedJson& json) {
+  AddOutcome outcome;
+  outcome.path = PathField(json, "path");
+  const auto action = Field<std::string>(json, "action");
+  const auto known = std::find_if(std::begin(kActions), std::end(kActions),
+                                  [&](AddAction of) { return AddActionName(of) == action; });
+  if (known == std::end(kActions)) throw WrongField{"action"};
+  outcome.action = *known;
+  outcome.id = Optional<std::int64_t>(json, "id", 0);
+  outcome.width = Field<int>(json, "width");
+  outcome.height = Field<int>(json, "height");
+  outcome.descriptors = Field<int>(json, "descriptors");
+  outcome.pages = Field<int>(json, "pages");
+  outcome.reason = Optional<std::string>(json, "reason", "");
+  if (json.contains("moved_from")) outcome.moved_from = PathField(json, "moved_from");
+  return outcome;
+}
+
+/// What `read` makes of the object that a text is.
+template <typename Read>
+auto ReadObject(std::string_view text, const Read& read) -> Result<decltype(read(ParsedJson()))> {
+  const ParsedJson json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return Status(StatusCode::kInvalidArgument, "is not a JSON object");
   try {
-    ReportPair pair;
-    pair.query = ImageField(json, "query", "query_id");
-    pair.match = MatchFields(json);
-    pair.match.image = ImageField(json, "image", "image_id");
-    pair.group = Optional<std::int64_t>(json, "group", 0);
-    pair.bridge = Field<bool>(json, "bridge");
-    pair.query_in_parts = Field<bool>(json, "query_in_parts");
-    pair.image_in_parts = Field<bool>(json, "image_in_parts");
-    pair.covered_percent = std::clamp(Optional<int>(json, "covered_percent", 0), 0, 100);
-    return pair;
+    return read(json);
   } catch (const WrongField& wrong) {
     return Status(StatusCode::kInvalidArgument,
                   fmt::format("the field \"{}\" is missing or wrong", wrong.field));
   }
+}
+
+}  // namespace
+
+Result<ReportPair> ReadPairJson(std::string_view line) { return ReadObject(line, PairOf); }
+
+Result<QueryAnswer> ReadQueryAnswer(std::string_view text) {
+  return ReadObject(text, QueryAnswerOf);
+}
+
+Result<ImagePage> ReadImagePage(std::string_view text) { return ReadObject(text, ImagePageOf); }
+
+Result<AddOutcome> ReadAddJson(std::string_view text) { return ReadObject(text, AddOf); }
+
+std::string ReadProblem(std::string_view text) {
+  const ParsedJson json = ParsedJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool told = json.is_object() && json.contains("detail") && json["detail"].is_string();
+  return told ? json["detail"].get<std::string>() : "";
 }
 
 Result<std::map<std::string, std::string>> ReadItemJson(std::string_view line) {

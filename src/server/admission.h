@@ -12,7 +12,7 @@ namespace siftsearch::server {
 std::optional<Response> RefuseHost(const Request& request, const std::set<std::string>& hosts);
 
 /// Refuses (403) a request that changes something and that a browser sends for a page of another
-/// site: by Sec-Fetch-Site, or by an Origin that is not Host.
+/// site: by Sec-Fetch-Site, or by an Origin that is not Host. `writes`: also what it asks by GET.
 std::optional<Response> RefuseForeign(const Request& request, bool writes);
 
 /// Refuses an encoded body (415: it could be a bomb) and a length above the limit (413).

@@ -150,5 +150,64 @@ TEST(CheckJsonTest, NamesEachProblem) {
             R"({"sound":false,"problems":[{"file":"f","problem":"is cut"}]})");
 }
 
+TEST(ReadQueryAnswerTest, IsWhatQueryJsonTold) {
+  const QueryResult result = SampleResult();
+  const std::string json = QueryJson(result, {}, true);
+  const auto answer = ReadQueryAnswer("{\"commit\":7,\"results\":[" + json + "]}");
+  ASSERT_TRUE(answer.ok()) << answer.status().message();
+  EXPECT_EQ(answer->commit, 7);
+  ASSERT_EQ(answer->results.size(), 1);
+  EXPECT_EQ(QueryJson(answer->results[0], {}, true), json);
+}
+
+TEST(ReadQueryAnswerTest, AnErrorStaysOne) {
+  QueryResult result;
+  result.query = "a.jpg";
+  result.error = {StatusCode::kCorrupt, "ends early"};
+  const auto answer = ReadQueryAnswer("{\"commit\":7,\"results\":[" + QueryJson(result) + "]}");
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->results[0].error.message(), "ends early");
+}
+
+TEST(ReadQueryAnswerTest, NamesTheFieldThatIsWrong) {
+  for (const std::string text : {"", "[]", "{}", R"({"commit":1,"results":[{"query":"a"}]})",
+                                 R"({"commit":1,"results":[7]})", R"({"commit":"x"})"}) {
+    const auto answer = ReadQueryAnswer(text);
+    EXPECT_EQ(answer.status().code(), StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST(ReadAddJsonTest, IsWhatAddJsonTold) {
+  AddOutcome outcome;
+  outcome.path = "b/\xff.jpg";
+  outcome.action = AddAction::kMoved;
+  outcome.id = 7;
+  outcome.width = 640;
+  outcome.moved_from = "a.jpg";
+  const auto read = ReadAddJson(AddJson(outcome));
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->path, outcome.path);
+  EXPECT_EQ(AddJson(*read), AddJson(outcome));
+  EXPECT_FALSE(ReadAddJson(R"({"path":"a","action":"eaten"})").ok());
+}
+
+TEST(ReadImagePageTest, IsWhatImageJsonTold) {
+  ImageRecord image;
+  image.id = 3;
+  image.path = "a.jpg";
+  image.hash[0] = 1;
+  image.attributes["seller"] = "x";
+  const auto page = ReadImagePage("{\"images\":[" + ImageJson(image) + "],\"next\":null}");
+  ASSERT_TRUE(page.ok()) << page.status().message();
+  EXPECT_EQ(page->next, 0);
+  ASSERT_EQ(page->images.size(), 1);
+  EXPECT_EQ(ImageJson(page->images[0]), ImageJson(image));
+}
+
+TEST(ReadProblemTest, IsTheDetail) {
+  EXPECT_EQ(ReadProblem(R"({"detail":"no such image"})"), "no such image");
+  EXPECT_EQ(ReadProblem("<html>"), "");
+}
+
 }  // namespace
 }  // namespace siftsearch::report

@@ -84,11 +84,13 @@ Request Headers(std::string method, std::map<std::string, std::string> headers) 
 }
 
 TEST(Admission, RefusesForeignPagesAndHosts) {
-  EXPECT_TRUE(RefuseForeign(Headers("POST", {{"sec-fetch-site", "cross-site"}})));
-  EXPECT_TRUE(RefuseForeign(Headers("POST", {{"host", "a:1"}, {"origin", "http://b:1"}})));
-  EXPECT_TRUE(RefuseForeign(Headers("DELETE", {{"host", "a:1"}, {"origin", "null"}})));
-  EXPECT_FALSE(RefuseForeign(Headers("POST", {{"host", "a:1"}, {"origin", "http://a:1"}})));
-  EXPECT_FALSE(RefuseForeign(Headers("POST", {{"host", "a:1"}})));
+  EXPECT_TRUE(RefuseForeign(Headers("POST", {{"sec-fetch-site", "cross-site"}}), false));
+  EXPECT_TRUE(RefuseForeign(Headers("POST", {{"host", "a:1"}, {"origin", "http://b:1"}}), false));
+  EXPECT_TRUE(RefuseForeign(Headers("DELETE", {{"host", "a:1"}, {"origin", "null"}}), false));
+  EXPECT_FALSE(RefuseForeign(Headers("POST", {{"host", "a:1"}, {"origin", "http://a:1"}}), false));
+  EXPECT_FALSE(RefuseForeign(Headers("POST", {{"host", "a:1"}}), false));
+  EXPECT_TRUE(RefuseForeign(Headers("GET", {{"sec-fetch-site", "cross-site"}}), true));
+  EXPECT_FALSE(RefuseForeign(Headers("GET", {{"sec-fetch-site", "cross-site"}}), false));
   EXPECT_TRUE(RefuseHost(Headers("GET", {{"host", "evil.example:80"}}), {"localhost", "[::1]"}));
   EXPECT_FALSE(RefuseHost(Headers("GET", {{"host", "[::1]:8080"}}), {"localhost", "[::1]"}));
   EXPECT_TRUE(RefuseBody(Headers("PUT", {{"content-encoding", "gzip"}}), 10));
