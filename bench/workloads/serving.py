@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from workloads.base import in_turn, rounded, workload
+from workloads.base import Skip, in_turn, rounded, workload
 from workloads.queries import crops
 
 
@@ -357,3 +357,45 @@ def serve_kill(run):
     run.figure("acknowledged writes", sum(writer.acknowledged for writer in writers), "writes")
     run.figure("acknowledged writes lost", len(lost), "writes")
     run.figure("longest start after a kill", rounded(slowest), "s")
+
+
+def shown_after(driver, url):
+    """Seconds until the page lists pictures of the collection."""
+    driver.get("about:blank")
+    start = time.monotonic()
+    driver.get(url)
+    while not driver.execute_script("return document.querySelector('#grid').children.length"):
+        time.sleep(0.005)
+    return time.monotonic() - start
+
+
+@workload("serve-page", "the page over a collection of 100,000 images, in headless Chromium")
+def serve_page(run):
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError as error:
+        raise Skip("python3-selenium is not installed (tools/setup --browser)") from error
+    if not os.path.exists("/usr/bin/chromedriver"):
+        raise Skip("chromium-driver is not installed (tools/setup --browser)")
+    root = os.path.join(run.work, "page")
+    shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root)
+    images = run.size(100_000, 200)
+    run.command([run.setting.program("make_database"), "--pictures",
+                 os.path.dirname(run.setting.sources.generated(40)[0]), "--pool", "40", "--images", str(images),
+                 "--descriptors", "12", "--db", root + "/big", "--truth", root + "/truth.csv"])
+    os.remove(root + "/truth.csv")
+    run.note("Images of 12 descriptors: the page reads the catalogue, not them.")
+    options = webdriver.ChromeOptions()
+    for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]:
+        options.add_argument(argument)
+    with Server(run, "--root", root) as server:
+        driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        try:
+            url = f"http://127.0.0.1:{server.port}/#big/browse"
+            (seconds,) = in_turn(run.size(10, 1), lambda: shown_after(driver, url))
+        finally:
+            driver.quit()
+    run.figure("images", images, "images")
+    run.median("page shows pictures after", seconds, "s")

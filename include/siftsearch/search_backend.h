@@ -217,10 +217,10 @@ class SIFTSEARCH_EXPORT BackendSnapshot {
   /// The content of files with these bytes; 0 when no features of it are stored.
   virtual Result<std::int64_t> FindContent(const ContentHash& hash) const = 0;
 
-  /// Calls `visit` with every image, by ascending id, until it returns false. `visit` may call the
-  /// snapshot and its backend, writes included.
+  /// Calls `visit` with every image of an id above `after`, by ascending id, until it returns
+  /// false. `visit` may call the snapshot and its backend, writes included.
   virtual Status List(const std::function<bool(const ImageRecord&)>& visit,
-                      const CallOptions& call = {}) const = 0;
+                      const CallOptions& call = {}, ImageId after = 0) const = 0;
 
   virtual Result<BackendStats> Stats() const = 0;
   /// All verdicts, by a, then b.

@@ -20,7 +20,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr int kTries = 30;                        ///< Of a request that the server has no room for …
+constexpr int kTries = 30;  ///< Of a request that the server has no room for …
 constexpr std::chrono::seconds kBetweenTries{1};  ///< … and the time between them.
 constexpr long kConnectSeconds = 20;
 constexpr long kAnswerSeconds = 600;
@@ -113,7 +113,8 @@ struct Remote::Impl {
   /// Of a request that the server did not refuse for want of room.
   Result<Answer> Ask(const Request& request);
 
-  Result<AddOutcome> Put(const AddInput& input, const std::map<std::string, std::string>& attributes);
+  Result<AddOutcome> Put(const AddInput& input,
+                         const std::map<std::string, std::string>& attributes);
   Result<QueryResult> QueryOne(QueryInput input, const std::string& parameters);
 };
 
@@ -202,11 +203,10 @@ Result<AddOutcome> Remote::Impl::Put(const AddInput& input,
     outcome.path = input.path;
     return outcome;
   }
-  const bool of_the_picture =
-      answer.status == 422 || answer.status == 413 || answer.status == 400;
+  const bool of_the_picture = answer.status == 422 || answer.status == 413 || answer.status == 400;
   if (!of_the_picture) return Refusal(answer);
-  outcome.action = input.from_folder && answer.status == 422 ? AddAction::kIgnored
-                                                             : AddAction::kFailed;
+  outcome.action =
+      input.from_folder && answer.status == 422 ? AddAction::kIgnored : AddAction::kFailed;
   outcome.reason = Refusal(answer).message();
   return outcome;
 }
@@ -288,9 +288,9 @@ Result<AddSummary> Remote::Add(const std::function<std::optional<AddInput>()>& n
 Status Remote::Query(const std::function<std::optional<QueryInput>()>& next,
                      const QueryOptions& options, const std::string& where,
                      const std::function<void(const QueryResult&)>& sink) {
-  const std::string parameters =
-      fmt::format("top={}&min_score={}&max_false_alarms={}&where={}", options.top,
-                  options.min_score, std::pow(10.0, options.max_log10_false_alarms), Escaped(where));
+  const std::string parameters = fmt::format(
+      "top={}&min_score={}&max_false_alarms={}&where={}", options.top, options.min_score,
+      std::pow(10.0, options.max_log10_false_alarms), Escaped(where));
   while (auto input = next()) {
     SIFTSEARCH_ASSIGN_OR_RETURN(const QueryResult result,
                                 impl_->QueryOne(std::move(*input), parameters));
@@ -299,13 +299,13 @@ Status Remote::Query(const std::function<std::optional<QueryInput>()>& next,
   return {};
 }
 
-Status Remote::List(const std::string& where, const std::function<bool(const ImageRecord&)>& visit) {
+Status Remote::List(const std::string& where,
+                    const std::function<bool(const ImageRecord&)>& visit) {
   std::int64_t after = 0;
   do {
     SIFTSEARCH_ASSIGN_OR_RETURN(
-        const Answer answer,
-        impl_->Ask({"GET", fmt::format("/images?limit={}&after={}&where={}", kPageImages, after,
-                                       Escaped(where))}));
+        const Answer answer, impl_->Ask({"GET", fmt::format("/images?limit={}&after={}&where={}",
+                                                            kPageImages, after, Escaped(where))}));
     if (answer.status != 200) return Refusal(answer);
     SIFTSEARCH_ASSIGN_OR_RETURN(const report::ImagePage page, report::ReadImagePage(answer.body));
     for (const ImageRecord& image : page.images) {

@@ -16,9 +16,8 @@ using Adder = std::function<Result<AddSummary>(
     const std::function<void(const AddOutcome&)>& report)>;
 
 /// Queries with each input; `sink` gets the results.
-using QueryEach =
-    std::function<Status(const std::function<std::optional<QueryInput>()>& inputs,
-                         const std::function<void(const QueryResult&)>& sink)>;
+using QueryEach = std::function<Status(const std::function<std::optional<QueryInput>()>& inputs,
+                                       const std::function<void(const QueryResult&)>& sink)>;
 
 /// The key of the image of a path: without slashes at its front.
 std::string KeyOfPath(const std::string& path);

@@ -184,8 +184,8 @@ Result<std::int64_t> CheckedSnapshot::FindContent(const ContentHash& hash) const
 }
 
 Status CheckedSnapshot::List(const std::function<bool(const ImageRecord&)>& visit,
-                             const CallOptions& call) const {
-  ImageId last = 0;
+                             const CallOptions& call, ImageId after) const {
+  ImageId last = after;
   Status misfit;
   SIFTSEARCH_RETURN_IF_ERROR(snapshot_->List(
       [&](const ImageRecord& image) {
@@ -196,7 +196,7 @@ Status CheckedSnapshot::List(const std::function<bool(const ImageRecord&)>& visi
         last = image.id;
         return misfit.ok() && visit(image);
       },
-      call));
+      call, after));
   return misfit;
 }
 

@@ -175,8 +175,8 @@ Result<std::int64_t> PinnedCommit::FindContent(const ContentHash& hash) const tr
 }
 
 Status PinnedCommit::List(const std::function<bool(const ImageRecord&)>& visit,
-                          const CallOptions& call) const try {
-  ImageId last = 0;
+                          const CallOptions& call, ImageId after) const try {
+  ImageId last = after;
   while (true) {
     SIFTSEARCH_RETURN_IF_ERROR(call.Check());
     // The connection is free while images are visited.

@@ -68,8 +68,8 @@ class PinnedCommit : public BackendSnapshot {
   Result<std::optional<ImageRecord>> FindPath(const std::string& path) const override;
   Result<std::optional<ImageRecord>> FindId(ImageId id) const override;
   Result<std::int64_t> FindContent(const ContentHash& hash) const override;
-  Status List(const std::function<bool(const ImageRecord&)>& visit,
-              const CallOptions& call) const override;
+  Status List(const std::function<bool(const ImageRecord&)>& visit, const CallOptions& call,
+              ImageId after) const override;
   Result<BackendStats> Stats() const override;
   Result<std::vector<VerdictRecord>> Verdicts() const override;
 

@@ -178,14 +178,14 @@ Result<ImagePage> PageOf(const BackendSnapshot& snapshot, const Request& request
   std::int64_t count = 0;
   SIFTSEARCH_RETURN_IF_ERROR(snapshot.List(
       [&](const ImageRecord& image) {
-        if (image.id <= after || !accept(image)) return true;
+        if (!accept(image)) return true;
         page.more = count == limit;
         if (page.more) return false;
         page.json += (count++ > 0 ? "," : "") + report::ImageJson(image);
         page.last = image.id;
         return true;
       },
-      request.call));
+      request.call, after));
   return page;
 }
 

@@ -437,6 +437,25 @@ TEST_P(BackendContractTest, ListsByIdUntilToldToStopAndLetsTheVisitorWrite) {
   EXPECT_EQ(Pinned(*backend_)->Stats()->images, 9);
 }
 
+TEST_P(BackendContractTest, ListsFromAnIdOn) {
+  for (int i = 1; i <= 300; ++i) PutOne(*backend_, MakeItem("/" + std::to_string(i), i));
+  const ImageId gone = 270;
+  ASSERT_EQ(*backend_->Remove({&gone, 1}), 1);
+  for (const auto& [after, first, count] :
+       {std::tuple<ImageId, ImageId, int>{0, 1, 299}, {269, 271, 30}, {299, 300, 1}, {300, 0, 0}}) {
+    std::vector<ImageId> ids;
+    const Status status = Pinned(*backend_)->List(
+        [&](const ImageRecord& image) {
+          ids.push_back(image.id);
+          return true;
+        },
+        {}, after);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(ids.size(), static_cast<std::size_t>(count));
+    EXPECT_EQ(ids.empty() ? 0 : ids.front(), first);
+  }
+}
+
 TEST_P(BackendContractTest, MergingAndCompactingChangeNoResult) {
   for (int i = 1; i <= 60; ++i) {
     PutOne(*backend_, MakeItem("/" + std::to_string(i), i, 1 + i % 13));

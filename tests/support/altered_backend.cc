@@ -68,10 +68,10 @@ class AlteredSnapshot : public BackendSnapshot {
     SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());
     return snapshot_->FindContent(hash);
   }
-  Status List(const std::function<bool(const ImageRecord&)>& visit,
-              const CallOptions& call) const override {
+  Status List(const std::function<bool(const ImageRecord&)>& visit, const CallOptions& call,
+              ImageId after) const override {
     SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call(call));
-    return snapshot_->List(visit, call);
+    return snapshot_->List(visit, call, after);
   }
   Result<BackendStats> Stats() const override {
     SIFTSEARCH_RETURN_IF_ERROR(alterations_->Call());

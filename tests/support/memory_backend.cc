@@ -217,11 +217,11 @@ class MemorySnapshot : public BackendSnapshot {
     return tables_->FindHash(hash);
   }
 
-  Status List(const std::function<bool(const ImageRecord&)>& visit,
-              const CallOptions& call) const override {
+  Status List(const std::function<bool(const ImageRecord&)>& visit, const CallOptions& call,
+              ImageId after) const override {
     SIFTSEARCH_RETURN_IF_ERROR(call.Check());
-    for (const auto& [id, image] : tables_->images) {
-      if (!visit(image)) return {};
+    for (auto at = tables_->images.upper_bound(after); at != tables_->images.end(); ++at) {
+      if (!visit(at->second)) return {};
     }
     return {};
   }
